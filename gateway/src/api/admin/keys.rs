@@ -1,0 +1,151 @@
+//! API keys of clients.
+
+use assay_ledger::AccountId;
+use axum::{Json, extract::State, http::StatusCode};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{IdOf, Listing, PageQuery, Params, note, text};
+use crate::{
+    api::{Admin, ApiError, JsonBody},
+    app::App,
+    auth::{KeyAsk, issue_key},
+    clock,
+    db::{
+        self,
+        keys::{KeyId, KeyRow},
+    },
+    openai::ErrorBody,
+    serving::Risk,
+};
+
+/// A key without its secret.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Key {
+    pub id: i64,
+    pub account_id: i64,
+    pub name: String,
+    /// The start of the key, to recognise it by.
+    pub prefix: String,
+    /// `low`, `standard` or `high`: the policy of requests that name none.
+    pub risk: String,
+    pub created_ms: i64,
+    #[schema(required)]
+    pub expires_ms: Option<i64>,
+    #[schema(required)]
+    pub revoked_ms: Option<i64>,
+}
+
+/// A key to make.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+pub struct NewKeyRequest {
+    account_id: i64,
+    /// For people; at most 200 bytes.
+    name: String,
+    risk: Option<Risk>,
+    /// When it stops working; left out: never.
+    expires_ms: Option<i64>,
+}
+
+/// A key that was made.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct NewKeyResponse {
+    /// The key itself, shown here and never again.
+    pub key: String,
+    #[serde(flatten)]
+    pub about: Key,
+}
+
+/// Which keys to list.
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct KeyFilter {
+    /// Only keys of this account.
+    account_id: Option<i64>,
+}
+
+/// Make an API key
+#[utoipa::path(
+    operation_id = "admin_keys_create",
+    post, path = "/admin/v1/keys", tag = "admin", security(("admin_session" = [])),
+    request_body = NewKeyRequest,
+    responses(
+        (status = 201, body = NewKeyResponse),
+        (status = 400, body = ErrorBody),
+        (status = 401, body = ErrorBody),
+        (status = 404, body = ErrorBody, description = "There is no such account."),
+    ),
+)]
+pub async fn create(
+    State(app): State<App>,
+    admin: Admin,
+    JsonBody(request): JsonBody<NewKeyRequest>,
+) -> Result<(StatusCode, Json<NewKeyResponse>), ApiError> {
+    let now_ms = clock::now_ms();
+    if request.expires_ms.is_some_and(|expires| expires <= now_ms) {
+        return Err(ApiError::bad_field("expires_ms", "'expires_ms' has passed already."));
+    }
+    let ask = KeyAsk {
+        account: AccountId(request.account_id),
+        name: text("name", request.name)?,
+        risk: request.risk.unwrap_or_default(),
+        expires_ms: request.expires_ms,
+    };
+    let (secret, row) = issue_key(&app.db, ask, now_ms).await?;
+    let detail = format!("account {}, {}…", row.account, row.prefix);
+    note(&app, &admin, "key.create", row.id.0, detail).await?;
+    let response = NewKeyResponse { key: secret.reveal().to_owned(), about: row.into() };
+    Ok((StatusCode::CREATED, Json(response)))
+}
+
+/// List API keys, revoked ones too
+#[utoipa::path(
+    operation_id = "admin_keys_list",
+    get, path = "/admin/v1/keys", tag = "admin", security(("admin_session" = [])),
+    params(KeyFilter, PageQuery),
+    responses((status = 200, body = Listing<Key>), (status = 401, body = ErrorBody)),
+)]
+pub async fn list(
+    State(app): State<App>,
+    _: Admin,
+    Params(filter): Params<KeyFilter>,
+    Params(query): Params<PageQuery>,
+) -> Result<Json<Listing<Key>>, ApiError> {
+    let account = filter.account_id.map(AccountId);
+    let paged = db::keys::list(&app.db, account, &query.page()).await?;
+    Ok(Json(Listing::of(paged, Key::from)))
+}
+
+/// Revoke an API key
+///
+/// For good, from the next request on. Running jobs end as they would have.
+#[utoipa::path(
+    operation_id = "admin_keys_revoke",
+    delete, path = "/admin/v1/keys/{id}", tag = "admin", security(("admin_session" = [])),
+    params(("id" = i64, Path)),
+    responses((status = 204), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody)),
+)]
+pub async fn revoke(
+    State(app): State<App>,
+    admin: Admin,
+    IdOf(id): IdOf<i64>,
+) -> Result<StatusCode, ApiError> {
+    db::keys::revoke(&app.db, KeyId(id), clock::now_ms()).await?;
+    note(&app, &admin, "key.revoke", id, "").await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+impl From<KeyRow> for Key {
+    fn from(row: KeyRow) -> Self {
+        Self {
+            id: row.id.0,
+            account_id: row.account.0,
+            name: row.name,
+            prefix: row.prefix,
+            risk: row.risk,
+            created_ms: row.created_ms,
+            expires_ms: row.expires_ms,
+            revoked_ms: row.revoked_ms,
+        }
+    }
+}

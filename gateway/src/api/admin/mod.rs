@@ -1,0 +1,117 @@
+//! `/admin/v1`: what whoever runs the gateway can see and do. All of it needs a session, and every
+//! change is written to the admin log. Amounts are integers of 1e-9 credit (`*_nano`); times are Unix
+//! milliseconds (`*_ms`).
+
+pub mod accounts;
+pub mod audit;
+pub mod jobs;
+pub mod keys;
+pub mod login;
+pub mod nodes;
+pub mod operators;
+
+use axum::{
+    extract::{FromRequestParts, Path, Query},
+    http::request::Parts,
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{Admin, ApiError};
+use crate::{
+    app::App,
+    clock,
+    db::{self, Page, Paged, admin_log::NewAction},
+};
+
+/// Longest name or reason that is stored.
+const TEXT_BYTES_MAX: usize = 200;
+
+/// One page of a list.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Listing<T> {
+    pub data: Vec<T>,
+    /// Give this as `after` for the next page; null on the last.
+    #[schema(required)]
+    pub next: Option<String>,
+}
+
+/// Which page of a list.
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct PageQuery {
+    /// `next` of the page before.
+    after: Option<String>,
+    /// Rows wanted, 1 to 200; 200 when left out.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u32>,
+}
+
+impl PageQuery {
+    fn page(self) -> Page {
+        Page { after: self.after, limit: self.limit.unwrap_or(0) }
+    }
+}
+
+impl<T> Listing<T> {
+    fn of<Row>(paged: Paged<Row>, view: impl FnMut(Row) -> T) -> Self {
+        Self { data: paged.rows.into_iter().map(view).collect(), next: paged.next }
+    }
+}
+
+/// The id in the path; one that does not read names nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct IdOf<T>(pub T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<App> for IdOf<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let path = Path::from_request_parts(parts, app).await;
+        path.map(|Path(id)| Self(id)).map_err(|_| ApiError::not_found("object: its id is wrong"))
+    }
+}
+
+/// The query string as this type.
+#[derive(Clone, Copy, Debug)]
+pub struct Params<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequestParts<App> for Params<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let query = Query::from_request_parts(parts, app).await;
+        let wrong = |error: axum::extract::rejection::QueryRejection| {
+            ApiError::bad_request(format!("The query string is wrong: {}.", error.body_text()))
+        };
+        query.map(|Query(params)| Self(params)).map_err(wrong)
+    }
+}
+
+/// Notes in the admin log what was just done; never with a secret.
+async fn note(
+    app: &App,
+    admin: &Admin,
+    action: &str,
+    subject: impl ToString,
+    detail: impl Into<String>,
+) -> Result<(), ApiError> {
+    let new = NewAction {
+        at_ms: clock::now_ms(),
+        actor: format!("{}/{}", admin.0.sub, admin.0.jti),
+        action: action.to_owned(),
+        subject: subject.to_string(),
+        detail: detail.into(),
+    };
+    tracing::info!(action, subject = new.subject, "admin action");
+    Ok(db::admin_log::append(&app.db, &new).await?)
+}
+
+/// A name or reason that people will read.
+fn text(param: &str, text: String) -> Result<String, ApiError> {
+    if text.trim().is_empty() || text.len() > TEXT_BYTES_MAX {
+        let message = format!("'{param}' has 1 to {TEXT_BYTES_MAX} bytes.");
+        return Err(ApiError::bad_field(param, message));
+    }
+    Ok(text)
+}

@@ -1,0 +1,275 @@
+//! Nodes: where each stands and why, which ones score, which are banned.
+
+use std::collections::HashMap;
+
+use assay_protocol::{CloseCode, NodeId, NodeState, ServedModel};
+use axum::{Json, extract::State};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{IdOf, Listing, PageQuery, Params, note, text};
+use crate::{
+    api::{Admin, ApiError, JsonBody},
+    app::App,
+    db::{self, NodeRow, nodes::Standing},
+    nodes::NodeSnapshot,
+    openai::ErrorBody,
+};
+
+/// A node as it is known, and as it is now.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Node {
+    #[schema(value_type = String)]
+    pub id: NodeId,
+    pub operator_id: i64,
+    pub name: String,
+    /// Ed25519, as hex.
+    pub public_key: String,
+    /// Whether it scores other nodes' answers instead of answering.
+    pub trusted: bool,
+    /// `offline`, `enrolled`, `testing`, `probation`, `active`, `quarantined`, `draining` or `banned`.
+    pub state: &'static str,
+    /// Why it is in that state.
+    pub reason: String,
+    pub created_ms: i64,
+    #[schema(required)]
+    pub last_seen_ms: Option<i64>,
+    /// Jobs that it holds right now.
+    pub jobs_running: u32,
+    /// By its own word.
+    #[schema(required)]
+    pub agent_version: Option<String>,
+    /// By its own word; nothing but routing follows from it.
+    pub serves: Vec<Serves>,
+    /// Measured here; null while it is not connected.
+    #[schema(required)]
+    pub performance: Option<NodePerformance>,
+    /// One row for each model that this gateway hosts.
+    pub reputation: Vec<Reputation>,
+}
+
+/// A model on a node.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Serves {
+    pub model: String,
+    pub runtime: String,
+    pub execution_provider: String,
+    pub precision: String,
+    pub context_length: u32,
+    /// Jobs at once.
+    pub slots: u32,
+    /// Whether it is the model that this gateway hosts under that name, by the manifest's hash.
+    pub matches_manifest: bool,
+}
+
+/// How fast and dependable a node is.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct NodePerformance {
+    pub first_token_ms: f64,
+    pub ms_per_token: f64,
+    /// Share of accepted jobs that were finished.
+    pub reliability: f64,
+}
+
+/// How honest a node has been with one model.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Reputation {
+    pub model: String,
+    /// Lower bound of the share of good answers, 0 to 1.
+    pub correctness: f64,
+    /// Decayed sum of passed checks.
+    pub passes: f64,
+    /// Decayed sum of failed checks.
+    pub failures: f64,
+}
+
+/// What can be changed.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+pub struct NodeChange {
+    /// True makes it a scorer: its word decides about other nodes' pay.
+    trusted: bool,
+}
+
+/// Why a node is banned.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+pub struct BanRequest {
+    /// A sentence that its operator will read; at most 200 bytes.
+    reason: String,
+}
+
+/// List nodes
+#[utoipa::path(
+    operation_id = "admin_nodes_list",
+    get, path = "/admin/v1/nodes", tag = "admin", security(("admin_session" = [])),
+    params(PageQuery),
+    responses((status = 200, body = Listing<Node>), (status = 401, body = ErrorBody)),
+)]
+pub async fn list(
+    State(app): State<App>,
+    _: Admin,
+    Params(query): Params<PageQuery>,
+) -> Result<Json<Listing<Node>>, ApiError> {
+    let paged = db::nodes::list(&app.db, &query.page()).await?;
+    let connected = app.nodes.snapshot().into_iter().map(|node| (node.node, node));
+    let connected: HashMap<NodeId, NodeSnapshot> = connected.collect();
+    Ok(Json(Listing::of(paged, |row| view(&app, row, &connected))))
+}
+
+/// Look a node up
+#[utoipa::path(
+    operation_id = "admin_nodes_find",
+    get, path = "/admin/v1/nodes/{id}", tag = "admin", security(("admin_session" = [])),
+    params(("id" = String, Path)),
+    responses((status = 200, body = Node), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody)),
+)]
+pub async fn find(
+    State(app): State<App>,
+    _: Admin,
+    IdOf(id): IdOf<Uuid>,
+) -> Result<Json<Node>, ApiError> {
+    look_up(&app, NodeId(id)).await
+}
+
+/// Make a node a scorer, or an ordinary one again
+#[utoipa::path(
+    operation_id = "admin_nodes_change",
+    patch, path = "/admin/v1/nodes/{id}", tag = "admin", security(("admin_session" = [])),
+    params(("id" = String, Path)), request_body = NodeChange,
+    responses(
+        (status = 200, body = Node), (status = 400, body = ErrorBody),
+        (status = 401, body = ErrorBody), (status = 404, body = ErrorBody),
+    ),
+)]
+pub async fn change(
+    State(app): State<App>,
+    admin: Admin,
+    IdOf(id): IdOf<Uuid>,
+    JsonBody(NodeChange { trusted }): JsonBody<NodeChange>,
+) -> Result<Json<Node>, ApiError> {
+    let id = NodeId(id);
+    db::nodes::set_trusted(&app.db, id, trusted).await?;
+    note(&app, &admin, "node.trust", id, if trusted { "trusted" } else { "not trusted" }).await?;
+    app.nodes.set_trusted(id, trusted);
+    look_up(&app, id).await
+}
+
+/// Ban a node
+///
+/// It is cut off at once, its jobs move on, and it cannot log in again until it is unbanned.
+#[utoipa::path(
+    operation_id = "admin_nodes_ban",
+    post, path = "/admin/v1/nodes/{id}/ban", tag = "admin", security(("admin_session" = [])),
+    params(("id" = String, Path)), request_body = BanRequest,
+    responses(
+        (status = 200, body = Node), (status = 400, body = ErrorBody),
+        (status = 401, body = ErrorBody), (status = 404, body = ErrorBody),
+    ),
+)]
+pub async fn ban(
+    State(app): State<App>,
+    admin: Admin,
+    IdOf(id): IdOf<Uuid>,
+    JsonBody(request): JsonBody<BanRequest>,
+) -> Result<Json<Node>, ApiError> {
+    let (id, reason) = (NodeId(id), text("reason", request.reason)?);
+    db::nodes::ban(&app.db, id, &reason).await?;
+    app.nodes.close(id, CloseCode::Banned, reason.clone());
+    note(&app, &admin, "node.ban", id, reason).await?;
+    look_up(&app, id).await
+}
+
+/// Let a banned node come back
+#[utoipa::path(
+    operation_id = "admin_nodes_unban",
+    post, path = "/admin/v1/nodes/{id}/unban", tag = "admin", security(("admin_session" = [])),
+    params(("id" = String, Path)),
+    responses((status = 200, body = Node), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody)),
+)]
+pub async fn unban(
+    State(app): State<App>,
+    admin: Admin,
+    IdOf(id): IdOf<Uuid>,
+) -> Result<Json<Node>, ApiError> {
+    let id = NodeId(id);
+    db::nodes::unban(&app.db, id).await?;
+    note(&app, &admin, "node.unban", id, "").await?;
+    look_up(&app, id).await
+}
+
+async fn look_up(app: &App, id: NodeId) -> Result<Json<Node>, ApiError> {
+    let row = db::nodes::find(&app.db, id).await?.ok_or_else(|| ApiError::not_found("node"))?;
+    let connected = app.nodes.snapshot().into_iter().find(|node| node.node == id);
+    let connected = connected.map(|node| (id, node)).into_iter().collect();
+    Ok(Json(view(app, row, &connected)))
+}
+
+fn view(app: &App, row: NodeRow, connected: &HashMap<NodeId, NodeSnapshot>) -> Node {
+    let now = connected.get(&row.id);
+    let (state, reason) = match (row.standing, now) {
+        (Standing::Banned, _) => ("banned", row.reason),
+        (Standing::Enrolled, Some(now)) => (word(now.state), now.reason.clone()),
+        (Standing::Enrolled, None) => ("offline", "not connected".to_owned()),
+    };
+    let hello = now.and_then(|now| now.hello.as_ref());
+    let serves = hello.iter().flat_map(|hello| &hello.models).map(|served| serves(app, served));
+    Node {
+        id: row.id,
+        operator_id: row.operator.0,
+        name: row.name,
+        public_key: row.public_key.to_string(),
+        trusted: row.trusted,
+        state,
+        reason,
+        created_ms: row.created_ms,
+        last_seen_ms: row.last_seen_ms,
+        jobs_running: now.map_or(0, |now| now.jobs),
+        agent_version: hello.map(|hello| hello.agent_version.clone()),
+        serves: serves.collect(),
+        performance: now.map(|now| NodePerformance {
+            first_token_ms: now.performance.first_token_ms,
+            ms_per_token: now.performance.ms_per_token,
+            reliability: now.performance.reliability,
+        }),
+        reputation: reputation(app, row.id),
+    }
+}
+
+fn serves(app: &App, served: &ServedModel) -> Serves {
+    let hosted = app.catalog.get(&served.id);
+    Serves {
+        model: served.id.clone(),
+        runtime: served.runtime.clone(),
+        execution_provider: served.execution_provider.clone(),
+        precision: served.precision.clone(),
+        context_length: served.context_length,
+        slots: served.slots,
+        matches_manifest: hosted
+            .is_some_and(|hosted| hosted.text.manifest_hash == served.manifest_hash),
+    }
+}
+
+fn reputation(app: &App, node: NodeId) -> Vec<Reputation> {
+    let of = |model: &str| {
+        let evidence = app.reputation.evidence(node, model);
+        Reputation {
+            model: model.to_owned(),
+            correctness: app.reputation.correctness(node, model),
+            passes: evidence.passes,
+            failures: evidence.failures,
+        }
+    };
+    app.catalog.iter().map(|model| of(model.id())).collect()
+}
+
+fn word(state: NodeState) -> &'static str {
+    match state {
+        NodeState::Enrolled => "enrolled",
+        NodeState::Testing => "testing",
+        NodeState::Probation => "probation",
+        NodeState::Active => "active",
+        NodeState::Quarantined => "quarantined",
+        NodeState::Draining => "draining",
+        NodeState::Banned => "banned",
+    }
+}

@@ -1,0 +1,307 @@
+//! What a client is told when something goes wrong: the status, OpenAI's body, whether to retry.
+
+use std::{fmt::Write, time::Duration};
+
+use assay_ledger::Rejected;
+use axum::{
+    Json,
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+
+use crate::{
+    db::DbError,
+    openai::{ErrorBody, ErrorDetail, InvalidRequest},
+    serving::ServeError,
+};
+
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
+
+/// An error as it goes out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ApiError {
+    status: StatusCode,
+    detail: ErrorDetail,
+    retry: Retry,
+}
+
+/// What SDKs are told about trying again; left to themselves they retry 408, 409, 429 and 5xx twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Retry {
+    AsUsual,
+    Never,
+    After(Duration),
+}
+
+impl ApiError {
+    fn new(status: StatusCode, kind: &str, code: Option<&str>, message: impl Into<String>) -> Self {
+        let detail = ErrorDetail {
+            message: message.into(),
+            r#type: kind.to_owned(),
+            param: None,
+            code: code.map(str::to_owned),
+        };
+        Self { status, detail, retry: Retry::AsUsual }
+    }
+
+    fn invalid(status: StatusCode, code: Option<&str>, message: impl Into<String>) -> Self {
+        Self::new(status, "invalid_request_error", code, message)
+    }
+
+    fn naming(mut self, param: &str) -> Self {
+        self.detail.param = Some(param.to_owned());
+        self
+    }
+
+    fn retrying_after(self, wait: Duration) -> Self {
+        Self { retry: Retry::After(wait), ..self }
+    }
+
+    /// 400, about the request as a whole.
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        Self::invalid(StatusCode::BAD_REQUEST, None, message)
+    }
+
+    /// 400, about one field or header.
+    pub fn bad_field(param: &str, message: impl Into<String>) -> Self {
+        Self::bad_request(message).naming(param)
+    }
+
+    /// 401: no API key, or not a good one.
+    pub fn invalid_api_key(message: &str) -> Self {
+        Self::invalid(StatusCode::UNAUTHORIZED, Some("invalid_api_key"), message)
+    }
+
+    /// 401: no admin session, or not a good one.
+    pub fn invalid_session() -> Self {
+        let message = "This needs an admin session: POST /admin/v1/login gives the bearer token.";
+        Self::invalid(StatusCode::UNAUTHORIZED, Some("invalid_session"), message)
+    }
+
+    /// 401: a log-in or a proof that is wrong.
+    pub fn wrong_secret(message: &str) -> Self {
+        Self::invalid(StatusCode::UNAUTHORIZED, Some("wrong_secret"), message)
+    }
+
+    /// 404: a model that is not served.
+    pub fn model_not_found(model: &str) -> Self {
+        let shown: String = model.chars().take(100).collect();
+        let message = format!("The model `{shown}` is not served; GET /v1/models lists what is.");
+        Self::invalid(StatusCode::NOT_FOUND, Some("model_not_found"), message).naming("model")
+    }
+
+    /// 404: no `what` of this id.
+    pub fn not_found(what: &str) -> Self {
+        Self::invalid(StatusCode::NOT_FOUND, Some("not_found"), format!("There is no such {what}."))
+    }
+
+    /// 404: no such route.
+    pub fn unknown_url(method: &str, path: &str) -> Self {
+        let path: String = path.chars().take(100).collect();
+        let message = format!("Unknown request URL: {method} {path}. /docs shows what there is.");
+        Self::invalid(StatusCode::NOT_FOUND, Some("unknown_url"), message)
+    }
+
+    /// 405: the route is there, the method is not.
+    pub fn method_not_allowed(method: &str, path: &str) -> Self {
+        let message = format!("{path} does not take {method}; /docs shows what it takes.");
+        Self::invalid(StatusCode::METHOD_NOT_ALLOWED, Some("method_not_allowed"), message)
+    }
+
+    /// 408: the body did not come.
+    pub fn body_timeout() -> Self {
+        Self::invalid(StatusCode::REQUEST_TIMEOUT, None, "The request's body took too long.")
+    }
+
+    /// 409: the same thing exists, or was asked with other content.
+    pub fn conflict(message: impl Into<String>) -> Self {
+        Self {
+            retry: Retry::Never,
+            ..Self::invalid(StatusCode::CONFLICT, Some("conflict"), message)
+        }
+    }
+
+    /// 413.
+    pub fn body_too_large(bytes_max: usize) -> Self {
+        let message = format!("The request's body is larger than {bytes_max} bytes.");
+        Self::invalid(StatusCode::PAYLOAD_TOO_LARGE, None, message)
+    }
+
+    /// 429: asked too often.
+    pub fn rate_limited(wait: Duration) -> Self {
+        let message =
+            "Rate limit reached: too many requests. Try again after the time in retry-after.";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "requests", Some("rate_limit_exceeded"), message)
+            .retrying_after(wait)
+    }
+
+    /// 503.
+    fn unavailable(wait_s: u64, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_error", None, message)
+            .retrying_after(Duration::from_secs(wait_s))
+    }
+
+    /// 500, with the chain of causes in the log and nothing of it in the answer.
+    pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
+        tracing::error!(error = chain(error), "a request failed inside the gateway");
+        Self::panicked()
+    }
+
+    /// 500 without a cause to log.
+    pub fn panicked() -> Self {
+        let message = "The gateway had an error while it handled your request.";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", None, message)
+    }
+
+    /// The body, for a stream that has to end with an error event.
+    pub fn into_body(self) -> ErrorBody {
+        ErrorBody { error: self.detail }
+    }
+}
+
+impl From<InvalidRequest> for ApiError {
+    fn from(error: InvalidRequest) -> Self {
+        let mut api = Self::invalid(StatusCode::BAD_REQUEST, error.code, error.message);
+        api.detail.param = error.param;
+        api
+    }
+}
+
+impl From<DbError> for ApiError {
+    fn from(error: DbError) -> Self {
+        match error {
+            DbError::NotFound(_) => Self::not_found("object"),
+            DbError::Cursor => Self::bad_field("after", sentence(&error.to_string())),
+            DbError::Rejected(rejected) => rejected.into(),
+            error if error.is_temporary() => {
+                tracing::warn!(error = chain(&error), "the store does not answer");
+                Self::unavailable(1, "The gateway's store does not answer right now.")
+            }
+            error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<Rejected> for ApiError {
+    fn from(error: Rejected) -> Self {
+        let message = sentence(&error.to_string());
+        match error {
+            Rejected::KeyConflict { .. } => Self::conflict(message),
+            Rejected::UnknownAccount(_) => Self::not_found("account"),
+            Rejected::WrongKind { .. } | Rejected::BadAmount(_) | Rejected::BalanceOverflow(_) => {
+                Self::bad_request(message)
+            }
+            error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<ServeError> for ApiError {
+    fn from(error: ServeError) -> Self {
+        let message = sentence(&error.to_string());
+        match error {
+            ServeError::InsufficientCredit { .. } => Self {
+                retry: Retry::Never,
+                ..Self::new(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "insufficient_quota",
+                    Some("insufficient_quota"),
+                    message,
+                )
+            },
+            ServeError::ContextTooLong { .. } => {
+                let code = Some("context_length_exceeded");
+                Self::invalid(StatusCode::BAD_REQUEST, code, message).naming("messages")
+            }
+            ServeError::Template(_) => {
+                Self::invalid(StatusCode::BAD_REQUEST, None, message).naming("messages")
+            }
+            ServeError::NoNodes { .. } | ServeError::TooFewNodes { .. } => {
+                Self::unavailable(5, message)
+            }
+            ServeError::NotVerified { .. } | ServeError::Contradicted => {
+                Self::new(StatusCode::BAD_GATEWAY, "server_error", Some("not_verified"), message)
+            }
+            ServeError::Timeout => {
+                Self::new(StatusCode::GATEWAY_TIMEOUT, "server_error", Some("timeout"), message)
+            }
+            ServeError::Overloaded => Self::unavailable(1, message),
+            ServeError::ShuttingDown => Self::unavailable(2, message),
+            ServeError::Store => Self::unavailable(1, message),
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(ErrorBody { error: self.detail })).into_response();
+        let headers = response.headers_mut();
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        match self.retry {
+            Retry::AsUsual => {}
+            Retry::Never => {
+                headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+            }
+            Retry::After(wait) => {
+                let ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1);
+                headers.insert(RETRY_AFTER_MS, HeaderValue::from(ms));
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(ms.div_ceil(1_000)));
+            }
+        }
+        response
+    }
+}
+
+/// An error and all its causes in one line.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let _ = write!(text, ": {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// Errors below are clauses; clients get sentences.
+fn sentence(clause: &str) -> String {
+    let mut chars = clause.chars();
+    let first = chars.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(chars).chain(std::iter::once('.')).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use assay_ledger::Nano;
+
+    use super::*;
+
+    #[test]
+    fn no_credit_is_openais_form_and_tells_sdks_not_to_retry() {
+        let error = ServeError::InsufficientCredit { available: Nano(1), needed: Nano(2) };
+        let response = ApiError::from(error).into_response();
+        assert_eq!(response.status(), 429);
+        assert_eq!(response.headers()[SHOULD_RETRY], "false");
+        assert!(!response.headers().contains_key(header::RETRY_AFTER));
+    }
+
+    #[test]
+    fn waits_are_whole_seconds_rounded_up_and_exact_milliseconds_beside() {
+        for (wait_ms, seconds, ms) in [(0, "1", "1"), (1, "1", "1"), (1_001, "2", "1001")] {
+            let response = ApiError::rate_limited(Duration::from_millis(wait_ms)).into_response();
+            assert_eq!(response.headers()[header::RETRY_AFTER], seconds);
+            assert_eq!(response.headers()[RETRY_AFTER_MS], ms);
+        }
+    }
+
+    #[test]
+    fn a_prompt_that_is_too_long_has_the_code_that_frameworks_branch_on() {
+        let error = ApiError::from(ServeError::ContextTooLong { prompt: 5, context: 4 });
+        assert_eq!(error.detail.code.as_deref(), Some("context_length_exceeded"));
+        assert_eq!(error.detail.param.as_deref(), Some("messages"));
+        assert!(error.detail.message.starts_with("The prompt has 5"));
+    }
+}

@@ -1,0 +1,191 @@
+//! Extractors that are permissions, and bodies that were read: a handler that has one may go on.
+
+use std::time::Duration;
+
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, FromRequestParts, Request},
+    http::{HeaderMap, header, request::Parts},
+};
+use serde::de::DeserializeOwned;
+use tokio::time::timeout;
+
+use super::ApiError;
+use crate::{
+    app::App,
+    auth::{AdminSession, Caller, Secret, SecretKind},
+    clock, db,
+    serving::Risk,
+};
+
+/// Longest nonce of a client.
+const NONCE_BYTES_MAX: usize = 128;
+
+/// The token of `Authorization: Bearer …`.
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let Some(text) = bearer(&parts.headers) else {
+            return Err(ApiError::invalid_api_key(
+                "You did not provide an API key: send it as 'Authorization: Bearer ak-…'.",
+            ));
+        };
+        let incorrect = || ApiError::invalid_api_key("Incorrect API key provided.");
+        let key = Secret::parse(SecretKind::ApiKey, text).ok_or_else(incorrect)?;
+        let row = db::keys::find_by_hash(&app.db, key.hash()).await?;
+        let row = row.filter(|row| row.is_live(clock::now_ms())).ok_or_else(incorrect)?;
+        let risk = Risk::parse(&row.risk).unwrap_or_default();
+        Ok(Self { account: row.account, key: row.id, risk })
+    }
+}
+
+/// An admin whose session is good.
+#[derive(Clone, Debug)]
+pub struct Admin(pub AdminSession);
+
+impl FromRequestParts<App> for Admin {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let session = bearer(&parts.headers).and_then(|token| app.keys.sessions().read(token));
+        session.map(Self).ok_or_else(ApiError::invalid_session)
+    }
+}
+
+/// What a client asks of its answer's verification, by header.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Assurance {
+    /// `x-assay-risk: low | standard | high`.
+    pub risk: Option<Risk>,
+    /// `x-assay-nonce`: the client's own randomness for the sampling seed.
+    pub nonce: Option<String>,
+}
+
+impl<S: Sync> FromRequestParts<S> for Assurance {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let text = |name: &str| {
+            let value = parts.headers.get(name)?;
+            Some(value.to_str().map_err(|_| ApiError::bad_field(name, "This header is not ASCII.")))
+        };
+        let risk = match text("x-assay-risk").transpose()? {
+            None => None,
+            Some(word) => Some(Risk::parse(word).ok_or_else(|| {
+                ApiError::bad_field("x-assay-risk", "The risk is low, standard or high.")
+            })?),
+        };
+        let nonce = text("x-assay-nonce").transpose()?.map(str::to_owned);
+        if nonce.as_ref().is_some_and(|nonce| nonce.len() > NONCE_BYTES_MAX) {
+            let message = format!("The nonce may have at most {NONCE_BYTES_MAX} bytes.");
+            return Err(ApiError::bad_field("x-assay-nonce", message));
+        }
+        Ok(Self { risk, nonce })
+    }
+}
+
+/// A JSON body of this type; its rejection names the field that is wrong.
+#[derive(Clone, Copy, Debug)]
+pub struct JsonBody<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<App> for JsonBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
+        let limits = &app.config.limits;
+        let wait = Duration::from_millis(limits.body_wait_ms);
+        let bytes = timeout(wait, Bytes::from_request(request, app))
+            .await
+            .map_err(|_| ApiError::body_timeout())?
+            .map_err(|rejection| match rejection.status().as_u16() {
+                413 => ApiError::body_too_large(limits.body_bytes_max),
+                _ => ApiError::bad_request("The request's body could not be read."),
+            })?;
+        read(&bytes).map(Self)
+    }
+}
+
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    // serde would take an array for a struct, field by field.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err(ApiError::bad_request("The request's body must be a JSON object."));
+    }
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        explain(&path, error.inner())
+    })?;
+    json.end().map_err(|error| explain(".", &error))?;
+    Ok(value)
+}
+
+fn explain(path: &str, error: &serde_json::Error) -> ApiError {
+    if !error.is_data() {
+        return ApiError::bad_request(format!("The request's body is not valid JSON: {error}."));
+    }
+    let text = error.to_string();
+    let missing = text.strip_prefix("missing field `").and_then(|rest| rest.split_once('`'));
+    match (missing, path) {
+        (Some((field, _)), ".") => missing_field(field),
+        (Some((field, _)), _) => missing_field(&format!("{path}.{field}")),
+        (None, ".") => ApiError::bad_request(format!("The request's body is wrong: {text}.")),
+        (None, _) => ApiError::bad_field(path, format!("Invalid value for '{path}': {text}.")),
+    }
+}
+
+fn missing_field(param: &str) -> ApiError {
+    ApiError::bad_field(param, format!("Missing required parameter: '{param}'."))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::openai::ChatRequest;
+
+    #[derive(Debug, Deserialize)]
+    struct Grant {
+        #[expect(dead_code, reason = "only its absence is tested")]
+        amount_nano: i64,
+    }
+
+    fn named<T: DeserializeOwned>(body: &str) -> Option<String> {
+        let error = read::<T>(body.as_bytes()).err().expect("a rejection");
+        error.into_body().error.param
+    }
+
+    #[test]
+    fn a_wrong_type_is_named_by_its_path() {
+        assert_eq!(named::<ChatRequest>(r#"{"temperature": "hot"}"#).unwrap(), "temperature");
+        let body = r#"{"messages": [{"role": "user"}, {"role": 5}]}"#;
+        assert_eq!(named::<ChatRequest>(body).unwrap(), "messages[1].role");
+        let body = r#"{"verification": {"risk": "extreme"}}"#;
+        assert_eq!(named::<ChatRequest>(body).unwrap(), "verification.risk");
+        assert_eq!(named::<Grant>("{}").unwrap(), "amount_nano");
+    }
+
+    #[test]
+    fn what_is_no_json_is_said_so() {
+        for body in ["", "{", "[1]", "{} {}"] {
+            assert_eq!(named::<ChatRequest>(body), None, "{body}");
+        }
+    }
+
+    #[test]
+    fn bearer_is_read_in_any_case() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(bearer(&headers), None);
+        headers.insert(header::AUTHORIZATION, "bearer  x".parse().unwrap());
+        assert_eq!(bearer(&headers), Some("x"));
+        headers.insert(header::AUTHORIZATION, "Basic x".parse().unwrap());
+        assert_eq!(bearer(&headers), None);
+    }
+}

@@ -1,0 +1,15 @@
+//! The HTTP edge: extractors that are permissions, short handlers, and the only code that knows
+//! status codes.
+
+pub mod admin;
+pub mod chat_completions;
+pub mod enrol;
+pub mod error;
+pub mod extract;
+pub mod health;
+pub mod models;
+pub mod observe;
+pub mod rate_limit;
+
+pub use error::ApiError;
+pub use extract::{Admin, Assurance, JsonBody};

@@ -1,0 +1,87 @@
+//! What every part of the gateway shares.
+
+use std::{fmt, fs, ops::Deref, sync::Arc};
+
+use anyhow::Context;
+use tokio::sync::Semaphore;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    auth::GatewayKeys, catalog::Catalog, clock, config::Config, db, db::Db, nodes::Registry,
+    serving, verification::ReputationBook,
+};
+
+/// A handle on the whole gateway; clones are cheap and the same.
+#[derive(Clone, Debug)]
+pub struct App(Arc<AppInner>);
+
+/// See [`App`].
+pub struct AppInner {
+    pub config: Config,
+    pub db: Db,
+    pub catalog: Catalog,
+    /// The nodes that are connected now.
+    pub nodes: Registry,
+    /// How honest each node has been.
+    pub reputation: ReputationBook,
+    pub keys: GatewayKeys,
+    /// One permit for each job that may run.
+    pub jobs_running: Arc<Semaphore>,
+    /// Every task that must end before the process may: jobs with money, sessions.
+    pub tasks: TaskTracker,
+    /// Fires when open requests had their time: sessions and jobs end themselves now.
+    pub shutdown: CancellationToken,
+}
+
+impl App {
+    /// Opens everything that the settings name, brings the schema up to date and gives back the holds
+    /// of jobs that an earlier run left open.
+    pub async fn start(config: Config) -> anyhow::Result<Self> {
+        let (db, keys) = open_store(&config).await?;
+        let app = Self::open(config, db, keys).await?;
+        serving::recover(&app).await.context("cannot end the jobs of the last run")?;
+        Ok(app)
+    }
+
+    /// Loads the models and what is known of the nodes; the database must be migrated.
+    pub async fn open(config: Config, db: Db, keys: GatewayKeys) -> anyhow::Result<Self> {
+        let catalog = Catalog::load(&config.models).context("cannot load the models")?;
+        let known = db::reputation::load_all(&db).await.context("cannot load reputations")?;
+        Ok(Self(Arc::new(AppInner {
+            reputation: ReputationBook::new(known),
+            jobs_running: Arc::new(Semaphore::new(config.serving.jobs_running_max)),
+            nodes: Registry::new(clock::now_ms().unsigned_abs()),
+            tasks: TaskTracker::new(),
+            shutdown: CancellationToken::new(),
+            config,
+            db,
+            catalog,
+            keys,
+        })))
+    }
+}
+
+/// The database, its schema up to date, and the gateway's keys.
+pub async fn open_store(config: &Config) -> anyhow::Result<(Db, GatewayKeys)> {
+    let dir = &config.gateway.data_dir;
+    fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    let keys = GatewayKeys::open(dir, rand::random())
+        .with_context(|| format!("cannot use the key file in {}", dir.display()))?;
+    let db = Db::open(&config.gateway.database_url()).await.context("cannot open the database")?;
+    db.migrate().await.context("cannot bring the database up to date")?;
+    Ok((db, keys))
+}
+
+impl Deref for App {
+    type Target = AppInner;
+
+    fn deref(&self) -> &AppInner {
+        &self.0
+    }
+}
+
+impl fmt::Debug for AppInner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AppInner").field("gateway", &self.keys.gateway_id()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,133 @@
+//! The gateway's own keys: who it is to nodes, what it signs with, what its seeds come from.
+//!
+//! All of them derive from one 32-byte seed in `<data_dir>/gateway.key` (mode 0600), so one small file is
+//! all there is to back up, and the gateway's id follows from its signing key and can be pinned.
+
+use std::{
+    fmt, fs,
+    io::{self, Write},
+    path::Path,
+};
+
+use ed25519_dalek::SigningKey;
+use hmac::{Hmac, Mac};
+use sha2::{Digest, Sha256};
+
+use super::SessionTokens;
+
+/// See the head of this file.
+pub struct GatewayKeys {
+    gateway_id: String,
+    signing: SigningKey,
+    k_seed: [u8; 32],
+    sessions: SessionTokens,
+}
+
+impl GatewayKeys {
+    /// The keys of this seed.
+    pub fn from_seed(seed: [u8; 32]) -> Self {
+        let signing = SigningKey::from_bytes(&derive(&seed, b"assay/gateway/signing/1"));
+        let id = Sha256::digest(signing.verifying_key().to_bytes());
+        let gateway_id = format!("gw-{}", hex::encode(&id[..8]));
+        let sessions =
+            SessionTokens::new(&derive(&seed, b"assay/gateway/admin-jwt/1"), &gateway_id);
+        Self {
+            k_seed: derive(&seed, b"assay/gateway/sampling-seed/1"),
+            gateway_id,
+            signing,
+            sessions,
+        }
+    }
+
+    /// Reads the key file of this folder, or makes it from `fresh` when there is none.
+    pub fn open(data_dir: &Path, fresh: [u8; 32]) -> io::Result<Self> {
+        let path = data_dir.join("gateway.key");
+        match create_private(&path, &fresh) {
+            Ok(()) => return Ok(Self::from_seed(fresh)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+        let text = fs::read_to_string(&path)?;
+        let mut seed = [0; 32];
+        hex::decode_to_slice(text.trim(), &mut seed).map_err(|_| {
+            io::Error::new(io::ErrorKind::InvalidData, "gateway.key is not 32 bytes of hex")
+        })?;
+        Ok(Self::from_seed(seed))
+    }
+
+    /// The name that nodes sign at log-in: `gw-` and 16 hex digits of the signing key's hash.
+    pub fn gateway_id(&self) -> &str {
+        &self.gateway_id
+    }
+
+    /// Signs what the gateway vouches for.
+    pub fn signing(&self) -> &SigningKey {
+        &self.signing
+    }
+
+    /// The key that sampling seeds come from when the client gives none.
+    pub fn k_seed(&self) -> &[u8; 32] {
+        &self.k_seed
+    }
+
+    /// Makes and reads the admin's session tokens.
+    pub fn sessions(&self) -> &SessionTokens {
+        &self.sessions
+    }
+}
+
+impl fmt::Debug for GatewayKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GatewayKeys").field("gateway_id", &self.gateway_id).finish_non_exhaustive()
+    }
+}
+
+fn derive(seed: &[u8; 32], purpose: &[u8]) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(seed).expect("HMAC takes keys of any length");
+    mac.update(purpose);
+    mac.finalize().into_bytes().into()
+}
+
+/// Writes the seed to a new file that only its owner may read.
+fn create_private(path: &Path, seed: &[u8; 32]) -> io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    writeln!(file, "{}", hex::encode(seed))?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_folder_gives_the_same_gateway() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = GatewayKeys::open(dir.path(), [1; 32]).unwrap();
+        let again = GatewayKeys::open(dir.path(), [2; 32]).unwrap();
+        assert_eq!(first.gateway_id(), again.gateway_id());
+        assert_eq!(first.k_seed(), again.k_seed());
+        assert_ne!(first.gateway_id(), GatewayKeys::from_seed([2; 32]).gateway_id());
+    }
+
+    #[test]
+    fn a_broken_key_file_is_an_error_and_never_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("gateway.key"), "abc").unwrap();
+        assert!(GatewayKeys::open(dir.path(), [1; 32]).is_err());
+        assert_eq!(fs::read_to_string(dir.path().join("gateway.key")).unwrap(), "abc");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_the_owner_may_read_the_key_file() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        GatewayKeys::open(dir.path(), [1; 32]).unwrap();
+        let mode = fs::metadata(dir.path().join("gateway.key")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}

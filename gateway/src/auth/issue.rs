@@ -1,0 +1,40 @@
+//! Makes API keys: the key itself goes to its owner, its hash to the store.
+
+use assay_ledger::AccountId;
+
+use super::{Secret, SecretKind};
+use crate::{
+    db::{
+        self, Db, DbError,
+        keys::{KeyRow, NewKey},
+    },
+    serving::Risk,
+};
+
+/// A key that somebody wants.
+#[derive(Clone, Debug)]
+pub struct KeyAsk {
+    pub account: AccountId,
+    pub name: String,
+    pub risk: Risk,
+    pub expires_ms: Option<i64>,
+}
+
+/// Makes a key. The secret is shown now and never again.
+///
+/// # Errors
+/// `NotFound` when the account does not exist.
+pub async fn issue_key(db: &Db, ask: KeyAsk, now_ms: i64) -> Result<(Secret, KeyRow), DbError> {
+    let secret = Secret::new(SecretKind::ApiKey, rand::random());
+    let new = NewKey {
+        account: ask.account,
+        name: ask.name,
+        prefix: secret.shown_prefix().to_owned(),
+        hash: secret.hash(),
+        risk: ask.risk.as_str().to_owned(),
+        created_ms: now_ms,
+        expires_ms: ask.expires_ms,
+    };
+    let row = db::keys::create(db, &new).await?;
+    Ok((secret, row))
+}

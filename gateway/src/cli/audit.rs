@@ -1,0 +1,25 @@
+//! `gateway audit`: exits with 0 when the books are clean, with 1 when something is wrong.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::{audit::audit, config::Config, db::Db};
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct AuditFlags {
+    /// Print the report as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(config: Config, flags: AuditFlags) -> anyhow::Result<ExitCode> {
+    let db = Db::open(&config.gateway.database_url()).await?;
+    let report = audit(&db).await?;
+    db.close().await;
+    match flags.json {
+        true => println!("{}", serde_json::to_string_pretty(&report)?),
+        false => println!("{report}"),
+    }
+    Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

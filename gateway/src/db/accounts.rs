@@ -1,0 +1,121 @@
+//! Accounts and their balances.
+
+use assay_ledger::{AccountId, AccountKind, Nano};
+use serde::Serialize;
+
+use super::{
+    Db, DbError, Page, Paged,
+    engine::retried,
+    statement::statements,
+    transaction::Tx,
+    value::{Record, Row, args},
+};
+
+statements! { "accounts";
+    plain INSERT = "insert into account (id, kind, name, created_ms) values ($1, $2, $3, $4)";
+    plain INSERT_BALANCE = "insert into balance (account, available, held) values ($1, 0, 0)";
+    plain FIND = "select id, kind, name, created_ms, available, held from account
+        join balance on account = id where id = $1";
+    plain LIST = "select id, kind, name, created_ms, available, held from account
+        join balance on account = id where id > $1 order by id limit $2";
+    plain SYSTEM_BALANCE = "select cast(coalesce(sum(amount), 0) as bigint) as available from entry
+        where account = $1";
+}
+
+/// A client's account to make.
+#[derive(Clone, Debug)]
+pub struct NewAccount {
+    pub name: String,
+    pub created_ms: i64,
+}
+
+/// An account that keeps a balance, with that balance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AccountRow {
+    pub id: AccountId,
+    pub kind: AccountKind,
+    pub name: String,
+    pub created_ms: i64,
+    pub available: Nano,
+    pub held: Nano,
+}
+
+/// What an account has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Balance {
+    /// What can be spent; a system account's may be negative.
+    pub available: Nano,
+    /// What is set aside for running jobs.
+    pub held: Nano,
+}
+
+/// Makes a client's account, with nothing in it.
+pub async fn create(db: &Db, new: &NewAccount) -> Result<AccountRow, DbError> {
+    retried(async || {
+        let mut tx = db.begin().await?;
+        let row = insert(&mut tx, AccountKind::Client, &new.name, new.created_ms).await?;
+        tx.commit().await?;
+        Ok(row)
+    })
+    .await
+}
+
+/// The account, unless it is the system's own.
+pub async fn find(db: &Db, id: AccountId) -> Result<Option<AccountRow>, DbError> {
+    db.optional(&FIND, args![id]).await
+}
+
+/// All accounts that keep a balance, clients' and operators', by number.
+pub async fn list(db: &Db, page: &Page) -> Result<Paged<AccountRow>, DbError> {
+    let rows = db.all(&LIST, args![page.after_number()?, page.fetch()]).await?;
+    Ok(Paged::cut(rows, page, |row: &AccountRow| row.id.to_string()))
+}
+
+/// What an account has; for one of the system's, the sum of its entries.
+///
+/// # Errors
+/// `NotFound`.
+pub async fn balance(db: &Db, id: AccountId) -> Result<Balance, DbError> {
+    if id.is_system() {
+        let sum: Option<SystemSum> = db.optional(&SYSTEM_BALANCE, args![id]).await?;
+        let available = sum.map_or(Nano::ZERO, |sum| sum.0);
+        return Ok(Balance { available, held: Nano::ZERO });
+    }
+    let row = find(db, id).await?.ok_or_else(|| DbError::NotFound(format!("{id:?}")))?;
+    Ok(Balance { available: row.available, held: row.held })
+}
+
+/// Makes an account of any kind but the system's.
+pub(super) async fn insert(
+    tx: &mut Tx,
+    kind: AccountKind,
+    name: &str,
+    created_ms: i64,
+) -> Result<AccountRow, DbError> {
+    let id = AccountId(tx.next_id("account").await?);
+    tx.execute(&INSERT, args![id, kind, name, created_ms]).await?;
+    tx.execute(&INSERT_BALANCE, args![id]).await?;
+    let name = name.to_owned();
+    Ok(AccountRow { id, kind, name, created_ms, available: Nano::ZERO, held: Nano::ZERO })
+}
+
+struct SystemSum(Nano);
+
+impl Record for SystemSum {
+    fn read(row: &Row) -> Result<Self, DbError> {
+        row.get("available").map(Self)
+    }
+}
+
+impl Record for AccountRow {
+    fn read(row: &Row) -> Result<Self, DbError> {
+        Ok(Self {
+            id: row.get("id")?,
+            kind: row.get("kind")?,
+            name: row.get("name")?,
+            created_ms: row.get("created_ms")?,
+            available: row.get("available")?,
+            held: row.get("held")?,
+        })
+    }
+}

@@ -1,0 +1,210 @@
+//! What an audit reads: everything that was posted, and whatever the rows say that the postings do not.
+
+use assay_ledger::{AccountId, Bucket, Nano, PostingKind};
+
+use super::{
+    Db, DbError, Statement,
+    statement::statements,
+    transaction::Tx,
+    value::{Record, Row, args},
+};
+
+statements! { "checks";
+    plain JOURNALS = "select id, key, kind from journal where id > $1 order by id limit $2";
+    plain ENTRIES = "select journal, account, bucket, amount from entry
+        where journal > $1 and journal <= $2 order by journal, account, bucket";
+    plain BALANCES = "select account, available, held from balance
+        where account > $1 order by account limit $2";
+    plain COUNTS = "select (select count(*) from hold) as holds,
+        (select count(*) from hold where state = 'open') as holds_open,
+        (select count(*) from job) as jobs";
+    plain ORPHAN_ENTRY = "select cast(journal as text) as subject from entry
+        where not exists (select 1 from journal where journal.id = entry.journal)
+        order by journal limit 1";
+    plain HELD = "select cast(balance.account as text) as subject from balance
+        left join (select account, sum(amount) as amount from hold where state = 'open' group by account)
+            as open on open.account = balance.account
+        where balance.held <> coalesce(open.amount, 0) order by balance.account limit 1";
+    plain HOLD_BEGUN = "select hold.id as subject from hold
+        left join journal on journal.key = 'hold:' || hold.id and journal.kind = 'hold'
+        left join entry on entry.journal = journal.id and entry.account = hold.account
+            and entry.bucket = 'held'
+        where journal.id is null or coalesce(entry.amount, 0) <> hold.amount
+        order by hold.id limit 1";
+    plain HOLD_ENDED = "select hold.id as subject from hold
+        left join journal on journal.key = 'end:' || hold.id
+        left join entry on entry.journal = journal.id and entry.account = hold.account
+            and entry.bucket = 'held'
+        where case coalesce(journal.kind, 'none')
+            when 'none' then hold.state <> 'open'
+            when 'settle' then hold.state <> 'settled' or coalesce(entry.amount, 0) <> -hold.amount
+            when 'void' then hold.state <> 'voided' or coalesce(entry.amount, 0) <> -hold.amount
+            else true end
+        order by hold.id limit 1";
+    plain HOLD_MISSING = "select journal.key as subject from journal
+        where kind in ('hold', 'settle', 'void') and not exists (
+            select 1 from hold where journal.key in ('hold:' || hold.id, 'end:' || hold.id))
+        order by journal.id limit 1";
+    plain JOB_OF_HOLD = "select hold.id as subject from hold left join job on job.id = hold.id
+        where job.id is null or job.account <> hold.account or job.hold <> hold.amount
+            or (job.state = 'running') <> (hold.state = 'open')
+        order by hold.id limit 1";
+    plain JOB_ADDS_UP = "select job.id as subject from job
+        left join (select job, sum(pay) as paid from job_node group by job) as parts
+            on parts.job = job.id
+        where state <> 'running'
+            and (coalesce(parts.paid, 0) + fee + reserve <> cost or cost + returned <> hold)
+        order by job.id limit 1";
+    plain JOB_AS_POSTED = "select job.id as subject from job
+        join journal on journal.key = 'end:' || job.id
+        left join entry as fee on fee.journal = journal.id and fee.account = 2
+        left join entry as reserve on reserve.journal = journal.id and reserve.account = 3
+        left join entry as back on back.journal = journal.id and back.account = job.account
+            and back.bucket = 'available'
+        where coalesce(fee.amount, 0) <> job.fee or coalesce(reserve.amount, 0) <> job.reserve
+            or coalesce(back.amount, 0) <> job.returned
+        order by job.id limit 1";
+    plain PAY_AS_POSTED = "select parts.job as subject from (
+            select job, operator.account, sum(pay) as pay from job_node
+            join node on node.id = job_node.node join operator on operator.id = node.operator
+            group by job, operator.account) as parts
+        join journal on journal.key = 'end:' || parts.job
+        left join entry on entry.journal = journal.id and entry.account = parts.account
+        where parts.pay <> coalesce(entry.amount, 0)
+        order by parts.job limit 1";
+}
+
+/// A question that must have no answer.
+#[derive(Debug)]
+pub struct Check {
+    /// Stable, for machines.
+    pub code: &'static str,
+    /// What is wrong with the subject that it finds.
+    pub wrong: &'static str,
+    statement: &'static Statement,
+}
+
+/// In the order in which they are asked, after the replay.
+pub static CHECKS: [Check; 9] = [
+    check("orphan_entry", "has entries but is no journal", &ORPHAN_ENTRY),
+    check("held", "has held what its open holds are not", &HELD),
+    check("hold_begun", "was not posted as its row says", &HOLD_BEGUN),
+    check("hold_ended", "did not end once, as its row says", &HOLD_ENDED),
+    check("hold_missing", "is posted for a hold that has no row", &HOLD_MISSING),
+    check("job_of_hold", "is a hold that its job does not match", &JOB_OF_HOLD),
+    check("job_adds_up", "has paid + fee + reserve + returned unlike held", &JOB_ADDS_UP),
+    check("job_as_posted", "has fee, reserve or return unlike its entries", &JOB_AS_POSTED),
+    check("pay_as_posted", "has pay unlike its entries", &PAY_AS_POSTED),
+];
+
+const fn check(code: &'static str, wrong: &'static str, statement: &'static Statement) -> Check {
+    Check { code, wrong, statement }
+}
+
+/// A journal's head.
+#[derive(Clone, Debug)]
+pub struct JournalRow {
+    pub id: i64,
+    pub key: String,
+    pub kind: PostingKind,
+}
+
+/// A line of a journal.
+#[derive(Clone, Debug)]
+pub struct EntryRow {
+    pub journal: i64,
+    pub account: AccountId,
+    pub bucket: Bucket,
+    pub amount: Nano,
+}
+
+/// What an account is said to have.
+#[derive(Clone, Copy, Debug)]
+pub struct BalanceRow {
+    pub account: AccountId,
+    pub available: Nano,
+    pub held: Nano,
+}
+
+/// How much there is.
+#[derive(Clone, Copy, Debug)]
+pub struct Counts {
+    pub holds: i64,
+    pub holds_open: i64,
+    pub jobs: i64,
+}
+
+/// One moment of the database; what commits later is not seen.
+#[derive(Debug)]
+pub struct Snapshot(Tx);
+
+impl Snapshot {
+    pub async fn of(db: &Db) -> Result<Self, DbError> {
+        db.snapshot().await.map(Self)
+    }
+
+    /// The next journals by number, at most `limit`.
+    pub async fn journals(&mut self, after: i64, limit: i64) -> Result<Vec<JournalRow>, DbError> {
+        self.0.all(&JOURNALS, args![after, limit]).await
+    }
+
+    /// The entries of the journals above `after` up to `last`, by journal.
+    pub async fn entries(&mut self, after: i64, last: i64) -> Result<Vec<EntryRow>, DbError> {
+        self.0.all(&ENTRIES, args![after, last]).await
+    }
+
+    /// The next balances by account, at most `limit`.
+    pub async fn balances(
+        &mut self,
+        after: AccountId,
+        limit: i64,
+    ) -> Result<Vec<BalanceRow>, DbError> {
+        self.0.all(&BALANCES, args![after, limit]).await
+    }
+
+    pub async fn counts(&mut self) -> Result<Counts, DbError> {
+        let counts = self.0.optional(&COUNTS, args![]).await?;
+        counts.ok_or_else(|| DbError::Corrupt("nothing could be counted".into()))
+    }
+
+    /// The first subject that a check finds wrong.
+    pub async fn first_wrong(&mut self, check: &Check) -> Result<Option<String>, DbError> {
+        let subject: Option<Subject> = self.0.optional(check.statement, args![]).await?;
+        Ok(subject.map(|subject| subject.0))
+    }
+}
+
+struct Subject(String);
+
+impl Record for Subject {
+    fn read(row: &Row) -> Result<Self, DbError> {
+        row.get("subject").map(Self)
+    }
+}
+
+impl Record for JournalRow {
+    fn read(row: &Row) -> Result<Self, DbError> {
+        Ok(Self { id: row.get("id")?, key: row.get("key")?, kind: row.get("kind")? })
+    }
+}
+
+impl Record for EntryRow {
+    fn read(row: &Row) -> Result<Self, DbError> {
+        let (journal, account) = (row.get("journal")?, row.get("account")?);
+        Ok(Self { journal, account, bucket: row.get("bucket")?, amount: row.get("amount")? })
+    }
+}
+
+impl Record for BalanceRow {
+    fn read(row: &Row) -> Result<Self, DbError> {
+        let (available, held) = (row.get("available")?, row.get("held")?);
+        Ok(Self { account: row.get("account")?, available, held })
+    }
+}
+
+impl Record for Counts {
+    fn read(row: &Row) -> Result<Self, DbError> {
+        let (holds, holds_open) = (row.get("holds")?, row.get("holds_open")?);
+        Ok(Self { holds, holds_open, jobs: row.get("jobs")? })
+    }
+}

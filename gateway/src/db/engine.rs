@@ -1,0 +1,166 @@
+//! The two engines behind one face: SQLite for one machine, PostgreSQL for several gateways.
+
+use std::{str::FromStr, sync::Arc, time::Duration};
+
+use sqlx::{
+    PgPool, SqlitePool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use super::{DbError, ids::JournalIds, transaction::Tx};
+
+/// How long a call waits for a connection.
+const ACQUIRE_MAX: Duration = Duration::from_secs(2);
+/// How long SQLite waits for another process's write, and PostgreSQL for a lock.
+const LOCK_WAIT_MAX: Duration = Duration::from_secs(2);
+/// Readers beside SQLite's one writer.
+const SQLITE_READERS: u32 = 4;
+/// Connections to PostgreSQL from one gateway.
+const POSTGRES_CONNECTIONS: u32 = 16;
+/// How long a call may take over all, so that a database that went silent holds nobody up.
+const CALL_MAX: Duration = Duration::from_secs(10);
+/// How often a transaction that gave way to another is run again.
+const RETRIES_MAX: u32 = 8;
+/// The first wait before that; it doubles.
+const RETRY_WAIT: Duration = Duration::from_millis(2);
+
+/// The store. Cheap to clone.
+#[derive(Clone, Debug)]
+pub enum Db {
+    Sqlite(SqliteDb),
+    Postgres(PostgresDb),
+}
+
+/// SQLite: one connection writes, some read.
+#[derive(Clone, Debug)]
+pub struct SqliteDb {
+    pub(super) writer: SqlitePool,
+    pub(super) readers: SqlitePool,
+    pub(super) journal_ids: Arc<JournalIds>,
+}
+
+/// PostgreSQL: one pool.
+#[derive(Clone, Debug)]
+pub struct PostgresDb {
+    pub(super) pool: PgPool,
+    pub(super) journal_ids: Arc<JournalIds>,
+}
+
+impl Db {
+    /// Opens `sqlite:PATH` (made if missing), `postgres://…` or `postgresql://…`.
+    ///
+    /// # Errors
+    /// `Unusable` for another url; otherwise what the engine says.
+    pub async fn open(url: &str) -> Result<Self, DbError> {
+        match url.split(':').next() {
+            Some("sqlite") => open_sqlite(url).await,
+            Some("postgres" | "postgresql") => open_postgres(url).await,
+            _ => Err(DbError::Unusable(
+                "the database url must begin with sqlite: or postgres://".into(),
+            )),
+        }
+    }
+
+    /// Which engine this is, in a word.
+    pub fn engine(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "sqlite",
+            Self::Postgres(_) => "postgres",
+        }
+    }
+
+    /// Closes all connections, after what is running.
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite(db) => {
+                db.readers.close().await;
+                db.writer.close().await;
+            }
+            Self::Postgres(db) => db.pool.close().await,
+        }
+    }
+
+    /// Begins a write transaction. SQLite takes its one write lock at once.
+    pub(super) async fn begin(&self) -> Result<Tx, DbError> {
+        Ok(match self {
+            Self::Sqlite(db) => Tx::Sqlite(db.writer.begin_with("begin immediate").await?),
+            Self::Postgres(db) => Tx::Postgres(db.pool.begin().await?),
+        })
+    }
+
+    /// Begins a read transaction that sees one moment throughout.
+    pub(super) async fn snapshot(&self) -> Result<Tx, DbError> {
+        const SNAPSHOT: &str = "begin isolation level repeatable read read only";
+        Ok(match self {
+            Self::Sqlite(db) => Tx::Sqlite(db.readers.begin().await?),
+            Self::Postgres(db) => Tx::Postgres(db.pool.begin_with(SNAPSHOT).await?),
+        })
+    }
+
+    pub(super) fn journal_ids(&self) -> &JournalIds {
+        match self {
+            Self::Sqlite(db) => &db.journal_ids,
+            Self::Postgres(db) => &db.journal_ids,
+        }
+    }
+}
+
+async fn open_sqlite(url: &str) -> Result<Db, DbError> {
+    if url.contains(":memory:") || url.contains("mode=memory") {
+        let message = "money is not kept in memory: give a file, as in sqlite:assay.db";
+        return Err(DbError::Unusable(message.into()));
+    }
+    let options = SqliteConnectOptions::from_str(url)
+        .map_err(|error| DbError::Unusable(format!("the database url: {error}")))?
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(LOCK_WAIT_MAX)
+        .foreign_keys(true);
+    let pool = || SqlitePoolOptions::new().acquire_timeout(ACQUIRE_MAX);
+    let writer = pool().max_connections(1).connect_with(options.clone()).await?;
+    let readers = pool().max_connections(SQLITE_READERS).connect_lazy_with(options.read_only(true));
+    Ok(Db::Sqlite(SqliteDb { writer, readers, journal_ids: Arc::default() }))
+}
+
+async fn open_postgres(url: &str) -> Result<Db, DbError> {
+    let wait = LOCK_WAIT_MAX.as_millis().to_string();
+    let options = PgConnectOptions::from_str(url)
+        .map_err(|error| DbError::Unusable(format!("the database url: {error}")))?
+        .application_name("assay-gateway")
+        .options([("lock_timeout", wait.as_str())]);
+    let pool = PgPoolOptions::new()
+        .max_connections(POSTGRES_CONNECTIONS)
+        .acquire_timeout(ACQUIRE_MAX)
+        .connect_with(options)
+        .await?;
+    Ok(Db::Postgres(PostgresDb { pool, journal_ids: Arc::default() }))
+}
+
+/// Runs a transaction, and again where it had to give way to another one.
+pub(super) async fn retried<T, Run, Running>(run: Run) -> Result<T, DbError>
+where
+    Run: Fn() -> Running,
+    Running: Future<Output = Result<T, DbError>>,
+{
+    let tries = async {
+        let mut wait = RETRY_WAIT;
+        for _ in 0..RETRIES_MAX {
+            match run().await {
+                Err(DbError::GaveWay) => tokio::time::sleep(wait).await,
+                result => return result,
+            }
+            wait *= 2;
+        }
+        Err(DbError::Busy)
+    };
+    bounded(tries).await
+}
+
+/// Gives up on a call that takes too long.
+pub(super) async fn bounded<T>(
+    call: impl Future<Output = Result<T, DbError>>,
+) -> Result<T, DbError> {
+    tokio::time::timeout(CALL_MAX, call).await.unwrap_or(Err(DbError::Busy))
+}

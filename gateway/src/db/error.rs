@@ -1,0 +1,83 @@
+//! What can go wrong in the store.
+
+use assay_ledger::Rejected;
+
+/// Why the store could not do it. Nothing has changed, except perhaps after `Busy` and `Unavailable`: what
+/// moves money may then be told again, and happens once.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// No connection or lock came free in time: ask again later.
+    #[error("the database is busy")]
+    Busy,
+    /// Two transactions met and this one gave way; never leaves the store.
+    #[error("the database is busy")]
+    GaveWay,
+    /// The database cannot be reached: ask again later.
+    #[error("the database cannot be reached: {0}")]
+    Unavailable(#[source] sqlx::Error),
+    /// What the call is about does not exist.
+    #[error("{0} does not exist")]
+    NotFound(String),
+    /// It was done before, otherwise; or a name is taken.
+    #[error("{0}")]
+    Conflict(String),
+    /// The call contradicts itself: a bug of the caller.
+    #[error("{0}")]
+    Wrong(String),
+    /// The rules of money refuse it.
+    #[error(transparent)]
+    Rejected(#[from] Rejected),
+    /// The cursor of a page is none that this list gave out.
+    #[error("the cursor is not one of this list")]
+    Cursor,
+    /// The url of the database, or its version, is not one that this program can use.
+    #[error("{0}")]
+    Unusable(String),
+    /// A stored row says what it must not.
+    #[error("the database holds a wrong value: {0}")]
+    Corrupt(String),
+    /// A bug, or a broken database.
+    #[error("the database failed: {0}")]
+    Sql(#[source] sqlx::Error),
+}
+
+/// What the engines say when two transactions met and one had to give way.
+const GIVE_WAY: [&str; 3] = ["40001", "40P01", "517"];
+/// A lock did not come free in time; PostgreSQL has too many connections.
+const BUSY: [&str; 4] = ["5", "261", "55P03", "53300"];
+/// PostgreSQL stops or starts.
+const AWAY: [&str; 3] = ["57P01", "57P02", "57P03"];
+
+impl DbError {
+    /// Whether it may go better later, without any change: the caller answers "try again".
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::Busy | Self::GaveWay | Self::Unavailable(_))
+    }
+}
+
+impl From<sqlx::Error> for DbError {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::PoolTimedOut => Self::Busy,
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolClosed => {
+                Self::Unavailable(error)
+            }
+            sqlx::Error::Database(database) if database.is_unique_violation() => {
+                Self::Conflict(format!("it exists already: {}", database.message()))
+            }
+            sqlx::Error::Database(database) if database.is_foreign_key_violation() => {
+                Self::NotFound("what it refers to".into())
+            }
+            _ => match code_of(&error) {
+                Some(code) if GIVE_WAY.contains(&&*code) => Self::GaveWay,
+                Some(code) if BUSY.contains(&&*code) => Self::Busy,
+                Some(code) if AWAY.contains(&&*code) => Self::Unavailable(error),
+                _ => Self::Sql(error),
+            },
+        }
+    }
+}
+
+fn code_of(error: &sqlx::Error) -> Option<String> {
+    error.as_database_error()?.code().map(|code| code.into_owned())
+}

@@ -1,0 +1,51 @@
+//! The schema and its versions: one portable text, and the few lines that differ by engine.
+
+use std::borrow::Cow;
+
+use sqlx::{
+    SqlStr,
+    migrate::{Migration, MigrationType, Migrator},
+};
+
+use super::{Db, DbError};
+
+/// Version, what it does, and its text for SQLite and for PostgreSQL.
+type Step = (i64, &'static str, &'static str, &'static str);
+
+const STEPS: [Step; 2] = [
+    (
+        1,
+        "founding",
+        include_str!("../../../migrations/common/0001_founding.sql"),
+        include_str!("../../../migrations/common/0001_founding.sql"),
+    ),
+    (
+        2,
+        "immutable",
+        include_str!("../../../migrations/sqlite/0002_immutable.sql"),
+        include_str!("../../../migrations/postgres/0002_immutable.sql"),
+    ),
+];
+
+impl Db {
+    /// Brings the schema to this program's version. Safe to call at every start, and from several
+    /// gateways at once.
+    ///
+    /// # Errors
+    /// `Unusable` when the database is of a newer program or was changed by hand.
+    pub async fn migrate(&self) -> Result<(), DbError> {
+        let done = match self {
+            Self::Sqlite(db) => migrator(|step| step.2).run(&db.writer).await,
+            Self::Postgres(db) => migrator(|step| step.3).run(&db.pool).await,
+        };
+        done.map_err(|error| DbError::Unusable(format!("the database's schema: {error}")))
+    }
+}
+
+fn migrator(text: impl Fn(&Step) -> &'static str) -> Migrator {
+    let migration = |step: &Step| {
+        let (version, name, kind) = (step.0, Cow::Borrowed(step.1), MigrationType::Simple);
+        Migration::new(version, name, kind, SqlStr::from_static(text(step)), false)
+    };
+    Migrator::with_migrations(STEPS.iter().map(migration).collect())
+}

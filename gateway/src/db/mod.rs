@@ -1,0 +1,63 @@
+//! The store, and the only code that contains SQL. One text runs on SQLite and on PostgreSQL; times are
+//! Unix milliseconds and come in as arguments.
+
+pub mod accounts;
+pub mod admin_log;
+pub mod checks;
+pub mod credits;
+pub mod enrolments;
+pub mod jobs;
+pub mod keys;
+pub mod nodes;
+pub mod operators;
+pub mod reputation;
+pub mod settings;
+
+mod engine;
+mod error;
+mod ids;
+mod migrations;
+mod page;
+mod posting;
+mod statement;
+mod transaction;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+pub use assay_ledger::AccountId;
+
+pub use accounts::{AccountRow, Balance, NewAccount};
+pub use admin_log::{ActionRow, NewAction};
+pub use credits::{Granted, NewGrant};
+pub use engine::{Db, PostgresDb, SqliteDb};
+pub use enrolments::{NewEnrolment, Redeem, RedeemError};
+pub use error::DbError;
+pub use jobs::{
+    JobEnd, JobFilter, JobNodeEnd, JobNodeRow, JobRow, JobState, NewJob, OpenJob, OpenJobError,
+};
+pub use keys::{KeyId, KeyRow, NewKey};
+pub use nodes::{NodeRow, Standing};
+pub use operators::{NewOperator, OperatorId, OperatorRow};
+pub use page::{PAGE_ROWS_MAX, Page, Paged};
+pub use reputation::EvidenceDelta;
+pub use statement::Statement;
+
+/// Every statement that the store runs, so that a test can prepare each on each engine.
+pub fn statements() -> Vec<&'static Statement> {
+    let by_noun = [
+        accounts::STATEMENTS,
+        admin_log::STATEMENTS,
+        checks::STATEMENTS,
+        enrolments::STATEMENTS,
+        ids::STATEMENTS,
+        keys::STATEMENTS,
+        nodes::STATEMENTS,
+        operators::STATEMENTS,
+        posting::STATEMENTS,
+        reputation::STATEMENTS,
+        settings::STATEMENTS,
+    ];
+    by_noun.into_iter().flatten().copied().chain(jobs::statements()).collect()
+}

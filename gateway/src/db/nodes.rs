@@ -1,0 +1,145 @@
+//! Nodes: their keys, owners, and whether they may serve.
+
+use assay_ledger::AccountId;
+use assay_protocol::{Bytes32, NodeId};
+use serde::Serialize;
+
+use super::{
+    Db, DbError, OperatorId, Page, Paged, Statement,
+    statement::statements,
+    value::{Arg, Record, Row, args, columns},
+};
+
+statements! { "nodes";
+    plain FIND = "select node.id, public_key, operator, account, node.name, trusted, standing, reason,
+            node.created_ms, last_seen_ms
+        from node join operator on operator.id = node.operator where node.id = $1";
+    plain LIST = "select node.id, public_key, operator, account, node.name, trusted, standing, reason,
+            node.created_ms, last_seen_ms
+        from node join operator on operator.id = node.operator
+        where node.id > $1 order by node.id limit $2";
+    plain SET_TRUSTED = "update node set trusted = $2 where id = $1";
+    plain SET_STANDING = "update node set standing = $2, reason = $3 where id = $1";
+    plain SET_LAST_SEEN = "update node set last_seen_ms = $2 where id = $1";
+}
+
+/// Whether a node may serve at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    Enrolled,
+    Banned,
+}
+
+/// A node as it is known, connected or not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NodeRow {
+    pub id: NodeId,
+    pub public_key: Bytes32,
+    pub operator: OperatorId,
+    /// The operator's account, which pay goes to.
+    pub account: AccountId,
+    pub name: String,
+    /// Whether an admin made it a scorer.
+    pub trusted: bool,
+    pub standing: Standing,
+    /// Why it is banned; empty otherwise.
+    pub reason: String,
+    pub created_ms: i64,
+    pub last_seen_ms: Option<i64>,
+}
+
+impl NodeRow {
+    /// Whether it may not serve.
+    pub fn is_banned(&self) -> bool {
+        self.standing == Standing::Banned
+    }
+}
+
+/// The node.
+pub async fn find(db: &Db, id: NodeId) -> Result<Option<NodeRow>, DbError> {
+    db.optional(&FIND, args![id]).await
+}
+
+/// All nodes, by id.
+pub async fn list(db: &Db, page: &Page) -> Result<Paged<NodeRow>, DbError> {
+    let rows = db.all(&LIST, args![page.after_name(), page.fetch()]).await?;
+    Ok(Paged::cut(rows, page, |row: &NodeRow| row.id.to_string()))
+}
+
+/// Makes it a scorer, or an ordinary node again.
+///
+/// # Errors
+/// `NotFound`.
+pub async fn set_trusted(db: &Db, id: NodeId, trusted: bool) -> Result<(), DbError> {
+    change(db, id, &SET_TRUSTED, args![id, trusted]).await
+}
+
+/// Bans it, and says why.
+///
+/// # Errors
+/// `NotFound`.
+pub async fn ban(db: &Db, id: NodeId, reason: &str) -> Result<(), DbError> {
+    change(db, id, &SET_STANDING, args![id, Standing::Banned, reason]).await
+}
+
+/// Lets it serve again.
+///
+/// # Errors
+/// `NotFound`.
+pub async fn unban(db: &Db, id: NodeId) -> Result<(), DbError> {
+    change(db, id, &SET_STANDING, args![id, Standing::Enrolled, ""]).await
+}
+
+/// Notes when it was last connected.
+///
+/// # Errors
+/// `NotFound`.
+pub async fn set_last_seen(db: &Db, id: NodeId, at_ms: i64) -> Result<(), DbError> {
+    change(db, id, &SET_LAST_SEEN, args![id, at_ms]).await
+}
+
+async fn change(
+    db: &Db,
+    id: NodeId,
+    statement: &'static Statement,
+    args: &[Arg],
+) -> Result<(), DbError> {
+    match db.execute(statement, args).await? {
+        0 => Err(DbError::NotFound(format!("node {id}"))),
+        _ => Ok(()),
+    }
+}
+
+impl Standing {
+    /// The word in the store and in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Enrolled => "enrolled",
+            Self::Banned => "banned",
+        }
+    }
+
+    /// Reads that word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Enrolled, Self::Banned].into_iter().find(|standing| standing.as_str() == word)
+    }
+}
+columns!(ints: ; words: Standing);
+
+impl Record for NodeRow {
+    fn read(row: &Row) -> Result<Self, DbError> {
+        Ok(Self {
+            id: row.get("id")?,
+            public_key: row.get("public_key")?,
+            operator: row.get("operator")?,
+            account: row.get("account")?,
+            name: row.get("name")?,
+            trusted: row.get("trusted")?,
+            standing: row.get("standing")?,
+            reason: row.get("reason")?,
+            created_ms: row.get("created_ms")?,
+            last_seen_ms: row.maybe("last_seen_ms")?,
+        })
+    }
+}

@@ -1,0 +1,89 @@
+//! Operators: who runs nodes. Pay goes to an operator's account.
+
+use assay_ledger::{AccountId, AccountKind, Nano};
+use serde::Serialize;
+
+use super::{
+    Db, DbError, Page, Paged, accounts,
+    engine::retried,
+    statement::statements,
+    value::{Record, Row, args, columns},
+};
+
+statements! { "operators";
+    plain INSERT = "insert into operator (id, account, name, created_ms) values ($1, $2, $3, $4)";
+    plain FIND = "select operator.id, operator.account, name, created_ms, available, held from operator
+        join balance on balance.account = operator.account where operator.id = $1";
+    plain LIST = "select operator.id, operator.account, name, created_ms, available, held from operator
+        join balance on balance.account = operator.account
+        where operator.id > $1 order by operator.id limit $2";
+}
+
+/// An operator's number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct OperatorId(pub i64);
+columns!(ints: OperatorId; words: );
+
+/// An operator to make.
+#[derive(Clone, Debug)]
+pub struct NewOperator {
+    pub name: String,
+    pub created_ms: i64,
+}
+
+/// An operator and what its account has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OperatorRow {
+    pub id: OperatorId,
+    pub account: AccountId,
+    pub name: String,
+    pub created_ms: i64,
+    pub available: Nano,
+    pub held: Nano,
+}
+
+/// Makes an operator and its account.
+pub async fn create(db: &Db, new: &NewOperator) -> Result<OperatorRow, DbError> {
+    let NewOperator { name, created_ms } = new;
+    retried(async || {
+        let mut tx = db.begin().await?;
+        let account = accounts::insert(&mut tx, AccountKind::Operator, name, *created_ms).await?;
+        let id = OperatorId(tx.next_id("operator").await?);
+        tx.execute(&INSERT, args![id, account.id, name, *created_ms]).await?;
+        tx.commit().await?;
+        Ok(OperatorRow {
+            id,
+            account: account.id,
+            name: name.clone(),
+            created_ms: *created_ms,
+            available: account.available,
+            held: account.held,
+        })
+    })
+    .await
+}
+
+/// The operator.
+pub async fn find(db: &Db, id: OperatorId) -> Result<Option<OperatorRow>, DbError> {
+    db.optional(&FIND, args![id]).await
+}
+
+/// All operators, by number.
+pub async fn list(db: &Db, page: &Page) -> Result<Paged<OperatorRow>, DbError> {
+    let rows = db.all(&LIST, args![page.after_number()?, page.fetch()]).await?;
+    Ok(Paged::cut(rows, page, |row: &OperatorRow| row.id.0.to_string()))
+}
+
+impl Record for OperatorRow {
+    fn read(row: &Row) -> Result<Self, DbError> {
+        Ok(Self {
+            id: row.get("id")?,
+            account: row.get("account")?,
+            name: row.get("name")?,
+            created_ms: row.get("created_ms")?,
+            available: row.get("available")?,
+            held: row.get("held")?,
+        })
+    }
+}

@@ -1,0 +1,40 @@
+//! Values that are made once and kept: the gateway's id, hashes of its secrets.
+
+use super::{
+    Db, DbError,
+    statement::statements,
+    value::{Record, Row, args},
+};
+
+statements! { "settings";
+    plain INSERT = "insert into setting (key, value) values ($1, $2) on conflict do nothing";
+    plain FIND = "select value from setting where key = $1";
+    plain SET = "insert into setting (key, value) values ($1, $2)
+        on conflict (key) do update set value = excluded.value";
+}
+
+struct Value(String);
+
+impl Record for Value {
+    fn read(row: &Row) -> Result<Self, DbError> {
+        row.get("value").map(Self)
+    }
+}
+
+/// The stored value; the given one if there is none yet. All who ask at once get the same.
+pub async fn get_or_insert(db: &Db, key: &str, value: &str) -> Result<String, DbError> {
+    db.execute(&INSERT, args![key, value]).await?;
+    let value = get(db, key).await?;
+    value.ok_or_else(|| DbError::Corrupt(format!("setting {key} is gone")))
+}
+
+/// The stored value.
+pub async fn get(db: &Db, key: &str) -> Result<Option<String>, DbError> {
+    Ok(db.optional::<Value>(&FIND, args![key]).await?.map(|value| value.0))
+}
+
+/// Stores a value, over an older one.
+pub async fn set(db: &Db, key: &str, value: &str) -> Result<(), DbError> {
+    db.execute(&SET, args![key, value]).await?;
+    Ok(())
+}

@@ -1,0 +1,182 @@
+//! The store against both engines: SQLite always, PostgreSQL when `ASSAY_TEST_POSTGRES` is the url of a
+//! server where databases may be made.
+
+mod audit;
+mod credit;
+mod jobs;
+mod model;
+mod nodes;
+mod statements;
+
+use std::{env, str::FromStr};
+
+use assay_ledger::{AccountId, Nano, PayRules, Round, Settlement, payout};
+use assay_protocol::{Bytes32, JobId, NodeId, Outcome};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, postgres::PgConnectOptions};
+use uuid::Uuid;
+
+use super::{
+    Db, DbError, EvidenceDelta, JobEnd, JobNodeEnd, JobState, KeyId, NewAccount, NewEnrolment,
+    NewGrant, NewJob, NewKey, NewOperator, NodeRow, Redeem, accounts, credits, enrolments, keys,
+    operators,
+};
+
+/// Runs a test on a fresh database of each engine that there is.
+async fn on_each_engine(test: impl AsyncFn(&Db)) {
+    let folder = tempfile::tempdir().unwrap();
+    let db = fresh(&format!("sqlite:{}/assay.db", folder.path().display())).await;
+    test(&db).await;
+    db.close().await;
+
+    let Ok(server) = env::var("ASSAY_TEST_POSTGRES") else {
+        eprintln!("ASSAY_TEST_POSTGRES is not set: tested on SQLite only");
+        return;
+    };
+    let name = format!("assay_test_{}", Uuid::new_v4().simple());
+    let options = PgConnectOptions::from_str(&server).unwrap();
+    administer(&options, format!("create database {name}")).await;
+    let url = options.clone().database(&name).to_url_lossy();
+    let db = fresh(url.as_str()).await;
+    test(&db).await;
+    db.close().await;
+    administer(&options, format!("drop database {name} with (force)")).await;
+}
+
+async fn fresh(url: &str) -> Db {
+    let db = Db::open(url).await.unwrap();
+    db.migrate().await.unwrap();
+    db.migrate().await.unwrap();
+    db
+}
+
+async fn administer(server: &PgConnectOptions, sql: String) {
+    let mut connection = server.connect().await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+/// Runs SQL that the store itself would never run.
+async fn tamper(db: &Db, sql: &'static str) -> Result<(), DbError> {
+    let changed = match db {
+        Db::Sqlite(db) => sqlx::raw_sql(sql).execute(&db.writer).await?.rows_affected(),
+        Db::Postgres(db) => sqlx::raw_sql(sql).execute(&db.pool).await?.rows_affected(),
+    };
+    assert!(changed > 0, "changed nothing: {sql}");
+    Ok(())
+}
+
+/// A client with credit and a key.
+struct Client {
+    account: AccountId,
+    key: KeyId,
+}
+
+async fn client(db: &Db, credit: Nano) -> Client {
+    let new = NewAccount { name: "Ada".into(), created_ms: 1 };
+    let account = accounts::create(db, &new).await.unwrap().id;
+    if credit > Nano::ZERO {
+        grant(db, account, credit, &format!("first of {account}")).await.unwrap();
+    }
+    let new = NewKey {
+        account,
+        name: "laptop".into(),
+        prefix: "sk-assay-1234".into(),
+        hash: Bytes32([u8::try_from(account.0 % 256).unwrap(); 32]),
+        risk: "standard".into(),
+        created_ms: 2,
+        expires_ms: Some(1000),
+    };
+    Client { account, key: keys::create(db, &new).await.unwrap().id }
+}
+
+async fn grant(db: &Db, account: AccountId, amount: Nano, key: &str) -> Result<bool, DbError> {
+    let (key, note) = (key.to_owned(), "a test".to_owned());
+    let grant = NewGrant { account, amount, key, note, at_ms: 3 };
+    Ok(credits::grant(db, &grant).await?.repeated)
+}
+
+/// A node with an operator of its own; `seed` makes its key and its token.
+async fn node(db: &Db, seed: u8) -> NodeRow {
+    let new = NewOperator { name: format!("operator {seed}"), created_ms: 4 };
+    let operator = operators::create(db, &new).await.unwrap().id;
+    let token_hash = Bytes32([seed; 32]);
+    let new = NewEnrolment { token_hash, operator, created_ms: 5, expires_ms: 100 };
+    enrolments::create(db, &new).await.unwrap();
+    enrolments::redeem(db, &redeem(seed)).await.unwrap()
+}
+
+fn redeem(seed: u8) -> Redeem {
+    Redeem {
+        token_hash: Bytes32([seed; 32]),
+        node: NodeId(Uuid::from_u128(seed.into())),
+        public_key: Bytes32([seed + 100; 32]),
+        name: format!("node {seed}"),
+        now_ms: 6,
+    }
+}
+
+fn job(client: &Client, id: u128, hold: Nano) -> NewJob {
+    NewJob {
+        id: JobId(Uuid::from_u128(id)),
+        gateway: "gateway-1".into(),
+        account: client.account,
+        key: client.key,
+        model: "demo".into(),
+        policy: "standard".into(),
+        prompt_tokens: 10,
+        max_tokens: 20,
+        hold,
+        created_ms: 10 + i64::try_from(id).unwrap(),
+    }
+}
+
+/// An end that pays these nodes, out of `asked`; the others' answers were wrong.
+fn success(job: &NewJob, cost: Nano, asked: &[NodeRow], passed: usize) -> JobEnd {
+    let accounts: Vec<AccountId> = asked[..passed].iter().map(|node| node.account).collect();
+    let round = Round {
+        held: job.hold,
+        cost,
+        asked: u32::try_from(asked.len()).unwrap(),
+        passed: &accounts,
+        majority_refuted: false,
+    };
+    let charge = payout(&round, &PayRules { fee_ppm: 100_000, cap_per_mille: Some(1500) });
+    let part = |(at, node): (usize, &NodeRow)| JobNodeEnd {
+        node: node.id,
+        round: 1,
+        role: "generate",
+        outcome: if at < passed { Outcome::Agreed } else { Outcome::FailedSpotCheck },
+        reason: "because".into(),
+        evidence: "{}".into(),
+        tokens: 7,
+        pay: charge.pays.get(at).map(|(_, pay)| *pay).unwrap_or_default(),
+        elapsed_ms: 40,
+        reputation: Some(if at < passed {
+            EvidenceDelta::passed(0.5)
+        } else {
+            EvidenceDelta::failed()
+        }),
+    };
+    let nodes = asked.iter().enumerate().map(part).collect();
+    JobEnd { nodes, ..ending(job, JobState::Succeeded, charge) }
+}
+
+/// An end that gives all back.
+fn failure(job: &NewJob) -> JobEnd {
+    ending(job, JobState::Failed, Settlement::nothing(job.hold))
+}
+
+fn ending(job: &NewJob, state: JobState, charge: Settlement) -> JobEnd {
+    JobEnd {
+        id: job.id,
+        state,
+        finish: (state == JobState::Succeeded).then(|| "stop".into()),
+        completion_tokens: 7,
+        rounds: 1,
+        charge,
+        reason: "as it went".into(),
+        verdict: Some("{}".into()),
+        ended_ms: job.created_ms + 50,
+        nodes: Vec::new(),
+    }
+}

@@ -1,0 +1,320 @@
+//! What a node may say when: one pure state machine decides every frame of a session.
+//!
+//! A frame either has an [`Effect`] or is a [`Violation`], which ends the session; nothing of it
+//! reaches a client. Frames about jobs that ended a moment ago are late, not wrong, and are dropped.
+
+mod scoring;
+mod writing;
+
+use std::collections::{HashMap, VecDeque};
+
+use assay_protocol::{
+    Bytes32, FailCode, Finish, FromNodeFrame, GenerateStart, Hello, JobId, JobOffer, NodeId,
+    PositionScore, RefuseCode, ScoreStart, ServedModel, Start, TokenId, limits,
+};
+
+use scoring::Scoring;
+use writing::Writing;
+
+use crate::catalog::HostedModel;
+
+/// Ended jobs that are remembered, so that a late frame about one is not taken for a lie.
+const ENDED_REMEMBERED_MAX: usize = 256;
+
+/// Who the session is with; part of every signature.
+#[derive(Clone, Debug)]
+pub struct SessionIdentity {
+    pub gateway: String,
+    pub node: NodeId,
+    pub epoch: u64,
+    pub public_key: Bytes32,
+}
+
+/// What the gateway knows of the model of a job; a node's word counts for nothing here.
+#[derive(Clone, Copy, Debug)]
+pub struct ModelFacts {
+    pub manifest_hash: Bytes32,
+    pub vocab_size: u32,
+}
+
+impl ModelFacts {
+    /// Of a hosted model.
+    pub fn of(model: &HostedModel) -> Self {
+        Self { manifest_hash: model.text.manifest_hash, vocab_size: model.text.manifest.vocab_size }
+    }
+}
+
+/// What a frame means for the rest of the gateway.
+#[derive(Debug, PartialEq)]
+pub enum Effect {
+    /// The node is alive; nothing else follows.
+    Alive,
+    /// The node says what it serves.
+    Hello(Hello),
+    /// The node wants no more offers.
+    Draining,
+    /// News for the owner of a job.
+    Job(JobId, JobEffect),
+}
+
+/// What a frame means for one job.
+#[derive(Debug, PartialEq)]
+pub enum JobEffect {
+    Accepted,
+    Refused(RefuseCode),
+    /// New output ids, in order.
+    Tokens {
+        ids: Vec<TokenId>,
+        logits: Vec<f32>,
+    },
+    /// The answer is whole and its signature good: its first `count` output ids count.
+    Complete {
+        finish: Finish,
+        count: u32,
+    },
+    /// All positions of a scored answer.
+    Scored(Vec<PositionScore>),
+    Failed(FailCode),
+}
+
+/// A broken rule. The session ends and its jobs move on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Violation {
+    #[error("sent a frame that cannot be read")]
+    Unreadable,
+    #[error("sent a message over the size limit")]
+    TooLarge,
+    #[error("sent more frames a second than its jobs can need")]
+    TooManyFrames,
+    #[error("spoke before its hello")]
+    NoHello,
+    #[error("sent hello or login out of turn")]
+    OutOfTurn,
+    #[error("announced more or longer model names than a hello may carry")]
+    HelloTooLarge,
+    #[error("spoke about a job it was never offered")]
+    UnknownJob,
+    #[error("sent a frame that does not fit the stage of its job")]
+    WrongStage,
+    #[error("skipped or repeated a chunk")]
+    BadSequence,
+    #[error("sent a chunk whose ids and logits do not pair up, or that is empty or too long")]
+    WrongChunk,
+    #[error("sent more tokens than the job may have")]
+    TooManyTokens,
+    #[error("sent a token id outside the vocabulary")]
+    IdOutOfRange,
+    #[error("sent a number that is not finite")]
+    NotFinite,
+    #[error("counted its own tokens wrongly")]
+    WrongCount,
+    #[error("ended an answer as told although nobody told it")]
+    NotTold,
+    #[error("sent a signature that does not hold")]
+    BadSignature,
+    #[error("sent the wrong number of scored positions")]
+    WrongPositions,
+}
+
+/// The state of one session: what was said, what is owed.
+#[derive(Debug)]
+pub struct Conduct {
+    identity: SessionIdentity,
+    greeted: bool,
+    jobs: HashMap<JobId, Stage>,
+    ended: VecDeque<JobId>,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Offered { offer: JobOffer, model: ModelFacts },
+    Accepted { offer: JobOffer, model: ModelFacts },
+    Writing(Box<Writing>),
+    Scoring(Scoring),
+}
+
+impl Conduct {
+    /// A session right after its log-in.
+    pub fn new(identity: SessionIdentity) -> Self {
+        Self { identity, greeted: false, jobs: HashMap::new(), ended: VecDeque::new() }
+    }
+
+    /// Jobs that this node holds, offers included.
+    pub fn jobs(&self) -> u32 {
+        u32::try_from(self.jobs.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Takes note of an offer that goes out. False when the node already knows the job.
+    pub fn offered(&mut self, offer: JobOffer, model: ModelFacts) -> bool {
+        if self.jobs.contains_key(&offer.job) {
+            return false;
+        }
+        self.jobs.insert(offer.job, Stage::Offered { offer, model });
+        true
+    }
+
+    /// Takes note of a start that goes out. False when the node has not accepted the job, or the job
+    /// is of another kind.
+    pub fn started(&mut self, start: &Start) -> bool {
+        let job = start_job(start);
+        let Some(Stage::Accepted { offer, model }) = self.jobs.get(&job) else { return false };
+        let stage = match start {
+            Start::Generate(start) => {
+                Stage::Writing(Box::new(Writing::new(offer.round, *model, start)))
+            }
+            Start::Score(start) => Stage::Scoring(Scoring::new(start)),
+        };
+        self.jobs.insert(job, stage);
+        true
+    }
+
+    /// Takes note of a `finish` that goes out: from now on the node may end the answer as told.
+    pub fn told(&mut self, job: JobId) {
+        if let Some(Stage::Writing(writing)) = self.jobs.get_mut(&job) {
+            writing.may_be_told();
+        }
+    }
+
+    /// Forgets a job; frames about it that are still under way are dropped. False when unknown.
+    pub fn forget(&mut self, job: JobId) -> bool {
+        let known = self.jobs.remove(&job).is_some();
+        if known {
+            self.ended.push_back(job);
+            if self.ended.len() > ENDED_REMEMBERED_MAX {
+                self.ended.pop_front();
+            }
+        }
+        known
+    }
+
+    /// Decides one frame of the current session.
+    pub fn frame(&mut self, frame: FromNodeFrame) -> Result<Effect, Violation> {
+        match frame {
+            FromNodeFrame::Login { .. } => Err(Violation::OutOfTurn),
+            FromNodeFrame::Hello(hello) => self.hello(hello),
+            _ if !self.greeted => Err(Violation::NoHello),
+            FromNodeFrame::Heartbeat { .. } => Ok(Effect::Alive),
+            FromNodeFrame::Draining {} => Ok(Effect::Draining),
+            FromNodeFrame::Accept { job } => self.accept(job),
+            FromNodeFrame::Refuse { job, code } => self.refuse(job, code),
+            FromNodeFrame::Failed { job, code } => self.failed(job, code),
+            FromNodeFrame::Chunk { job, seq, ids, logits } => self.in_writing(job, |writing, _| {
+                writing.chunk(seq, &ids, &logits)?;
+                Ok(Some(JobEffect::Tokens { ids, logits }))
+            }),
+            FromNodeFrame::Signed { job, to, signature } => {
+                self.in_writing(job, |writing, identity| {
+                    writing.signed(identity, job, to, signature)?;
+                    Ok(None)
+                })
+            }
+            FromNodeFrame::Complete { job, finish, count, signature } => {
+                let effect = self.in_writing(job, |writing, identity| {
+                    writing.complete(identity, job, finish, count, signature)?;
+                    Ok(Some(JobEffect::Complete { finish, count }))
+                })?;
+                self.forget(job);
+                Ok(effect)
+            }
+            FromNodeFrame::Scored { job, positions, last } => self.scored(job, positions, last),
+        }
+    }
+
+    fn hello(&mut self, hello: Hello) -> Result<Effect, Violation> {
+        if std::mem::replace(&mut self.greeted, true) {
+            return Err(Violation::OutOfTurn);
+        }
+        let short = |text: &String| text.len() <= limits::NAME_BYTES_MAX;
+        let short_names = |model: &ServedModel| {
+            let ServedModel { id, runtime, execution_provider, precision, .. } = model;
+            [id, runtime, execution_provider, precision].into_iter().all(short)
+        };
+        let fits = hello.models.len() <= limits::MODELS_PER_NODE_MAX
+            && hello.models.iter().all(short_names)
+            && short(&hello.agent_version)
+            && short(&hello.hardware.cpu)
+            && hello.hardware.accelerator.as_ref().is_none_or(short);
+        if fits { Ok(Effect::Hello(hello)) } else { Err(Violation::HelloTooLarge) }
+    }
+
+    fn accept(&mut self, job: JobId) -> Result<Effect, Violation> {
+        match self.jobs.remove(&job) {
+            Some(Stage::Offered { offer, model }) => {
+                self.jobs.insert(job, Stage::Accepted { offer, model });
+                Ok(Effect::Job(job, JobEffect::Accepted))
+            }
+            Some(_) => Err(Violation::WrongStage),
+            None => self.late(job),
+        }
+    }
+
+    fn refuse(&mut self, job: JobId, code: RefuseCode) -> Result<Effect, Violation> {
+        match self.jobs.get(&job) {
+            Some(Stage::Offered { .. }) => {
+                self.forget(job);
+                Ok(Effect::Job(job, JobEffect::Refused(code)))
+            }
+            Some(_) => Err(Violation::WrongStage),
+            None => self.late(job),
+        }
+    }
+
+    fn failed(&mut self, job: JobId, code: FailCode) -> Result<Effect, Violation> {
+        match self.jobs.get(&job) {
+            Some(Stage::Offered { .. }) => Err(Violation::WrongStage),
+            Some(_) => {
+                self.forget(job);
+                Ok(Effect::Job(job, JobEffect::Failed(code)))
+            }
+            None => self.late(job),
+        }
+    }
+
+    fn scored(
+        &mut self,
+        job: JobId,
+        positions: Vec<PositionScore>,
+        last: bool,
+    ) -> Result<Effect, Violation> {
+        match self.jobs.get_mut(&job) {
+            Some(Stage::Scoring(scoring)) => match scoring.take(positions, last)? {
+                None => Ok(Effect::Alive),
+                Some(whole) => {
+                    self.forget(job);
+                    Ok(Effect::Job(job, JobEffect::Scored(whole)))
+                }
+            },
+            Some(_) => Err(Violation::WrongStage),
+            None => self.late(job),
+        }
+    }
+
+    fn in_writing(
+        &mut self,
+        job: JobId,
+        act: impl FnOnce(&mut Writing, &SessionIdentity) -> Result<Option<JobEffect>, Violation>,
+    ) -> Result<Effect, Violation> {
+        match self.jobs.get_mut(&job) {
+            Some(Stage::Writing(writing)) => {
+                let effect = act(writing, &self.identity)?;
+                Ok(effect.map_or(Effect::Alive, |effect| Effect::Job(job, effect)))
+            }
+            Some(_) => Err(Violation::WrongStage),
+            None => self.late(job),
+        }
+    }
+
+    fn late(&self, job: JobId) -> Result<Effect, Violation> {
+        if self.ended.contains(&job) { Ok(Effect::Alive) } else { Err(Violation::UnknownJob) }
+    }
+}
+
+/// The job that a start is about.
+pub fn start_job(start: &Start) -> JobId {
+    match start {
+        Start::Generate(GenerateStart { job, .. }) | Start::Score(ScoreStart { job, .. }) => *job,
+    }
+}
+
+#[cfg(test)]
+mod tests;

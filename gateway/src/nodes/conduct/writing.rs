@@ -1,0 +1,156 @@
+//! An answer as its node writes it: every id counted, hashed and bounded before anyone sees it.
+
+use assay_protocol::{
+    AnswerChain, Attestation, Bytes32, Bytes64, Finish, GenerateStart, JobId, LogitsHash, Sampling,
+    TokenId, VERSION, limits,
+};
+
+use super::{ModelFacts, SessionIdentity, Violation};
+
+#[derive(Debug)]
+pub(super) struct Writing {
+    round: u8,
+    model: ModelFacts,
+    sampling: Sampling,
+    seed: Bytes32,
+    max_tokens: u32,
+    from: AnswerChain,
+    chain: AnswerChain,
+    logits_hash: LogitsHash,
+    ids: Vec<TokenId>,
+    logits: Vec<f32>,
+    next_seq: u32,
+    /// Chain and logits hash at each multiple of 64 that was passed and is not signed yet.
+    unsigned: Vec<(u32, Bytes32, Bytes32)>,
+    told: bool,
+}
+
+impl Writing {
+    pub(super) fn new(round: u8, model: ModelFacts, start: &GenerateStart) -> Self {
+        let from = AnswerChain::start(start.job, start.salt, &start.prompt).extended(&start.prefix);
+        Self {
+            round,
+            model,
+            sampling: start.sampling.clone(),
+            seed: start.seed,
+            max_tokens: start.max_tokens,
+            chain: from.clone(),
+            from,
+            logits_hash: LogitsHash::default(),
+            ids: Vec::new(),
+            logits: Vec::new(),
+            next_seq: 0,
+            unsigned: Vec::new(),
+            told: false,
+        }
+    }
+
+    pub(super) fn may_be_told(&mut self) {
+        self.told = true;
+    }
+
+    pub(super) fn chunk(
+        &mut self,
+        seq: u32,
+        ids: &[TokenId],
+        logits: &[f32],
+    ) -> Result<(), Violation> {
+        if seq != self.next_seq {
+            return Err(Violation::BadSequence);
+        }
+        if ids.len() != logits.len() || ids.is_empty() || ids.len() > limits::CHUNK_TOKENS_MAX {
+            return Err(Violation::WrongChunk);
+        }
+        if ids.len() > (self.max_tokens - self.chain.len()) as usize {
+            return Err(Violation::TooManyTokens);
+        }
+        if ids.iter().any(|id| *id >= self.model.vocab_size) {
+            return Err(Violation::IdOutOfRange);
+        }
+        if logits.iter().any(|logit| !logit.is_finite()) {
+            return Err(Violation::NotFinite);
+        }
+        self.next_seq += 1;
+        for (id, logit) in ids.iter().zip(logits) {
+            self.chain.push(*id);
+            self.logits_hash.push(*logit);
+            if self.chain.len().is_multiple_of(limits::SIGN_EVERY_TOKENS) {
+                let mark = (self.chain.len(), self.chain.hash(), self.logits_hash.hash());
+                self.unsigned.push(mark);
+            }
+        }
+        self.ids.extend_from_slice(ids);
+        self.logits.extend_from_slice(logits);
+        Ok(())
+    }
+
+    pub(super) fn signed(
+        &mut self,
+        identity: &SessionIdentity,
+        job: JobId,
+        to: u32,
+        signature: Bytes64,
+    ) -> Result<(), Violation> {
+        let index = self.unsigned.iter().position(|(at, ..)| *at == to);
+        let (to, h_to, logits_hash) = self.unsigned.remove(index.ok_or(Violation::WrongCount)?);
+        self.check(identity, job, to, h_to, logits_hash, None, signature)
+    }
+
+    pub(super) fn complete(
+        &mut self,
+        identity: &SessionIdentity,
+        job: JobId,
+        finish: Finish,
+        count: u32,
+        signature: Bytes64,
+    ) -> Result<(), Violation> {
+        let told = finish == Finish::Told;
+        if told && !self.told {
+            return Err(Violation::NotTold);
+        }
+        let whole = count == self.chain.len();
+        let own = count.checked_sub(self.from.len()).ok_or(Violation::WrongCount)? as usize;
+        if own > self.ids.len() || (!whole && !told) {
+            return Err(Violation::WrongCount);
+        }
+        let chain = self.from.clone().extended(&self.ids[..own]);
+        let mut logits_hash = LogitsHash::default();
+        self.logits[..own].iter().for_each(|logit| logits_hash.push(*logit));
+        self.check(identity, job, count, chain.hash(), logits_hash.hash(), Some(finish), signature)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the fields of one signed statement")]
+    fn check(
+        &self,
+        identity: &SessionIdentity,
+        job: JobId,
+        to: u32,
+        h_to: Bytes32,
+        logits_hash: Bytes32,
+        finish: Option<Finish>,
+        signature: Bytes64,
+    ) -> Result<(), Violation> {
+        let statement = Attestation {
+            version: VERSION,
+            gateway: &identity.gateway,
+            node: identity.node,
+            epoch: identity.epoch,
+            job,
+            round: self.round,
+            manifest_hash: self.model.manifest_hash,
+            sampling: &self.sampling,
+            seed: self.seed,
+            from: self.from.len(),
+            to,
+            h_from: self.from.hash(),
+            h_to,
+            logits_hash,
+            finish,
+        };
+        if statement.verify(identity.public_key, signature) {
+            Ok(())
+        } else {
+            Err(Violation::BadSignature)
+        }
+    }
+}

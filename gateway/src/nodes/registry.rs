@@ -1,0 +1,258 @@
+//! Who is connected right now, what they serve, and how well they have done it.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
+};
+
+use assay_ledger::AccountId;
+use assay_protocol::{Bytes32, CloseCode, Hello, NodeId, NodeState};
+use tokio::sync::watch;
+
+use super::handle::NodeHandle;
+
+/// Weight of the newest observation in the running means of speed and reliability.
+const EWMA_WEIGHT: f64 = 0.2;
+
+/// Identity and standing of a node, as the store had it at log-in.
+#[derive(Clone, Debug)]
+pub struct Registration {
+    pub node: NodeId,
+    pub name: String,
+    /// The account that this node's pay goes to; nodes with the same one are of the same owner.
+    pub owner: AccountId,
+    pub trusted: bool,
+}
+
+/// How fast and how dependable a node was, measured here and never told by it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Performance {
+    pub first_token_ms: f64,
+    pub ms_per_token: f64,
+    /// Share of accepted jobs that were finished.
+    pub reliability: f64,
+}
+
+impl Default for Performance {
+    /// What a node is taken for before it was measured: ordinary.
+    fn default() -> Self {
+        Self { first_token_ms: 200.0, ms_per_token: 20.0, reliability: 0.9 }
+    }
+}
+
+impl Performance {
+    fn observe(mean: &mut f64, value: f64) {
+        *mean += EWMA_WEIGHT * (value - *mean);
+    }
+}
+
+/// One connected node.
+#[derive(Debug)]
+struct Entry {
+    registration: Registration,
+    epoch: u64,
+    handle: NodeHandle,
+    hello: Option<Hello>,
+    state: NodeState,
+    reason: String,
+    jobs: Arc<AtomicU32>,
+    performance: Performance,
+}
+
+/// A node at one moment, for schedulers and people.
+#[derive(Clone, Debug)]
+pub struct NodeSnapshot {
+    pub node: NodeId,
+    pub name: String,
+    pub owner: AccountId,
+    pub trusted: bool,
+    pub state: NodeState,
+    pub reason: String,
+    pub hello: Option<Hello>,
+    /// Jobs that it holds right now.
+    pub jobs: u32,
+    pub performance: Performance,
+    pub handle: NodeHandle,
+}
+
+/// A node that can be asked for one model.
+#[derive(Clone, Debug)]
+pub struct ServedBy {
+    pub snapshot: NodeSnapshot,
+    /// Jobs that it can still take.
+    pub slots_free: u32,
+    pub context_length: u32,
+}
+
+/// All connected nodes of this gateway.
+#[derive(Debug)]
+pub struct Registry {
+    entries: Mutex<HashMap<NodeId, Entry>>,
+    epoch: AtomicU64,
+    changed: watch::Sender<u64>,
+}
+
+impl Registry {
+    /// `epoch_floor`: session numbers start above it; the current time keeps them growing over
+    /// restarts.
+    pub fn new(epoch_floor: u64) -> Self {
+        Self {
+            entries: Mutex::default(),
+            epoch: AtomicU64::new(epoch_floor),
+            changed: watch::Sender::new(0),
+        }
+    }
+
+    /// Wakes whenever somebody came, left or changed state.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// Everybody who is connected.
+    pub fn snapshot(&self) -> Vec<NodeSnapshot> {
+        self.lock().values().map(Entry::snapshot).collect()
+    }
+
+    /// Active nodes that serve exactly this model; `trusted` picks scorers or workers.
+    pub fn serving(&self, model: &str, manifest_hash: Bytes32, trusted: bool) -> Vec<ServedBy> {
+        let entries = self.lock();
+        let active = entries.values().filter(|entry| {
+            entry.state == NodeState::Active && entry.registration.trusted == trusted
+        });
+        active.filter_map(|entry| entry.serving(model, manifest_hash)).collect()
+    }
+
+    /// Ends the session of a node, if it has one.
+    pub fn close(&self, node: NodeId, code: CloseCode, reason: String) {
+        if let Some(entry) = self.lock().get(&node) {
+            let _ = entry.handle.close(code, reason);
+        }
+    }
+
+    /// Marks a connected node as scorer or as worker, from its next job on.
+    pub fn set_trusted(&self, node: NodeId, trusted: bool) {
+        if let Some(entry) = self.lock().get_mut(&node) {
+            entry.registration.trusted = trusted;
+        }
+        self.wake();
+    }
+
+    /// Takes note of how a job went: milliseconds to the first token, then per token.
+    pub fn observe_speed(&self, node: NodeId, first_token_ms: f64, ms_per_token: Option<f64>) {
+        if let Some(entry) = self.lock().get_mut(&node) {
+            Performance::observe(&mut entry.performance.first_token_ms, first_token_ms);
+            if let Some(value) = ms_per_token {
+                Performance::observe(&mut entry.performance.ms_per_token, value);
+            }
+        }
+    }
+
+    /// Takes note of whether an accepted job was finished.
+    pub fn observe_finished(&self, node: NodeId, finished: bool) {
+        if let Some(entry) = self.lock().get_mut(&node) {
+            let value = if finished { 1.0 } else { 0.0 };
+            Performance::observe(&mut entry.performance.reliability, value);
+        }
+    }
+
+    /// A number above every session before.
+    pub(super) fn next_epoch(&self) -> u64 {
+        self.epoch.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Adds a session; an older one of the same node is told to leave.
+    pub(super) fn enter(
+        &self,
+        registration: Registration,
+        epoch: u64,
+        handle: NodeHandle,
+        jobs: Arc<AtomicU32>,
+    ) {
+        let node = registration.node;
+        let entry = Entry {
+            registration,
+            epoch,
+            handle,
+            hello: None,
+            state: NodeState::Enrolled,
+            reason: "waiting for its hello".into(),
+            jobs,
+            performance: Performance::default(),
+        };
+        let older = self.lock().insert(node, entry);
+        if let Some(older) = older {
+            let _ = older.handle.close(
+                CloseCode::Replaced,
+                "the same node connected again; this session ends".into(),
+            );
+        }
+        self.wake();
+    }
+
+    /// Removes a session, unless a newer one has taken its place.
+    pub(super) fn leave(&self, node: NodeId, epoch: u64) {
+        let mut entries = self.lock();
+        if entries.get(&node).is_some_and(|entry| entry.epoch == epoch) {
+            entries.remove(&node);
+        }
+        drop(entries);
+        self.wake();
+    }
+
+    /// Stores what the node says it serves.
+    pub(super) fn greet(&self, node: NodeId, hello: Hello) {
+        if let Some(entry) = self.lock().get_mut(&node) {
+            entry.hello = Some(hello);
+        }
+    }
+
+    /// Moves a node to another state and tells it.
+    pub(super) fn set_state(&self, node: NodeId, state: NodeState, reason: &str) {
+        if let Some(entry) = self.lock().get_mut(&node) {
+            entry.state = state;
+            entry.reason = reason.to_owned();
+            let _ = entry.handle.state(state, reason.to_owned());
+        }
+        self.wake();
+    }
+
+    fn wake(&self) {
+        self.changed.send_modify(|version| *version += 1);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<NodeId, Entry>> {
+        // Nothing panics while it holds the lock; if it did, the map would still be whole.
+        self.entries.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    fn snapshot(&self) -> NodeSnapshot {
+        NodeSnapshot {
+            node: self.registration.node,
+            name: self.registration.name.clone(),
+            owner: self.registration.owner,
+            trusted: self.registration.trusted,
+            state: self.state,
+            reason: self.reason.clone(),
+            hello: self.hello.clone(),
+            jobs: self.jobs.load(Ordering::Relaxed),
+            performance: self.performance,
+            handle: self.handle.clone(),
+        }
+    }
+
+    fn serving(&self, model: &str, manifest_hash: Bytes32) -> Option<ServedBy> {
+        let hello = self.hello.as_ref()?;
+        let served = hello
+            .models
+            .iter()
+            .find(|served| served.id == model && served.manifest_hash == manifest_hash)?;
+        let snapshot = self.snapshot();
+        let slots_free = served.slots.saturating_sub(snapshot.jobs);
+        Some(ServedBy { snapshot, slots_free, context_length: served.context_length })
+    }
+}

@@ -1,0 +1,338 @@
+//! One node's session: a single loop over a closed set of events, from welcome to good-bye.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use assay_protocol::{
+    CancelReason, CloseCode, FromNode, Hello, JobId, NodeState, Outcome, ToNode, limits,
+};
+use tokio::{
+    sync::mpsc,
+    time::{MissedTickBehavior, interval},
+};
+use tracing::{info, warn};
+
+use super::{
+    conduct::{Conduct, Effect, JobEffect, Violation},
+    handle::{Command, JobNews, LostReason, NewsDesk, NodeHandle, NodeNews},
+    login::Login,
+    socket::{Incoming, Socket, WriteFailed},
+};
+use crate::app::App;
+
+/// How often silence, cancels and the frame budget are looked at.
+const TICK: Duration = Duration::from_secs(1);
+/// Frames a second that a session may send besides those of its jobs.
+const FRAMES_PER_SECOND_BASE: u32 = 20;
+
+/// Everything that can happen to a session.
+enum Event {
+    Incoming(Incoming),
+    Command(Option<Command>),
+    Tick,
+    Shutdown,
+}
+
+/// Why a session is over.
+enum End {
+    /// We say why, and how soon the node may come back.
+    Close { code: CloseCode, reason: String, retry_after: Option<Duration>, lost: LostReason },
+    /// Nobody is there to be told.
+    Gone(LostReason),
+}
+
+/// Runs a session until it ends, however it ends; its jobs always hear of it.
+pub(super) async fn run(app: App, socket: Socket, login: Login) {
+    let node = login.identity.node;
+    let (handle, inbox) = NodeHandle::new(node);
+    let jobs = Arc::new(AtomicU32::new(0));
+    app.nodes.enter(login.registration.clone(), login.identity.epoch, handle, jobs.clone());
+    let mut session = Session {
+        conduct: Conduct::new(login.identity.clone()),
+        login,
+        desks: HashMap::new(),
+        cancelled: HashMap::new(),
+        jobs,
+        last_frame: Instant::now(),
+        frames: 0,
+        lost: LostReason::Disconnected,
+        app,
+    };
+    session.serve(socket, inbox).await;
+}
+
+struct Session {
+    app: App,
+    login: Login,
+    conduct: Conduct,
+    desks: HashMap<JobId, NewsDesk>,
+    /// When a job was called off; the node has a second to stop.
+    cancelled: HashMap<JobId, Instant>,
+    jobs: Arc<AtomicU32>,
+    last_frame: Instant,
+    /// Frames since the last tick.
+    frames: u32,
+    lost: LostReason,
+}
+
+impl Session {
+    async fn serve(&mut self, mut socket: Socket, mut inbox: mpsc::Receiver<Command>) {
+        let shutdown = self.app.shutdown.clone();
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let end = loop {
+            let event = tokio::select! {
+                incoming = socket.next() => Event::Incoming(incoming),
+                command = inbox.recv() => Event::Command(command),
+                _ = ticks.tick() => Event::Tick,
+                () = shutdown.cancelled(), if self.desks.is_empty() => Event::Shutdown,
+            };
+            let step = match event {
+                Event::Incoming(incoming) => self.incoming(incoming),
+                Event::Command(Some(command)) => self.command(command, &mut socket).await,
+                Event::Command(None) => Err(End::Gone(LostReason::Replaced)),
+                Event::Tick => self.tick(),
+                Event::Shutdown => Err(End::close(
+                    CloseCode::Shutdown,
+                    "the gateway is shutting down",
+                    Some(Duration::from_secs(1)),
+                    LostReason::Shutdown,
+                )),
+            };
+            self.jobs.store(self.conduct.jobs(), Ordering::Relaxed);
+            if let Err(end) = step {
+                break end;
+            }
+        };
+        self.finish(end, socket).await;
+    }
+
+    fn incoming(&mut self, incoming: Incoming) -> Result<(), End> {
+        let frame = match incoming {
+            Incoming::Frame(frame) => frame,
+            Incoming::Alive => return self.count_frame(),
+            Incoming::Broken(violation) => return Err(End::violation(violation)),
+            Incoming::Closed => return Err(End::Gone(LostReason::Disconnected)),
+        };
+        self.count_frame()?;
+        let FromNode { epoch, frame } = frame;
+        if epoch < self.login.identity.epoch {
+            return Ok(());
+        }
+        match self.conduct.frame(frame).map_err(End::violation)? {
+            Effect::Alive => {}
+            Effect::Hello(hello) => self.greet(hello),
+            Effect::Draining => {
+                self.set_state(NodeState::Draining, "its operator asked for no more jobs");
+            }
+            Effect::Job(job, effect) => self.tell(job, effect.into()),
+        }
+        Ok(())
+    }
+
+    /// A node that sends more than its jobs can need is cut, before anything is parsed twice.
+    fn count_frame(&mut self) -> Result<(), End> {
+        self.last_frame = Instant::now();
+        self.frames += 1;
+        let jobs = self.conduct.jobs().max(1);
+        let budget = FRAMES_PER_SECOND_BASE + limits::FRAMES_PER_JOB_PER_SECOND_MAX * jobs;
+        // A tick may come late, so two seconds' worth is the line.
+        if self.frames > 2 * budget {
+            return Err(End::violation(Violation::TooManyFrames));
+        }
+        Ok(())
+    }
+
+    fn greet(&mut self, hello: Hello) {
+        let known = hello.models.iter().any(|served| {
+            let hosted = self.app.catalog.get(&served.id);
+            hosted.is_some_and(|hosted| hosted.text.manifest_hash == served.manifest_hash)
+        });
+        self.app.nodes.greet(self.login.identity.node, hello);
+        if known {
+            self.set_state(NodeState::Active, "ready for jobs");
+        } else {
+            self.set_state(
+                NodeState::Testing,
+                "none of its models is served here in the same version; compare the manifest hash",
+            );
+        }
+    }
+
+    fn set_state(&self, state: NodeState, reason: &str) {
+        let node = self.login.identity.node;
+        info!(%node, ?state, reason, "node state");
+        self.app.nodes.set_state(node, state, reason);
+    }
+
+    async fn command(&mut self, command: Command, socket: &mut Socket) -> Result<(), End> {
+        let frame = match command {
+            Command::Offer { offer, model, desk } => {
+                if !self.conduct.offered(offer.clone(), model) {
+                    return Ok(());
+                }
+                self.desks.insert(offer.job, desk);
+                ToNode::Offer(offer)
+            }
+            Command::Start(start) => {
+                if !self.conduct.started(&start) {
+                    return Ok(());
+                }
+                ToNode::Start(start)
+            }
+            Command::Finish { job, at } => {
+                self.conduct.told(job);
+                ToNode::Finish { job, at }
+            }
+            Command::Cancel { job, reason } => {
+                if !self.desks.contains_key(&job) {
+                    return Ok(());
+                }
+                self.conduct.told(job);
+                self.cancelled.insert(job, Instant::now());
+                ToNode::Cancel { job, reason }
+            }
+            Command::Withdraw { job } => {
+                self.forget(job);
+                if !self.conduct.forget(job) {
+                    return Ok(());
+                }
+                ToNode::Cancel { job, reason: CancelReason::NotNeeded }
+            }
+            Command::Outcome { job, outcome, reason } => ToNode::Outcome { job, outcome, reason },
+            Command::State { state, reason } => ToNode::State { state, reason },
+            Command::Close { code, reason } => {
+                let lost = match code {
+                    CloseCode::Banned => LostReason::Banned,
+                    _ => LostReason::Replaced,
+                };
+                return Err(End::close(code, &reason, None, lost));
+            }
+        };
+        socket.send(&frame).await.map_err(|WriteFailed| End::Gone(LostReason::Disconnected))
+    }
+
+    fn tick(&mut self) -> Result<(), End> {
+        self.frames = 0;
+        if self.last_frame.elapsed() > Duration::from_millis(limits::DEAD_MS) {
+            return Err(End::close(
+                CloseCode::Silent,
+                "no frame came for 35 seconds",
+                Some(Duration::from_millis(limits::RECONNECT_MS_MIN)),
+                LostReason::Silent,
+            ));
+        }
+        let limit = Duration::from_millis(limits::CANCEL_MS_MAX);
+        let overdue: Vec<JobId> = self
+            .cancelled
+            .iter()
+            .filter(|(_, since)| since.elapsed() > limit)
+            .map(|(job, _)| *job)
+            .collect();
+        for job in overdue {
+            // The owner stops waiting; late frames about the job are dropped.
+            self.conduct.forget(job);
+            self.tell(job, JobNews::Lost(LostReason::Silent));
+        }
+        Ok(())
+    }
+
+    /// Passes news to the owner of a job; the last news closes the desk.
+    fn tell(&mut self, job: JobId, news: JobNews) {
+        let last = !matches!(news, JobNews::Accepted | JobNews::Tokens { .. });
+        let node = self.login.identity.node;
+        if let Some(desk) = self.desks.get(&job)
+            && desk.try_send(NodeNews { node, job, news }).is_err()
+        {
+            // The owner has gone, or cannot keep up: either way this node's part is over.
+            self.conduct.forget(job);
+            self.forget(job);
+        }
+        if last {
+            self.forget(job);
+        }
+    }
+
+    fn forget(&mut self, job: JobId) {
+        self.desks.remove(&job);
+        self.cancelled.remove(&job);
+    }
+
+    async fn finish(&mut self, end: End, mut socket: Socket) {
+        let node = self.login.identity.node;
+        match end {
+            End::Close { code, reason, retry_after, lost } => {
+                warn!(%node, ?code, reason, "node session closed");
+                self.lost = lost;
+                let retry_after_ms =
+                    retry_after.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+                if let LostReason::Violation(_) = lost {
+                    metrics::counter!("assay_node_violations_total").increment(1);
+                    for job in self.desks.keys() {
+                        let outcome = ToNode::Outcome {
+                            job: *job,
+                            outcome: Outcome::Violation,
+                            reason: reason.clone(),
+                        };
+                        let _ = socket.send(&outcome).await;
+                    }
+                }
+                let _ = socket.send(&ToNode::Close { code, reason, retry_after_ms }).await;
+            }
+            End::Gone(lost) => {
+                info!(%node, reason = %lost, "node session ended");
+                self.lost = lost;
+            }
+        }
+    }
+}
+
+impl Drop for Session {
+    /// Runs however the session ended: nobody waits for a node that is gone.
+    fn drop(&mut self) {
+        let node = self.login.identity.node;
+        self.app.nodes.leave(node, self.login.identity.epoch);
+        for (job, desk) in self.desks.drain() {
+            let _ = desk.try_send(NodeNews { node, job, news: JobNews::Lost(self.lost) });
+        }
+    }
+}
+
+impl End {
+    fn close(
+        code: CloseCode,
+        reason: &str,
+        retry_after: Option<Duration>,
+        lost: LostReason,
+    ) -> Self {
+        Self::Close { code, reason: reason.to_owned(), retry_after, lost }
+    }
+
+    fn violation(violation: Violation) -> Self {
+        Self::close(
+            CloseCode::Violation,
+            &format!("the node {violation}"),
+            Some(Duration::from_millis(limits::RECONNECT_MS_MAX)),
+            LostReason::Violation(violation),
+        )
+    }
+}
+
+impl From<JobEffect> for JobNews {
+    fn from(effect: JobEffect) -> Self {
+        match effect {
+            JobEffect::Accepted => Self::Accepted,
+            JobEffect::Refused(code) => Self::Refused(code),
+            JobEffect::Tokens { ids, logits } => Self::Tokens { ids, logits },
+            JobEffect::Complete { finish, count } => Self::Complete { finish, count },
+            JobEffect::Scored(positions) => Self::Scored(positions),
+            JobEffect::Failed(code) => Self::Failed(code),
+        }
+    }
+}

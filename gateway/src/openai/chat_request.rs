@@ -1,0 +1,253 @@
+//! `POST /v1/chat/completions`, the request: read tolerantly, checked precisely.
+//!
+//! Explicit nulls are legal, unknown fields are ignored, and what we do not serve is refused by name
+//! rather than dropped: a silently ignored parameter is a wrong answer.
+
+use std::collections::BTreeMap;
+
+use assay_model::ChatMessage;
+use assay_protocol::Sampling;
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::{
+    InvalidRequest,
+    content::{self, MessageAsk},
+    sampling::sampling,
+};
+use crate::serving::Risk;
+
+/// OpenAI's bound on stop strings …
+const STOPS_MAX: usize = 4;
+/// … and ours on the length of each, because every one is matched at every token.
+const STOP_BYTES_MAX: usize = 256;
+/// OpenAI's bound on choices.
+const CHOICES_MAX: i64 = 128;
+
+/// The body as clients send it. Fields that are not listed are ignored.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+pub struct ChatRequest {
+    /// A name of `GET /v1/models`.
+    #[schema(required, value_type = String)]
+    pub(super) model: Option<String>,
+    /// The conversation so far; at least one message.
+    #[schema(required, value_type = Vec<MessageAsk>)]
+    pub(super) messages: Option<Vec<MessageAsk>>,
+    /// Most answer tokens, the end token included. Without it: the gateway's default, and no more than
+    /// the context leaves.
+    pub(super) max_completion_tokens: Option<i64>,
+    /// The older name of `max_completion_tokens`, which wins when both are given.
+    pub(super) max_tokens: Option<i64>,
+    /// 0 to 2, default 1.
+    pub(super) temperature: Option<f64>,
+    /// 0 to 1, default 1.
+    pub(super) top_p: Option<f64>,
+    /// Only the k likeliest tokens; 0 or −1 means all. Not of OpenAI's.
+    pub(super) top_k: Option<i64>,
+    /// Only tokens at least this likely relative to the likeliest; 0 to 1. Not of OpenAI's.
+    pub(super) min_p: Option<f64>,
+    /// −2 to 2; counts answer tokens.
+    pub(super) presence_penalty: Option<f64>,
+    /// −2 to 2; counts answer tokens.
+    pub(super) frequency_penalty: Option<f64>,
+    /// Token ids (as strings) to −100 … 100.
+    pub(super) logit_bias: Option<BTreeMap<String, f64>>,
+    /// The same seed and messages give the same answer, on every node.
+    pub(super) seed: Option<i64>,
+    /// A string or up to four.
+    #[schema(value_type = Option<Value>)]
+    pub(super) stop: Option<Value>,
+    /// Answer as server-sent events.
+    pub(super) stream: Option<bool>,
+    pub(super) stream_options: Option<StreamOptions>,
+    /// Only 1 is served yet.
+    pub(super) n: Option<i64>,
+    /// Only false is served yet.
+    pub(super) logprobs: Option<bool>,
+    pub(super) top_logprobs: Option<i64>,
+    /// Not served yet.
+    #[schema(value_type = Option<Vec<Object>>)]
+    pub(super) tools: Option<Vec<Value>>,
+    #[schema(value_type = Option<Value>)]
+    pub(super) tool_choice: Option<Value>,
+    /// Not served yet.
+    #[schema(value_type = Option<Vec<Object>>)]
+    pub(super) functions: Option<Vec<Value>>,
+    #[schema(value_type = Option<Value>)]
+    pub(super) function_call: Option<Value>,
+    /// Only `{"type": "text"}` is served yet.
+    #[schema(value_type = Option<Object>)]
+    pub(super) response_format: Option<Value>,
+    /// Only `["text"]` is served.
+    pub(super) modalities: Option<Vec<String>>,
+    /// Not served.
+    #[schema(value_type = Option<Object>)]
+    pub(super) web_search_options: Option<Value>,
+    /// How much assurance this answer needs; the header `x-assay-risk` says the same.
+    pub(super) verification: Option<VerificationAsk>,
+}
+
+/// See `ChatRequest::stream_options`.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+pub(super) struct StreamOptions {
+    /// Send one more chunk, with the usage, at the end.
+    pub(super) include_usage: Option<bool>,
+}
+
+/// See `ChatRequest::verification`.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+pub(super) struct VerificationAsk {
+    pub(super) risk: Option<Risk>,
+}
+
+/// A request that can be served as far as its form goes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChatAsk {
+    pub model: String,
+    pub messages: Vec<ChatMessage>,
+    pub sampling: Sampling,
+    pub seed: Option<i64>,
+    pub max_tokens: Option<u32>,
+    pub stop: Vec<String>,
+    pub streaming: Streaming,
+    pub risk: Option<Risk>,
+}
+
+/// How the answer is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Streaming {
+    /// One JSON body.
+    No,
+    /// Server-sent events, with a usage chunk or without.
+    Yes { include_usage: bool },
+}
+
+impl ChatRequest {
+    /// Checks every field.
+    pub fn check(&self) -> Result<ChatAsk, InvalidRequest> {
+        let model = self
+            .model
+            .clone()
+            .ok_or_else(|| InvalidRequest::of("model", "Missing required parameter: 'model'."))?;
+        let messages = content::messages(self.messages.as_deref())?;
+        self.refuse_what_is_not_served()?;
+        Ok(ChatAsk {
+            model,
+            messages,
+            sampling: sampling(self)?,
+            seed: self.seed,
+            max_tokens: self.max_tokens()?,
+            stop: stop(self.stop.as_ref())?,
+            streaming: self.streaming()?,
+            risk: self.verification.as_ref().and_then(|ask| ask.risk),
+        })
+    }
+
+    fn refuse_what_is_not_served(&self) -> Result<(), InvalidRequest> {
+        let is_some =
+            |list: &Option<Vec<Value>>| list.as_ref().is_some_and(|list| !list.is_empty());
+        match self.n.unwrap_or(1) {
+            1 => {}
+            2..=CHOICES_MAX => {
+                return Err(InvalidRequest::not_served("n", "More than one choice is"));
+            }
+            _ => return Err(InvalidRequest::of("n", "'n' must be between 1 and 128.")),
+        }
+        if self.logprobs == Some(true) {
+            return Err(InvalidRequest::not_served("logprobs", "Log probabilities are"));
+        }
+        if self.top_logprobs.is_some_and(|count| count != 0) {
+            return Err(InvalidRequest::not_served("top_logprobs", "Log probabilities are"));
+        }
+        if is_some(&self.tools) {
+            return Err(InvalidRequest::not_served("tools", "Tools are"));
+        }
+        if is_some(&self.functions) {
+            return Err(InvalidRequest::not_served("functions", "Functions are"));
+        }
+        if !is_none_or_auto(self.tool_choice.as_ref()) {
+            return Err(InvalidRequest::of("tool_choice", "'tool_choice' needs 'tools'."));
+        }
+        if !is_none_or_auto(self.function_call.as_ref()) {
+            return Err(InvalidRequest::of("function_call", "'function_call' needs 'functions'."));
+        }
+        response_format(self.response_format.as_ref())?;
+        if self.modalities.iter().flatten().any(|modality| modality != "text") {
+            return Err(InvalidRequest::not_served("modalities", "Answers other than text are"));
+        }
+        if self.web_search_options.is_some() {
+            return Err(InvalidRequest::not_served("web_search_options", "Web search is"));
+        }
+        Ok(())
+    }
+
+    fn max_tokens(&self) -> Result<Option<u32>, InvalidRequest> {
+        let (param, value) = match (self.max_completion_tokens, self.max_tokens) {
+            (Some(value), _) => ("max_completion_tokens", value),
+            (None, Some(value)) => ("max_tokens", value),
+            (None, None) => return Ok(None),
+        };
+        match u32::try_from(value) {
+            Ok(value) if value > 0 => Ok(Some(value)),
+            _ => Err(InvalidRequest::of(param, format!("'{param}' must be at least 1."))),
+        }
+    }
+
+    fn streaming(&self) -> Result<Streaming, InvalidRequest> {
+        let include_usage = self.stream_options.as_ref().and_then(|options| options.include_usage);
+        match (self.stream.unwrap_or(false), &self.stream_options) {
+            (true, _) => Ok(Streaming::Yes { include_usage: include_usage.unwrap_or(false) }),
+            (false, Some(_)) => Err(InvalidRequest::of(
+                "stream_options",
+                "'stream_options' is only allowed when 'stream' is true.",
+            )),
+            (false, None) => Ok(Streaming::No),
+        }
+    }
+}
+
+fn is_none_or_auto(choice: Option<&Value>) -> bool {
+    choice.is_none_or(|choice| choice == "none" || choice == "auto")
+}
+
+fn response_format(format: Option<&Value>) -> Result<(), InvalidRequest> {
+    let Some(format) = format else { return Ok(()) };
+    match format.get("type").and_then(Value::as_str) {
+        Some("text") => Ok(()),
+        Some("json_object" | "json_schema") => {
+            Err(InvalidRequest::not_served("response_format", "Formats other than text are"))
+        }
+        _ => Err(InvalidRequest::of(
+            "response_format.type",
+            "'type' must be text, json_object or json_schema.",
+        )),
+    }
+}
+
+fn stop(stop: Option<&Value>) -> Result<Vec<String>, InvalidRequest> {
+    let wrong =
+        || InvalidRequest::of("stop", "'stop' must be a string or an array of up to four strings.");
+    let stops: Vec<String> = match stop {
+        None => Vec::new(),
+        Some(Value::String(text)) => vec![text.clone()],
+        Some(Value::Array(texts)) => {
+            let texts = texts.iter().map(|text| text.as_str().map(str::to_owned));
+            texts.collect::<Option<_>>().ok_or_else(wrong)?
+        }
+        Some(_) => return Err(wrong()),
+    };
+    if stops.len() > STOPS_MAX {
+        return Err(wrong());
+    }
+    if stops.iter().any(|text| text.is_empty() || text.len() > STOP_BYTES_MAX) {
+        return Err(InvalidRequest::of(
+            "stop",
+            format!("A stop string must be 1 to {STOP_BYTES_MAX} bytes long."),
+        ));
+    }
+    Ok(stops)
+}
+
+#[cfg(test)]
+mod tests;

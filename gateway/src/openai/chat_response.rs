@@ -1,0 +1,89 @@
+//! `POST /v1/chat/completions`, the plain answer.
+
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::serving::Verdict;
+
+/// A whole answer.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ChatCompletion {
+    /// `chatcmpl-` and the job's id.
+    pub id: String,
+    /// Always `chat.completion`.
+    pub object: &'static str,
+    /// Unix seconds.
+    pub created: i64,
+    /// The name that was asked for.
+    pub model: String,
+    pub choices: Vec<Choice>,
+    pub usage: Usage,
+    /// Names the model's exact content: the start of its manifest's hash.
+    pub system_fingerprint: String,
+    /// How the answer was verified. Not of OpenAI's shape; SDKs ignore it.
+    #[schema(value_type = Verdict)]
+    pub x_assay: Value,
+}
+
+/// The one choice.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Choice {
+    pub index: u32,
+    pub message: AnswerMessage,
+    /// `stop` or `length`.
+    pub finish_reason: &'static str,
+    /// Not served yet: null.
+    #[schema(required, value_type = Option<Object>)]
+    pub logprobs: Option<Value>,
+}
+
+/// What the model says.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct AnswerMessage {
+    /// Always `assistant`.
+    pub role: &'static str,
+    pub content: String,
+    /// Always null.
+    #[schema(required)]
+    pub refusal: Option<String>,
+}
+
+/// Tokens as they are charged: of the one answer, the end token included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Usage {
+    pub prompt_tokens: u32,
+    pub completion_tokens: u32,
+    pub total_tokens: u32,
+}
+
+impl Usage {
+    /// Both counts and their sum.
+    pub fn of(prompt_tokens: u32, completion_tokens: u32) -> Self {
+        let total_tokens = prompt_tokens.saturating_add(completion_tokens);
+        Self { prompt_tokens, completion_tokens, total_tokens }
+    }
+}
+
+impl Choice {
+    /// The whole text of the answer.
+    pub fn of(content: String, finish_reason: &'static str) -> Self {
+        let message = AnswerMessage { role: "assistant", content, refusal: None };
+        Self { index: 0, message, finish_reason, logprobs: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn required_keys_are_there_when_they_are_null() {
+        let choice = serde_json::to_value(Choice::of("hi".to_owned(), "stop")).unwrap();
+        let expected = json!({"index": 0, "finish_reason": "stop", "logprobs": null,
+            "message": {"role": "assistant", "content": "hi", "refusal": null}});
+        assert_eq!(choice, expected);
+    }
+}

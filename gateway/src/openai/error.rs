@@ -1,0 +1,50 @@
+//! Errors as OpenAI's SDKs read them: always all four keys.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// `{"error": {…}}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ErrorBody {
+    pub error: ErrorDetail,
+}
+
+/// What went wrong, for people (`message`) and programs (the rest).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ErrorDetail {
+    /// One sentence that helps.
+    pub message: String,
+    /// `invalid_request_error`, `requests`, `insufficient_quota` or `server_error`.
+    pub r#type: String,
+    /// The field that is wrong, if one is: `messages[0].content`.
+    #[schema(required)]
+    pub param: Option<String>,
+    /// A stable code, if there is one: `model_not_found`.
+    #[schema(required)]
+    pub code: Option<String>,
+}
+
+/// A request that cannot be served as it stands.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct InvalidRequest {
+    pub message: String,
+    /// The field that is wrong.
+    pub param: Option<String>,
+    pub code: Option<&'static str>,
+}
+
+impl InvalidRequest {
+    /// A wrong value of `param`.
+    pub fn of(param: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { message: message.into(), param: Some(param.into()), code: None }
+    }
+
+    /// Something that is right, and that we do not do.
+    pub fn not_served(param: impl Into<String>, what: &str) -> Self {
+        Self {
+            code: Some("unsupported_parameter"),
+            ..Self::of(param, format!("{what} not served yet."))
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! OpenAI's dialect: tolerant in, exact out. Pure: no I/O, no clock, no status codes.
+//!
+//! Shapes from `openai/openai-openapi` 2.3.0; what SDKs do with them is said where it matters.
+
+mod chat_request;
+mod chat_response;
+mod chat_stream;
+mod content;
+mod error;
+mod model;
+mod sampling;
+
+pub use chat_request::{ChatAsk, ChatRequest, Streaming};
+pub use chat_response::{ChatCompletion, Choice, Usage};
+pub use chat_stream::{ChatChunk, ChunkWriter, DONE};
+pub use error::{ErrorBody, ErrorDetail, InvalidRequest};
+pub use model::{ModelList, ModelObject};

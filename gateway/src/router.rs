@@ -1,0 +1,201 @@
+//! Every route, once: the table that serves is also the document.
+
+use std::{any::Any, time::Duration};
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request},
+    middleware,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::{
+    OpenApi,
+    openapi::{
+        OpenApi as Document,
+        security::{Http, HttpAuthScheme, SecurityScheme},
+    },
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_swagger_ui::SwaggerUi;
+
+use crate::{
+    api::{
+        ApiError, admin, chat_completions, enrol, health, models,
+        observe::observe,
+        rate_limit::{self, ByAddress, ByKey, Rate},
+    },
+    app::App,
+    config::RateLimitSettings,
+    nodes,
+};
+
+/// The title page of the document.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Assay gateway",
+        description = "Language models served by strangers' machines, with answers that are checked. \
+            `/v1` is OpenAI's dialect; `/admin/v1` is for whoever runs the gateway. Amounts are \
+            integers of 1e-9 credit (`*_nano`; one credit is one US dollar); times are Unix \
+            milliseconds (`*_ms`). Every error has OpenAI's shape.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    tags(
+        (name = "openai", description = "What OpenAI's SDKs call"),
+        (name = "nodes", description = "What nodes call"),
+        (name = "admin", description = "What whoever runs the gateway calls"),
+        (name = "operations", description = "What monitoring calls"),
+    ),
+)]
+struct TitlePage;
+
+/// The routes, and what has to be done for them from time to time.
+#[derive(Debug)]
+pub struct Routes<Idle> {
+    pub router: Router,
+    /// Forgets the rate buckets of callers who have not come back.
+    pub idle_buckets: Idle,
+}
+
+/// Everything this gateway answers.
+pub fn router(app: &App) -> Routes<impl Fn() + Send + use<>> {
+    let rates = Rates::of(&app.config.rate_limit);
+    let (routes, document) = table(Some(&rates)).split_for_parts();
+    let router = routes
+        .route("/node/v1/connect", get(nodes::connect))
+        .merge(SwaggerUi::new("/docs").url("/openapi.json", finished(document)))
+        .fallback(unknown_url)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(DefaultBodyLimit::max(app.config.limits.body_bytes_max))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn(observe))
+        .with_state(app.clone());
+    Routes { router, idle_buckets: move || rates.forget_idle() }
+}
+
+/// The document of the routes.
+pub fn document() -> Document {
+    finished(table(None).split_for_parts().1)
+}
+
+/// The document as it is committed and served.
+pub fn document_json() -> String {
+    let document = document().to_pretty_json().expect("a document of ours is JSON");
+    format!("{document}\n")
+}
+
+fn table(rates: Option<&Rates>) -> OpenApiRouter<App> {
+    let clients = OpenApiRouter::new()
+        .routes(routes!(chat_completions::create))
+        .routes(routes!(models::list))
+        .routes(routes!(models::find));
+    let enrolment = OpenApiRouter::new().routes(routes!(enrol::enrol));
+    let login = OpenApiRouter::new().routes(routes!(admin::login::login));
+    let admins = OpenApiRouter::new()
+        .routes(routes!(admin::accounts::create, admin::accounts::list))
+        .routes(routes!(admin::accounts::find))
+        .routes(routes!(admin::accounts::grant))
+        .routes(routes!(admin::keys::create, admin::keys::list))
+        .routes(routes!(admin::keys::revoke))
+        .routes(routes!(admin::operators::create, admin::operators::list))
+        .routes(routes!(admin::operators::find))
+        .routes(routes!(admin::operators::enrolment_token))
+        .routes(routes!(admin::nodes::list))
+        .routes(routes!(admin::nodes::find, admin::nodes::change))
+        .routes(routes!(admin::nodes::ban))
+        .routes(routes!(admin::nodes::unban))
+        .routes(routes!(admin::jobs::list))
+        .routes(routes!(admin::jobs::find))
+        .routes(routes!(admin::audit::audit))
+        .routes(routes!(admin::audit::log));
+    let operations = OpenApiRouter::new()
+        .routes(routes!(health::alive))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::metrics));
+    let (clients, enrolment, login) = match rates {
+        Some(rates) => rates.limit(clients, enrolment, login),
+        None => (clients, enrolment, login),
+    };
+    OpenApiRouter::with_openapi(TitlePage::openapi())
+        .merge(clients)
+        .merge(enrolment)
+        .merge(login)
+        .merge(admins)
+        .merge(operations)
+}
+
+/// What axum and the derive macros cannot say: security schemes, and the wildcard of model names.
+fn finished(mut document: Document) -> Document {
+    let bearer = |text: &str| {
+        let mut http = Http::new(HttpAuthScheme::Bearer);
+        http.description = Some(text.to_owned());
+        SecurityScheme::Http(http)
+    };
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme("api_key", bearer("An API key, `ak-…`."));
+    components.add_security_scheme("admin_session", bearer("From POST /admin/v1/login."));
+    let paths = &mut document.paths.paths;
+    if let Some(item) = paths.remove("/v1/models/{*id}") {
+        paths.insert("/v1/models/{id}".to_owned(), item);
+    }
+    document
+}
+
+/// The buckets of each kind of caller.
+struct Rates {
+    clients: rate_limit::Buckets<ByKey>,
+    clients_period: Duration,
+    enrolments: rate_limit::Buckets<ByAddress>,
+    logins: rate_limit::Buckets<ByAddress>,
+}
+
+impl Rates {
+    fn of(settings: &RateLimitSettings) -> Self {
+        let clients = Rate::per_second(settings.per_second, settings.burst);
+        Self {
+            clients: clients.buckets(ByKey),
+            clients_period: clients.period,
+            enrolments: Rate::per_minute(settings.enrolments_per_minute).buckets(ByAddress),
+            logins: Rate::per_minute(settings.logins_per_minute).buckets(ByAddress),
+        }
+    }
+
+    fn limit(
+        &self,
+        clients: OpenApiRouter<App>,
+        enrolment: OpenApiRouter<App>,
+        login: OpenApiRouter<App>,
+    ) -> (OpenApiRouter<App>, OpenApiRouter<App>, OpenApiRouter<App>) {
+        let period = self.clients_period;
+        let headers = middleware::map_response(move |response: Response| async move {
+            rate_limit::openai_headers(response, period)
+        });
+        (
+            clients.route_layer(rate_limit::layer(&self.clients)).route_layer(headers),
+            enrolment.route_layer(rate_limit::layer(&self.enrolments)),
+            login.route_layer(rate_limit::layer(&self.logins)),
+        )
+    }
+
+    fn forget_idle(&self) {
+        rate_limit::forget_idle(&self.clients);
+        rate_limit::forget_idle(&self.enrolments);
+        rate_limit::forget_idle(&self.logins);
+    }
+}
+
+fn panicked(_: Box<dyn Any + Send>) -> Response {
+    // What it said is on standard error already, from the panic hook.
+    tracing::error!("a handler panicked");
+    ApiError::panicked().into_response()
+}
+
+async fn unknown_url(request: Request) -> ApiError {
+    ApiError::unknown_url(request.method().as_str(), request.uri().path())
+}
+
+async fn method_not_allowed(request: Request) -> ApiError {
+    ApiError::method_not_allowed(request.method().as_str(), request.uri().path())
+}

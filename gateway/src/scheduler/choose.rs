@@ -1,0 +1,159 @@
+//! Picks the nodes for one job: gate on correctness, then the cheapest of a few random candidates,
+//! sometimes anybody, and never two of one owner.
+
+use assay_ledger::AccountId;
+use assay_protocol::NodeId;
+use rand::{Rng, seq::IndexedRandom};
+
+/// Best of this many: enough to avoid slow nodes, few enough that no node gets every job.
+const CANDIDATES_COMPARED: usize = 3;
+/// One pick in twenty ignores the cost, so that new and slow nodes stay measured.
+const EXPLORATION_PER_MILLE: u32 = 50;
+/// What a node that never finishes would cost, in milliseconds.
+const UNRELIABILITY_MS: f64 = 1_500.0;
+/// A node starts at 0.05 (nothing known) and falls below this after two failed checks; from then on
+/// it is asked only when too few others are there.
+pub const CORRECTNESS_GATE: f64 = 0.02;
+
+/// A node that could take the job.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    pub node: NodeId,
+    pub owner: AccountId,
+    /// The lower bound of its share of good answers, 0 to 1.
+    pub correctness: f64,
+    /// Share of accepted jobs that it finished, 0 to 1.
+    pub reliability: f64,
+    /// Jobs that it holds now.
+    pub jobs: u32,
+    pub slots_free: u32,
+    pub first_token_ms: f64,
+    pub ms_per_token: f64,
+}
+
+impl Candidate {
+    /// Expected milliseconds until the answer is there, with unreliability as a surcharge.
+    fn cost_ms(&self, output_tokens: u32) -> f64 {
+        let write = self.ms_per_token * f64::from(output_tokens);
+        let queue = f64::from(self.jobs) * (self.first_token_ms + write);
+        queue + self.first_token_ms + write + UNRELIABILITY_MS * (1.0 - self.reliability)
+    }
+}
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Wanted<'a> {
+    /// Nodes, each of another owner.
+    pub count: usize,
+    /// Output tokens to expect.
+    pub output_tokens: u32,
+    /// Owners who have a part in this job already, or are the client itself.
+    pub owners_taken: &'a [AccountId],
+}
+
+/// At most `wanted.count` nodes of different owners; fewer when there are not as many.
+pub fn choose(
+    candidates: &[Candidate],
+    wanted: &Wanted<'_>,
+    rng: &mut (impl Rng + ?Sized),
+) -> Vec<NodeId> {
+    let mut owners = wanted.owners_taken.to_vec();
+    let mut chosen = Vec::with_capacity(wanted.count);
+    while chosen.len() < wanted.count {
+        let Some(pick) = next(candidates, &owners, wanted.output_tokens, rng) else { break };
+        owners.push(pick.owner);
+        chosen.push(pick.node);
+    }
+    chosen
+}
+
+fn next<'a>(
+    candidates: &'a [Candidate],
+    owners: &[AccountId],
+    output_tokens: u32,
+    rng: &mut (impl Rng + ?Sized),
+) -> Option<&'a Candidate> {
+    let eligible: Vec<&Candidate> =
+        candidates.iter().filter(|c| c.slots_free > 0 && !owners.contains(&c.owner)).collect();
+    let sound: Vec<&Candidate> =
+        eligible.iter().copied().filter(|c| c.correctness >= CORRECTNESS_GATE).collect();
+    let pool = if sound.is_empty() { eligible } else { sound };
+    if rng.random_ratio(EXPLORATION_PER_MILLE, 1_000) {
+        return pool.choose(rng).copied();
+    }
+    pool.choose_multiple(rng, CANDIDATES_COMPARED)
+        .copied()
+        .min_by(|a, b| a.cost_ms(output_tokens).total_cmp(&b.cost_ms(output_tokens)))
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{SeedableRng, rngs::StdRng};
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn candidate(node: u128, owner: i64) -> Candidate {
+        Candidate {
+            node: NodeId(Uuid::from_u128(node)),
+            owner: AccountId(owner),
+            correctness: 0.5,
+            reliability: 1.0,
+            jobs: 0,
+            slots_free: 1,
+            first_token_ms: 100.0,
+            ms_per_token: 10.0,
+        }
+    }
+
+    fn wanted(count: usize) -> Wanted<'static> {
+        Wanted { count, output_tokens: 50, owners_taken: &[] }
+    }
+
+    #[test]
+    fn a_set_never_holds_two_nodes_of_one_owner() {
+        let pool: Vec<_> = (0..12).map(|i| candidate(i, i64::try_from(i % 4).unwrap())).collect();
+        for seed in 0..200 {
+            let set = choose(&pool, &wanted(5), &mut StdRng::seed_from_u64(seed));
+            let mut owners: Vec<_> =
+                pool.iter().filter(|c| set.contains(&c.node)).map(|c| c.owner.0).collect();
+            owners.sort_unstable();
+            owners.dedup();
+            assert_eq!(owners.len(), 4, "every owner once, and no more sets than owners");
+            assert_eq!(set.len(), 4);
+        }
+    }
+
+    #[test]
+    fn taken_owners_and_full_nodes_are_left_out() {
+        let mut full = candidate(1, 1);
+        full.slots_free = 0;
+        let pool = [full, candidate(2, 2), candidate(3, 3)];
+        let taken = Wanted { owners_taken: &[AccountId(3)], ..wanted(3) };
+        let set = choose(&pool, &taken, &mut StdRng::seed_from_u64(1));
+        assert_eq!(set, [pool[1].node]);
+    }
+
+    #[test]
+    fn a_node_below_the_gate_is_asked_only_when_nobody_else_is_left() {
+        let mut caught = candidate(1, 1);
+        caught.correctness = 0.017;
+        let pool = [caught, candidate(2, 2), candidate(3, 3)];
+        for seed in 0..200 {
+            let two = choose(&pool, &wanted(2), &mut StdRng::seed_from_u64(seed));
+            assert!(!two.contains(&pool[0].node));
+        }
+        assert_eq!(choose(&pool, &wanted(3), &mut StdRng::seed_from_u64(1)).len(), 3);
+    }
+
+    #[test]
+    fn the_faster_node_gets_most_of_the_work_and_the_slower_one_some() {
+        let mut slow = candidate(1, 1);
+        slow.ms_per_token = 100.0;
+        let pool = [slow, candidate(2, 2)];
+        let mut rng = StdRng::seed_from_u64(7);
+        let slow_first =
+            (0..2_000).filter(|_| choose(&pool, &wanted(1), &mut rng) == [pool[0].node]).count();
+        assert!((10..200).contains(&slow_first), "{slow_first} of 2,000");
+    }
+}

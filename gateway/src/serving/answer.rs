@@ -1,0 +1,107 @@
+//! The client's answer in the making: what was released, what went out, whether it is whole.
+
+use assay_protocol::{Finish, TokenId};
+
+use super::{
+    delivery::{FinishReason, Outlet, Summary, Verdict},
+    job::Job,
+    policy::ReleaseRule,
+    release::Release,
+};
+
+#[derive(Debug)]
+pub(super) struct Answer<'a> {
+    outlet: &'a Outlet,
+    release: Release,
+    /// Released text that waits for the verdict.
+    waiting: String,
+    rule: ReleaseRule,
+    done: bool,
+}
+
+impl<'a> Answer<'a> {
+    pub(super) fn new(job: &Job, outlet: &'a Outlet) -> Self {
+        Self {
+            outlet,
+            release: fresh_release(job),
+            waiting: String::new(),
+            rule: job.policy.release,
+            done: false,
+        }
+    }
+
+    /// The ids that are agreed so far, cut where a stop string ended them.
+    pub(super) fn ids(&self) -> &[TokenId] {
+        self.release.ids()
+    }
+
+    pub(super) fn tokens(&self) -> u32 {
+        u32::try_from(self.ids().len()).unwrap_or(u32::MAX)
+    }
+
+    /// Where a stop string ended the answer: the number of ids that count.
+    pub(super) fn stopped_at(&self) -> Option<usize> {
+        self.release.is_stopped().then(|| self.ids().len())
+    }
+
+    /// Takes more agreed ids, which go on from those before.
+    pub(super) fn advance(&mut self, agreed: &[TokenId]) {
+        let text = self.release.advance(agreed);
+        match self.rule {
+            ReleaseRule::AsAgreed => self.outlet.text(text),
+            ReleaseRule::AfterVerdict => self.waiting.push_str(&text),
+        }
+    }
+
+    /// Takes the answer that the verdict names. False when it contradicts what went out already.
+    pub(super) fn accept(&mut self, job: &Job, ids: &[TokenId]) -> bool {
+        let goes_on = ids.starts_with(self.ids())
+            || (self.release.is_stopped() && self.ids().starts_with(ids));
+        if !goes_on {
+            if self.rule == ReleaseRule::AsAgreed && !self.ids().is_empty() {
+                return false;
+            }
+            self.release = fresh_release(job);
+            self.waiting.clear();
+        }
+        if self.done && ids.len() != self.ids().len() {
+            return false;
+        }
+        self.advance(ids);
+        true
+    }
+
+    /// Sends what is held back and says that the answer is whole; to the client once only.
+    pub(super) fn finish(&mut self, job: &Job, finish: Finish, verdict: Verdict) -> Summary {
+        if !self.done {
+            let rest = self.release.finish();
+            self.outlet.text(std::mem::take(&mut self.waiting) + &rest);
+        }
+        let finish = match finish {
+            Finish::Length if !self.release.is_stopped() => FinishReason::Length,
+            Finish::Length | Finish::Stop | Finish::Told => FinishReason::Stop,
+        };
+        let summary = Summary {
+            finish,
+            prompt_tokens: job.prompt_tokens(),
+            completion_tokens: self.tokens(),
+            verdict,
+        };
+        if !std::mem::replace(&mut self.done, true) {
+            self.outlet.done(summary.clone());
+        }
+        summary
+    }
+
+    /// Waits until the client has let go; for ever once it was told that the answer is whole.
+    pub(super) async fn client_left(&self) {
+        if self.done {
+            std::future::pending::<()>().await;
+        }
+        self.outlet.left().await;
+    }
+}
+
+fn fresh_release(job: &Job) -> Release {
+    Release::new(job.model.text.detokenizer(), job.stop.clone())
+}

@@ -1,0 +1,134 @@
+//! One node's part in a round: asked, writing, complete or lost.
+
+use std::time::{Duration, Instant};
+
+use assay_ledger::AccountId;
+use assay_protocol::{Finish, NodeId, Outcome, TokenId};
+
+use crate::nodes::NodeHandle;
+
+/// A node's answer in the making.
+#[derive(Debug)]
+pub(crate) struct Branch {
+    pub(crate) handle: NodeHandle,
+    pub(crate) owner: AccountId,
+    pub(crate) stage: Stage,
+    /// The whole answer so far, the prefix that was handed over included.
+    pub(crate) ids: Vec<TokenId>,
+    prefix_tokens: usize,
+    since: Instant,
+    first_token: Option<Instant>,
+    last_news: Instant,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Stage {
+    /// The offer is out.
+    Offered,
+    /// Accepted; it starts when the set is complete.
+    Accepted,
+    Writing,
+    Complete(Finish),
+    /// Out of the job, with the reason that its operator reads.
+    Lost(Outcome, String),
+}
+
+impl Branch {
+    pub(crate) fn offered(handle: NodeHandle, owner: AccountId, now: Instant) -> Self {
+        Self {
+            handle,
+            owner,
+            stage: Stage::Offered,
+            ids: Vec::new(),
+            prefix_tokens: 0,
+            since: now,
+            first_token: None,
+            last_news: now,
+        }
+    }
+
+    pub(crate) fn node(&self) -> NodeId {
+        self.handle.id()
+    }
+
+    /// The work was handed over, with the tokens that are agreed already.
+    pub(crate) fn start(&mut self, prefix: &[TokenId], now: Instant) {
+        self.stage = Stage::Writing;
+        self.ids = prefix.to_vec();
+        self.prefix_tokens = prefix.len();
+        self.since = now;
+        self.last_news = now;
+    }
+
+    pub(crate) fn tokens(&mut self, ids: &[TokenId], now: Instant) {
+        self.ids.extend_from_slice(ids);
+        self.first_token.get_or_insert(now);
+        self.last_news = now;
+    }
+
+    pub(crate) fn complete(&mut self, finish: Finish, count: u32, now: Instant) {
+        self.ids.truncate(count as usize);
+        self.stage = Stage::Complete(finish);
+        self.last_news = now;
+    }
+
+    pub(crate) fn lose(&mut self, outcome: Outcome, reason: impl Into<String>) {
+        self.stage = Stage::Lost(outcome, reason.into());
+    }
+
+    /// Its whole answer as far as it counts: a stop string, or a client that left, cuts it.
+    pub(crate) fn whole(&self, cut: Option<usize>) -> Option<(&[TokenId], Finish)> {
+        let Stage::Complete(finish) = self.stage else { return None };
+        match cut {
+            Some(at) if self.ids.len() >= at => Some((&self.ids[..at], Finish::Told)),
+            _ => Some((&self.ids, finish)),
+        }
+    }
+
+    /// Whether it writes or has written an answer.
+    pub(crate) fn is_live(&self) -> bool {
+        matches!(self.stage, Stage::Writing | Stage::Complete(_))
+    }
+
+    /// Tokens that it was handed.
+    pub(crate) fn prefix_tokens(&self) -> usize {
+        self.prefix_tokens
+    }
+
+    /// Tokens that it wrote itself.
+    pub(crate) fn own_tokens(&self) -> u32 {
+        u32::try_from(self.ids.len().saturating_sub(self.prefix_tokens)).unwrap_or(u32::MAX)
+    }
+
+    /// Milliseconds from its start to its last news.
+    pub(crate) fn elapsed_ms(&self) -> i64 {
+        i64::try_from((self.last_news - self.since).as_millis()).unwrap_or(i64::MAX)
+    }
+
+    /// When it has to have said something new.
+    pub(crate) fn deadline(&self, waits: &Waits) -> Option<Instant> {
+        match self.stage {
+            Stage::Offered => Some(self.since + waits.offer),
+            Stage::Writing if self.first_token.is_none() => Some(self.since + waits.first_token),
+            Stage::Writing => Some(self.last_news + waits.stall),
+            Stage::Accepted | Stage::Complete(_) | Stage::Lost(..) => None,
+        }
+    }
+
+    /// Milliseconds to the first token, and from there per token, as measured here.
+    pub(crate) fn speed(&self) -> Option<(f64, Option<f64>)> {
+        let first = self.first_token?;
+        let first_ms = (first - self.since).as_secs_f64() * 1e3;
+        let more = self.own_tokens().saturating_sub(1);
+        let per_token = (self.last_news - first).as_secs_f64() * 1e3 / f64::from(more.max(1));
+        Some((first_ms, (more > 0).then_some(per_token)))
+    }
+}
+
+/// How long a node may take at each stage.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waits {
+    pub(crate) offer: Duration,
+    pub(crate) first_token: Duration,
+    pub(crate) stall: Duration,
+}

@@ -1,0 +1,155 @@
+//! What flows from a job to the client that asked, and the only thread between the two: when the
+//! client lets go of its end, the job knows.
+
+use assay_ledger::Nano;
+use assay_protocol::JobId;
+use assay_verifier::Rule;
+use serde::Serialize;
+use tokio::sync::mpsc;
+use utoipa::ToSchema;
+
+/// Events besides the pieces of text, which are at most one per output token.
+const EVENTS_BESIDES_TEXT: usize = 4;
+
+/// The client's end of a job. Dropping it means that the client left.
+#[derive(Debug)]
+pub struct Delivery {
+    pub job: JobId,
+    /// Unix seconds.
+    pub created_s: i64,
+    pub prompt_tokens: u32,
+    events: mpsc::Receiver<Event>,
+}
+
+impl Delivery {
+    /// The next event; `Done` and `Failed` are the last.
+    pub async fn next(&mut self) -> Option<Event> {
+        self.events.recv().await
+    }
+}
+
+/// What a client sees of its job, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// Released text; never empty.
+    Text(String),
+    Done(Summary),
+    Failed(ServeError),
+}
+
+/// How an answer ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Summary {
+    pub finish: FinishReason,
+    pub prompt_tokens: u32,
+    /// Tokens of the answer, counted once, the end token included.
+    pub completion_tokens: u32,
+    pub verdict: Verdict,
+}
+
+/// OpenAI's word for why the text ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FinishReason {
+    Stop,
+    Length,
+}
+
+impl FinishReason {
+    /// The word in responses and in the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::Length => "length",
+        }
+    }
+}
+
+/// Why this answer may be trusted, as far as it is known when the answer ends.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Verdict {
+    /// `agreement`: at least two owners gave this answer and nobody another one; `majority`: more
+    /// owners gave it than any other; `spot_checks`: the model itself confirmed it.
+    #[schema(value_type = String)]
+    pub rule: Rule,
+    /// Which set of nodes gave the answer: 1 to 3.
+    pub round: u8,
+    pub nodes_asked: u32,
+    /// Nodes of different owners that gave exactly this answer so far.
+    pub nodes_agreed: u32,
+    /// Positions that were checked against the model itself; 0 when agreement alone decided.
+    pub positions_checked: u32,
+    /// The largest distance, in logits, from the model's own choice among those positions.
+    pub largest_margin: Option<f64>,
+}
+
+/// Why a job gave no answer.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ServeError {
+    #[error("the account has {available} available and this request could cost {needed}")]
+    InsufficientCredit { available: Nano, needed: Nano },
+    #[error("the prompt has {prompt} tokens; the model takes {context} with its answer")]
+    ContextTooLong { prompt: u32, context: u32 },
+    #[error("the messages do not fit the model's chat template: {0}")]
+    Template(String),
+    #[error("no node serves `{model}` right now")]
+    NoNodes { model: String },
+    #[error("too few independent nodes serve `{model}` right now")]
+    TooFewNodes { model: String },
+    #[error("no answer passed verification in {rounds} round(s); nothing was charged")]
+    NotVerified { rounds: u8 },
+    #[error("what was checked contradicts what had been sent; nothing was charged")]
+    Contradicted,
+    #[error("no answer came in time; nothing was charged")]
+    Timeout,
+    #[error("too many requests are running")]
+    Overloaded,
+    #[error("the gateway is shutting down")]
+    ShuttingDown,
+    #[error("the gateway's store does not answer")]
+    Store,
+}
+
+/// Opens the thread between a job and its client. The channel holds a whole answer, so a client that
+/// reads slowly never holds the job up.
+pub(super) fn open(
+    job: JobId,
+    created_s: i64,
+    prompt_tokens: u32,
+    max_tokens: u32,
+) -> (Outlet, Delivery) {
+    let (sender, events) = mpsc::channel(max_tokens as usize + EVENTS_BESIDES_TEXT);
+    (Outlet(sender), Delivery { job, created_s, prompt_tokens, events })
+}
+
+/// The job's end.
+#[derive(Debug)]
+pub(super) struct Outlet(mpsc::Sender<Event>);
+
+impl Outlet {
+    /// Sends text on; nothing for an empty piece. A client that left is noticed by [`Outlet::left`].
+    pub(super) fn text(&self, text: String) {
+        if !text.is_empty() {
+            self.send(Event::Text(text));
+        }
+    }
+
+    pub(super) fn done(&self, summary: Summary) {
+        self.send(Event::Done(summary));
+    }
+
+    pub(super) fn failed(&self, error: ServeError) {
+        self.send(Event::Failed(error));
+    }
+
+    /// Waits until the client has let go.
+    pub(super) async fn left(&self) {
+        self.0.closed().await;
+    }
+
+    fn send(&self, event: Event) {
+        // Either the client has left, which the job learns elsewhere, or a bound above is wrong.
+        if let Err(mpsc::error::TrySendError::Full(_)) = self.0.try_send(event) {
+            tracing::error!("a delivery held more events than its answer can have");
+        }
+    }
+}

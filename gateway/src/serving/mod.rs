@@ -1,0 +1,154 @@
+//! The spine: one chat request from its quote to its settlement.
+//!
+//! quote the highest cost → hold that money → place on nodes of different owners → start → release
+//! tokens as they are agreed → verdict → settle. A tracked task owns the job all the way; the
+//! HTTP handler only listens, so a client that hangs up takes nothing along.
+
+mod answer;
+mod branch;
+pub mod delivery;
+mod job;
+pub mod policy;
+mod quote;
+mod release;
+mod round;
+pub mod settings;
+mod settle;
+
+use std::time::{Duration, Instant};
+
+use assay_protocol::{Bytes32, JobId, Sampling, TokenId};
+use tokio::sync::OwnedSemaphorePermit;
+
+use assay_verifier::Rule;
+pub use delivery::{Delivery, Event, FinishReason, ServeError, Summary, Verdict};
+pub use job::ChatJob;
+pub use policy::Risk;
+pub use settings::ServingSettings;
+
+pub(crate) use branch::{Branch, Stage};
+pub(crate) use settle::recover;
+
+use answer::Answer;
+use delivery::Outlet;
+use job::Job;
+use round::{OWNERS_TO_AGREE, Placed, Round, Written};
+use settle::Ending;
+
+use crate::{
+    app::App,
+    auth::Caller,
+    catalog::HostedModel,
+    verification::{
+        judgement::{self, Accepted},
+        scorer,
+    },
+};
+
+/// What was asked, as nodes and scorers see it.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    pub job: JobId,
+    pub model: &'a HostedModel,
+    pub prompt: &'a [TokenId],
+    pub sampling: &'a Sampling,
+    pub seed: Bytes32,
+}
+
+/// Takes a request. An error is one that needs no money to be known; all others are events.
+pub fn serve_request(app: &App, caller: &Caller, request: ChatJob) -> Result<Delivery, ServeError> {
+    let job = Job::prepare(app, request)?;
+    let running =
+        app.jobs_running.clone().try_acquire_owned().map_err(|_| ServeError::Overloaded)?;
+    let created_s = crate::clock::now_ms() / 1_000;
+    let (outlet, delivery) = delivery::open(job.id, created_s, job.prompt_tokens(), job.max_tokens);
+    app.tasks.spawn(run(app.clone(), *caller, job, outlet, running));
+    Ok(delivery)
+}
+
+/// The job's own task, from hold to settlement.
+async fn run(app: App, caller: Caller, job: Job, outlet: Outlet, _running: OwnedSemaphorePermit) {
+    if let Err(error) = settle::hold(&app, &caller, &job).await {
+        return outlet.failed(error);
+    }
+    let ending = answer(&app, &caller, &job, &outlet).await;
+    let failure = ending.failure.clone();
+    settle::end(&app, &job, ending).await;
+    if let Some(error) = failure {
+        outlet.failed(error);
+    }
+}
+
+/// Rounds of fresh nodes until one answer is accepted, the client leaves or nobody is left to ask.
+async fn answer(app: &App, caller: &Caller, job: &Job, outlet: &Outlet) -> Ending {
+    let deadline = Instant::now() + Duration::from_millis(app.config.serving.job_deadline_ms);
+    let mut answer = Answer::new(job, outlet);
+    let mut owners_taken = vec![caller.account];
+    let mut ending = Ending::default();
+    for number in 1..=app.config.serving.rounds_max {
+        let mut round = Round::new(app, job, number, owners_taken, deadline);
+        match round.place(&answer, nodes_min(app, job, number)).await {
+            Ok(Placed::Started) => {}
+            Ok(Placed::ClientLeft) => return ending.cancelled(answer.tokens()),
+            Err(error) => return ending.not_placed(error),
+        }
+        let written = match round.write(&mut answer, finish_early).await {
+            Ok(written) => written,
+            Err(error) => {
+                let parts = judgement::undecided(number, &round.branches);
+                return ending.with(number, round.asked, parts).failed(error);
+            }
+        };
+        let judged = judgement::decide(app, &round.case(&answer, written)).await;
+        round.observe(app);
+        ending = ending.with(number, round.asked, judged.parts);
+        ending.majority_refuted = judged.majority_refuted;
+        match (written, judged.accepted) {
+            (Written::Whole, Some(accepted)) => return deliver(job, ending, answer, accepted),
+            (Written::ClientLeft, _) => return ending.cancelled(answer.tokens()),
+            (Written::Whole, None) if judged.contradicted => {
+                return ending.failed(ServeError::Contradicted);
+            }
+            (Written::Whole, None) => owners_taken = round.into_owners_taken(),
+        }
+    }
+    let rounds = ending.rounds;
+    ending.failed(ServeError::NotVerified { rounds })
+}
+
+/// Fewer nodes than this and the round is not begun. A later round may ask a single one: its answer is
+/// scored, and a client that waits is better served than sent away.
+fn nodes_min(app: &App, job: &Job, round: u8) -> usize {
+    match scorer::is_available(app, job.question()) {
+        true if round > 1 => 1,
+        true => job.policy.nodes_min,
+        false => job.policy.nodes_min.max(OWNERS_TO_AGREE),
+    }
+}
+
+/// Two complete answers agree and nobody differs: the client need not wait for the rest.
+fn finish_early(round: &Round<'_>, answer: &mut Answer<'_>) {
+    if round.needs_scores() {
+        return;
+    }
+    if let Some((finish, agreed)) = round.agreement(answer) {
+        let verdict = Verdict {
+            rule: Rule::Agreement,
+            round: round.number,
+            nodes_asked: round.asked,
+            nodes_agreed: agreed,
+            positions_checked: 0,
+            largest_margin: None,
+        };
+        answer.finish(round.job, finish, verdict);
+    }
+}
+
+/// Releases what is left of the accepted answer, unless it contradicts what went out.
+fn deliver(job: &Job, ending: Ending, mut answer: Answer<'_>, accepted: Accepted) -> Ending {
+    let Accepted { ids, finish, verdict } = accepted;
+    if !answer.accept(job, &ids) {
+        return ending.failed(ServeError::Contradicted);
+    }
+    ending.succeeded(answer.finish(job, finish, verdict))
+}

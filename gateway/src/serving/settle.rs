@@ -1,0 +1,265 @@
+//! Ends a hold exactly once: settles it for what was used, or gives it back.
+
+use std::time::Duration;
+
+use assay_ledger::{AccountId, Nano, PayRules, Settlement, payout};
+use assay_protocol::Outcome;
+use tracing::{error, info, warn};
+
+use super::{
+    delivery::{ServeError, Summary},
+    job::Job,
+};
+use crate::{
+    app::App,
+    auth::Caller,
+    clock,
+    db::{
+        self,
+        jobs::{JobEnd, JobNodeEnd, JobState, NewJob, OpenJobError},
+    },
+    verification::{judgement::Part, reputation::Check},
+};
+
+/// The most that one node gets, per mille of an equal share among all that were asked.
+const PAY_CAP_PER_MILLE: u32 = 1_500;
+/// A settlement that the store does not take is tried again this often, with doubled waits; after
+/// that the hold stays open until the next start.
+const SETTLE_TRIES: u32 = 8;
+const SETTLE_RETRY: Duration = Duration::from_millis(50);
+
+/// How a job ended, before money is moved.
+#[derive(Debug)]
+pub(super) struct Ending {
+    state: JobState,
+    summary: Option<Summary>,
+    completion_tokens: u32,
+    pub(super) rounds: u8,
+    /// Every node's part in every round.
+    parts: Vec<Part>,
+    asked: u32,
+    pub(super) majority_refuted: bool,
+    pub(super) failure: Option<ServeError>,
+}
+
+impl Default for Ending {
+    /// Failed, until something better is known.
+    fn default() -> Self {
+        Self {
+            state: JobState::Failed,
+            summary: None,
+            completion_tokens: 0,
+            rounds: 0,
+            parts: Vec::new(),
+            asked: 0,
+            majority_refuted: false,
+            failure: None,
+        }
+    }
+}
+
+impl Ending {
+    /// Takes over what became of everybody in a round.
+    pub(super) fn with(mut self, round: u8, asked: u32, parts: Vec<Part>) -> Self {
+        self.rounds = round;
+        self.asked = asked;
+        self.parts.extend(parts);
+        self
+    }
+
+    /// No set of nodes could be had. After the first round, the answers that failed are the reason.
+    pub(super) fn not_placed(self, error: ServeError) -> Self {
+        let rounds = self.rounds;
+        let nobody_left =
+            matches!(error, ServeError::NoNodes { .. } | ServeError::TooFewNodes { .. });
+        self.failed(if rounds > 0 && nobody_left {
+            ServeError::NotVerified { rounds }
+        } else {
+            error
+        })
+    }
+
+    /// No answer: nothing is charged, nobody is paid.
+    pub(super) fn failed(mut self, error: ServeError) -> Self {
+        for part in self.parts.iter_mut().filter(|part| part.outcome.is_paid()) {
+            part.outcome = Outcome::Unverified;
+            part.reason = format!("good as far as it was checked, but {error}");
+        }
+        Self { failure: Some(error), ..self }
+    }
+
+    /// The client left: what was agreed by then is charged.
+    pub(super) fn cancelled(self, completion_tokens: u32) -> Self {
+        Self { state: JobState::Cancelled, completion_tokens, ..self }
+    }
+
+    /// The client has its answer.
+    pub(super) fn succeeded(self, summary: Summary) -> Self {
+        Self {
+            state: JobState::Succeeded,
+            completion_tokens: summary.completion_tokens,
+            summary: Some(summary),
+            ..self
+        }
+    }
+
+    fn settlement(&self, app: &App, job: &Job) -> Settlement {
+        let held = job.quote.highest();
+        let passed: Vec<AccountId> = self.paid().map(|part| part.owner).collect();
+        if passed.is_empty() || self.failure.is_some() {
+            return Settlement::nothing(held);
+        }
+        let rules = PayRules {
+            fee_ppm: app.config.serving.fee_per_mille * 1_000,
+            cap_per_mille: Some(PAY_CAP_PER_MILLE),
+        };
+        let asked = self.asked.max(u32::try_from(passed.len()).unwrap_or(u32::MAX));
+        let cost = job.quote.cost(self.completion_tokens);
+        payout(
+            &assay_ledger::Round {
+                held,
+                cost,
+                asked,
+                passed: &passed,
+                majority_refuted: self.majority_refuted,
+            },
+            &rules,
+        )
+    }
+
+    fn paid(&self) -> impl Iterator<Item = &Part> {
+        self.parts.iter().filter(|part| part.outcome.is_paid())
+    }
+
+    fn reason(&self) -> String {
+        match (&self.failure, self.state) {
+            (Some(error), _) => error.to_string(),
+            (None, JobState::Cancelled) => "the client left before the answer was whole".into(),
+            (None, _) => "answered".into(),
+        }
+    }
+}
+
+/// Holds the highest cost of a job, with the row that says so.
+pub(super) async fn hold(app: &App, caller: &Caller, job: &Job) -> Result<(), ServeError> {
+    let new = NewJob {
+        id: job.id,
+        gateway: app.keys.gateway_id().to_owned(),
+        account: caller.account,
+        key: caller.key,
+        model: job.model.id().to_owned(),
+        policy: job.risk.as_str().to_owned(),
+        prompt_tokens: job.prompt_tokens(),
+        max_tokens: job.max_tokens,
+        hold: job.quote.highest(),
+        created_ms: clock::now_ms(),
+    };
+    db::jobs::open(&app.db, &new).await.map_err(|error| match error {
+        OpenJobError::InsufficientCredit { available, needed } => {
+            ServeError::InsufficientCredit { available, needed }
+        }
+        other => {
+            error!(job = %job.id, error = %other, "hold not stored");
+            ServeError::Store
+        }
+    })
+}
+
+/// Ends the hold, and tells the nodes how the job ended for them.
+pub(super) async fn end(app: &App, job: &Job, ending: Ending) {
+    let settlement = ending.settlement(app, job);
+    let cost = settlement.cost;
+    let end = job_end(job, &ending, settlement);
+    store(app, &end).await;
+    let model = job.model.id();
+    for part in &ending.parts {
+        if let Some(check) = part.check {
+            app.reputation.record(part.node, model, check);
+        }
+    }
+    for part in &ending.parts {
+        part.handle.outcome(job.id, part.outcome, part.reason.clone());
+    }
+    metrics::counter!("assay_jobs_total", "state" => end.state.as_str()).increment(1);
+    info!(
+        job = %job.id,
+        state = end.state.as_str(),
+        rounds = ending.rounds,
+        completion_tokens = ending.completion_tokens,
+        cost_nano = cost.0,
+        paid_nodes = ending.paid().count(),
+        "job ended"
+    );
+}
+
+/// Gives back the holds of jobs that this gateway was in the middle of when it stopped.
+pub(crate) async fn recover(app: &App) -> Result<usize, db::DbError> {
+    let open = db::jobs::open_of_gateway(&app.db, app.keys.gateway_id()).await?;
+    for job in &open {
+        warn!(job = %job.id, "job was cut off by a stop of the gateway; its hold is given back");
+        let end = JobEnd {
+            id: job.id,
+            state: JobState::Failed,
+            finish: None,
+            completion_tokens: 0,
+            rounds: 0,
+            charge: Settlement::nothing(job.hold),
+            reason: "the gateway stopped in the middle of the job; nothing was charged".into(),
+            verdict: None,
+            ended_ms: clock::now_ms(),
+            nodes: Vec::new(),
+        };
+        db::jobs::end(&app.db, &end).await?;
+    }
+    Ok(open.len())
+}
+
+fn job_end(job: &Job, ending: &Ending, charge: Settlement) -> JobEnd {
+    let mut pays = charge.pays.iter().map(|(_, pay)| *pay);
+    let node_end = |part: &Part| JobNodeEnd {
+        node: part.node,
+        round: part.round,
+        role: "generate",
+        outcome: part.outcome,
+        reason: part.reason.clone(),
+        evidence: part.evidence.clone(),
+        tokens: part.tokens,
+        // In the order in which the settlement lists those who passed.
+        pay: if part.outcome.is_paid() { pays.next().unwrap_or_default() } else { Nano::ZERO },
+        elapsed_ms: part.elapsed_ms,
+        reputation: part.check.map(Check::delta),
+    };
+    JobEnd {
+        id: job.id,
+        state: ending.state,
+        finish: ending.summary.as_ref().map(|summary| summary.finish.as_str().to_owned()),
+        completion_tokens: ending.completion_tokens,
+        rounds: ending.rounds,
+        reason: ending.reason(),
+        verdict: ending
+            .summary
+            .as_ref()
+            .and_then(|summary| serde_json::to_string(&summary.verdict).ok()),
+        ended_ms: clock::now_ms(),
+        nodes: ending.parts.iter().map(node_end).collect(),
+        charge,
+    }
+}
+
+/// Money must not be lost to a hiccup of the store; the key makes a repeated end harmless.
+async fn store(app: &App, end: &JobEnd) {
+    let mut wait = SETTLE_RETRY;
+    for attempt in 1..=SETTLE_TRIES {
+        match db::jobs::end(&app.db, end).await {
+            Ok(()) => return,
+            Err(error) if attempt == SETTLE_TRIES => {
+                error!(job = %end.id, %error, "settlement not stored; the hold stays open until the next start");
+            }
+            Err(error) => {
+                warn!(job = %end.id, %error, attempt, "settlement not stored yet");
+                tokio::time::sleep(wait).await;
+                wait *= 2;
+            }
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! The nodes that could take a job now, as the scheduler sees them.
+
+use std::collections::BTreeSet;
+
+use assay_ledger::AccountId;
+use assay_protocol::{Bytes32, NodeId};
+
+use crate::{
+    app::App,
+    nodes::{NodeHandle, ServedBy},
+    scheduler::Candidate,
+};
+
+/// A snapshot of the workers for one model.
+#[derive(Debug)]
+pub struct Pool {
+    served_by: Vec<ServedBy>,
+    candidates: Vec<Candidate>,
+}
+
+/// Takes the snapshot.
+pub fn candidates(app: &App, model: &str, manifest_hash: Bytes32) -> Pool {
+    let served_by = app.nodes.serving(model, manifest_hash, false);
+    let candidates = served_by.iter().map(|served| candidate(app, model, served)).collect();
+    Pool { served_by, candidates }
+}
+
+impl Pool {
+    pub fn candidates(&self) -> &[Candidate] {
+        &self.candidates
+    }
+
+    /// Owners besides these whose nodes have no free slot right now.
+    pub fn busy_owners(&self, taken: &[AccountId]) -> usize {
+        let owners: BTreeSet<AccountId> = self
+            .candidates
+            .iter()
+            .filter(|candidate| candidate.slots_free == 0 && !taken.contains(&candidate.owner))
+            .map(|candidate| candidate.owner)
+            .collect();
+        owners.len()
+    }
+
+    /// The way to a chosen node, and its owner.
+    pub fn find(&self, node: NodeId) -> Option<(NodeHandle, AccountId)> {
+        let served = self.served_by.iter().find(|served| served.snapshot.node == node)?;
+        Some((served.snapshot.handle.clone(), served.snapshot.owner))
+    }
+}
+
+fn candidate(app: &App, model: &str, served: &ServedBy) -> Candidate {
+    let node = &served.snapshot;
+    Candidate {
+        node: node.node,
+        owner: node.owner,
+        correctness: app.reputation.correctness(node.node, model),
+        reliability: node.performance.reliability,
+        jobs: node.jobs,
+        slots_free: served.slots_free,
+        first_token_ms: node.performance.first_token_ms,
+        ms_per_token: node.performance.ms_per_token,
+    }
+}

@@ -1,0 +1,67 @@
+//! "Why was I (not) paid?": a sentence for the operator, and the evidence that it rests on.
+
+use assay_protocol::Outcome;
+use assay_verifier::{Answer, FaultKind, Rules, SpotCheck, check_structure};
+use serde_json::json;
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Explanation {
+    pub(super) reason: String,
+    /// JSON.
+    pub(super) evidence: String,
+}
+
+/// Explains the outcome of a whole answer.
+pub(super) fn explain(
+    outcome: Outcome,
+    answer: &Answer,
+    answers: &[Answer],
+    rules: &Rules,
+    check: Option<&SpotCheck>,
+) -> Explanation {
+    let equal = answers
+        .iter()
+        .filter(|other| other.owner != answer.owner && other.is_equal_to(answer))
+        .count();
+    let fault = check.and_then(|check| check.first_fault(answer));
+    let reason = match (outcome, fault) {
+        (Outcome::FailedStructure, _) => match check_structure(answer, rules) {
+            Err(fault) => fault.to_string(),
+            Ok(()) => "the answer breaks a rule of its structure".into(),
+        },
+        (_, Some(fault)) => {
+            let what = match fault.kind {
+                FaultKind::Spot => "the model gives another token",
+                FaultKind::End if rules.is_end(fault.claimed) => {
+                    "the answer ends where the model goes on"
+                }
+                FaultKind::End => "the answer goes on where the model ends",
+            };
+            format!(
+                "{what} at position {}: {} instead of {}, off by {:.4} logits where {} is allowed",
+                fault.position, fault.own, fault.claimed, fault.margin, rules.tau_gap,
+            )
+        }
+        (Outcome::Agreed, None) => match check {
+            Some(_) => format!("equal to {equal} other owner(s), and confirmed by the model"),
+            None => format!("equal to {equal} other owner(s)"),
+        },
+        (Outcome::Vindicated, None) => "others differed, but the model confirms this answer".into(),
+        (Outcome::Passed, None) => "nobody agreed, but the model confirms this answer".into(),
+        (Outcome::Cancelled, None) => "called off before it had written anything".into(),
+        (_, None) if equal > 0 => {
+            format!("equal to {equal} other owner(s), but the job was not decided for this answer")
+        }
+        (_, None) => "nobody could judge this answer; it is not held against the node".into(),
+    };
+    let evidence = json!({
+        "equal_owners": equal,
+        "tokens": answer.ids.len(),
+        "finish": answer.finish,
+        "positions_drawn": check.map(SpotCheck::positions),
+        "largest_margin": check.map(SpotCheck::largest_margin),
+        "margin_allowed": rules.tau_gap,
+        "first_fault": fault,
+    });
+    Explanation { reason, evidence: evidence.to_string() }
+}

@@ -1,0 +1,312 @@
+//! Decides a round: which answer is the client's, who is paid, and why everybody else is not.
+
+use std::time::{Duration, Instant};
+
+use assay_ledger::AccountId;
+use assay_protocol::{Finish, NodeId, Outcome, TokenId};
+use assay_verifier::{
+    Answer, Judgement as Step, OwnerId, Rule, Rules, Scorer, Setting, SpotCheck, Told, judge,
+    spot_check,
+};
+use futures_util::future::join_all;
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+use tracing::warn;
+
+use super::{explanation::explain, reputation::Check, scorer, scorer::Score};
+use crate::{
+    app::App,
+    nodes::NodeHandle,
+    serving::{Branch, Question, Stage, Verdict},
+};
+
+/// What is judged: the whole answers of one round, and what became of the others.
+#[derive(Debug)]
+pub(crate) struct Case<'a> {
+    pub(crate) question: Question<'a>,
+    pub(crate) rules: Rules,
+    pub(crate) round: u8,
+    /// Nodes that got the work in the first place.
+    pub(crate) asked: u32,
+    /// Owners that the policy wants to hear; with fewer, every answer is scored.
+    pub(crate) owners_wanted: u32,
+    /// Score the answers even when everybody agrees, and accept none without.
+    pub(crate) score_always: bool,
+    pub(crate) branches: &'a [Branch],
+    /// How many of the output tokens count: a stop string, or a client that left.
+    pub(crate) cut: Option<usize>,
+    /// What the client has been sent already.
+    pub(crate) released: &'a [TokenId],
+    /// When the job is given up.
+    pub(crate) deadline: Instant,
+}
+
+/// How a round came out.
+#[derive(Debug)]
+pub(crate) struct Judgement {
+    pub(crate) accepted: Option<Accepted>,
+    /// Whether what the client has been sent turned out to be wrong: no round can mend that.
+    pub(crate) contradicted: bool,
+    /// Whether the model contradicts an answer that several owners gave.
+    pub(crate) majority_refuted: bool,
+    pub(crate) parts: Vec<Part>,
+}
+
+/// The answer that is the client's.
+#[derive(Clone, Debug)]
+pub(crate) struct Accepted {
+    pub(crate) ids: Vec<TokenId>,
+    pub(crate) finish: Finish,
+    pub(crate) verdict: Verdict,
+}
+
+/// One node's part in one round, for its pay, its reputation and its operator.
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
+    pub(crate) node: NodeId,
+    pub(crate) handle: NodeHandle,
+    pub(crate) owner: AccountId,
+    pub(crate) round: u8,
+    pub(crate) outcome: Outcome,
+    /// A sentence for the operator.
+    pub(crate) reason: String,
+    /// JSON: what the sentence rests on.
+    pub(crate) evidence: String,
+    pub(crate) tokens: u32,
+    pub(crate) elapsed_ms: i64,
+    /// What it means for the node's reputation, if the answer was checked.
+    pub(crate) check: Option<Check>,
+}
+
+/// Asks the scorers whatever the verdict needs, and decides.
+pub(crate) async fn decide(app: &App, case: &Case<'_>) -> Judgement {
+    let told = case.branches.iter().map(|branch| branch.answer(case.cut)).collect::<Vec<_>>();
+    let answers: Vec<Answer> = told.iter().flatten().cloned().collect();
+    let audited = is_audited(app, case, &answers);
+    let mut findings = Findings::default();
+    let mut scorer = Scorer::Available;
+    let verdict = loop {
+        let setting = Setting {
+            asked: case.owners_wanted,
+            // An audit that finds no scorer does not hold up what everybody agrees on.
+            score_all: case.score_always || (audited && scorer == Scorer::Available),
+            scorer,
+            released: case.released,
+        };
+        match judge(&answers, &findings.checks, &setting, &case.rules) {
+            Step::Decided(verdict) => break verdict,
+            Step::NeedsScores(open) => {
+                let open: Vec<&Answer> = open.into_iter().map(|index| &answers[index]).collect();
+                if !findings.score(app, case, &open).await {
+                    scorer = Scorer::Absent;
+                }
+            }
+        }
+    };
+    let accepted = verdict.winner.map(|winner| Accepted {
+        ids: answers[winner].ids.clone(),
+        finish: answers[winner].finish,
+        verdict: client_verdict(case, &answers, winner, &verdict, &findings),
+    });
+    let mut outcomes = answers.iter().zip(&verdict.outcomes);
+    let parts = case.branches.iter().zip(&told).filter_map(|(branch, told)| match told {
+        Some(_) => {
+            let (answer, outcome) = outcomes.next()?;
+            Some(judged_part(case, branch, answer, *outcome, &answers, &findings))
+        }
+        None => left_out(case.round, branch),
+    });
+    Judgement {
+        parts: parts.collect(),
+        contradicted: verdict.rule == Rule::ReleasedContradicted,
+        majority_refuted: is_majority_refuted(&answers, &verdict.outcomes),
+        accepted,
+    }
+}
+
+/// The parts of a round that came to no verdict: nobody is paid, and only those who left are to blame.
+pub(crate) fn undecided(round: u8, branches: &[Branch]) -> Vec<Part> {
+    let part = |branch: &Branch| match branch.stage {
+        Stage::Lost(..) => left_out(round, branch),
+        _ if branch.is_live() => {
+            let reason = "the job ended before its answer could be judged";
+            Some(part(round, branch, Outcome::Cancelled, reason.into()))
+        }
+        _ => None,
+    };
+    branches.iter().filter_map(part).collect()
+}
+
+/// What scorers said so far.
+#[derive(Debug, Default)]
+struct Findings {
+    checks: Vec<SpotCheck>,
+}
+
+impl Findings {
+    /// Scores these answers at once. False when one could not be scored in time.
+    async fn score(&mut self, app: &App, case: &Case<'_>, open: &[&Answer]) -> bool {
+        let wait = Duration::from_millis(app.config.serving.scorer_wait_ms);
+        let until = case.deadline.min(Instant::now() + wait);
+        let scores =
+            open.iter().map(|answer| scorer::score(app, case.question, &answer.ids, until));
+        let mut all = true;
+        for (answer, score) in open.iter().zip(join_all(scores).await) {
+            all &= score.is_some_and(|score| self.add(app, case, answer, score));
+        }
+        all
+    }
+
+    fn add(&mut self, app: &App, case: &Case<'_>, answer: &Answer, score: Score) -> bool {
+        let draw = draw(app, b"spot checks", case, &answer.ids);
+        match spot_check(answer, score.positions, &case.rules, draw) {
+            Ok(check) => {
+                self.checks.push(check);
+                true
+            }
+            Err(error) => {
+                warn!(scorer = %score.scorer, %error, "scores that say nothing");
+                false
+            }
+        }
+    }
+
+    fn of(&self, answer: &Answer) -> Option<&SpotCheck> {
+        self.checks.iter().find(|check| check.is_of(answer))
+    }
+}
+
+/// Agreed answers are checked too, with a chance that falls as trust grows; a colluding pair must not
+/// know when. Drawn after the answers are in, so nobody can wait for a job that is not audited.
+fn is_audited(app: &App, case: &Case<'_>, answers: &[Answer]) -> bool {
+    let model = &case.question.model.text.manifest.id;
+    let probability = answers
+        .iter()
+        .map(|answer| app.reputation.evidence(answer.node, model).audit_probability())
+        .fold(0.0, f64::max);
+    let ids = answers.first().map_or(&[][..], |answer| &answer.ids);
+    let [a, b, c, d, ..] = draw(app, b"audit", case, ids);
+    f64::from(u32::from_be_bytes([a, b, c, d])) < probability * f64::from(u32::MAX)
+}
+
+/// Secret randomness, fixed by the gateway's secret, the job and what was answered.
+fn draw(app: &App, purpose: &[u8], case: &Case<'_>, ids: &[TokenId]) -> [u8; 32] {
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(app.keys.k_seed()).expect("any key length is good");
+    mac.update(b"assay/draw/1\0");
+    mac.update(purpose);
+    mac.update(case.question.job.0.as_bytes());
+    mac.update(&[case.round]);
+    ids.iter().for_each(|id| mac.update(&id.to_le_bytes()));
+    mac.finalize().into_bytes().into()
+}
+
+fn is_majority_refuted(answers: &[Answer], outcomes: &[Outcome]) -> bool {
+    let refuted =
+        |outcome: Outcome| matches!(outcome, Outcome::FailedSpotCheck | Outcome::FailedEndCheck);
+    answers.iter().zip(outcomes).any(|(answer, outcome)| {
+        let shared =
+            answers.iter().any(|other| other.owner != answer.owner && other.is_equal_to(answer));
+        refuted(*outcome) && shared
+    })
+}
+
+fn client_verdict(
+    case: &Case<'_>,
+    answers: &[Answer],
+    winner: usize,
+    verdict: &assay_verifier::Verdict,
+    findings: &Findings,
+) -> Verdict {
+    let equal = answers.iter().filter(|answer| answer.is_equal_to(&answers[winner])).count();
+    let check = findings.of(&answers[winner]);
+    Verdict {
+        rule: verdict.rule,
+        round: case.round,
+        nodes_asked: case.asked,
+        nodes_agreed: u32::try_from(equal).unwrap_or(u32::MAX),
+        positions_checked: check
+            .map_or(0, |_| u32::try_from(answers[winner].ids.len()).unwrap_or(u32::MAX)),
+        largest_margin: check.map(SpotCheck::largest_margin),
+    }
+}
+
+fn judged_part(
+    case: &Case<'_>,
+    branch: &Branch,
+    answer: &Answer,
+    outcome: Outcome,
+    answers: &[Answer],
+    findings: &Findings,
+) -> Part {
+    let check = findings.of(answer);
+    let fault = check.and_then(|check| check.first_fault(answer));
+    let explanation = explain(outcome, answer, answers, &case.rules, check);
+    let learnt = match (outcome, check) {
+        (Outcome::FailedStructure, _) => Some(Check::Failed),
+        _ if fault.is_some() => Some(Check::Failed),
+        (_, Some(check)) if check.is_clean() => {
+            Some(Check::Passed { weight: check.pass_weight(answer) })
+        }
+        _ => None,
+    };
+    Part {
+        check: learnt,
+        evidence: explanation.evidence,
+        ..part(case.round, branch, outcome, explanation.reason)
+    }
+}
+
+/// A node that gave no whole answer; none for one that never got the work.
+fn left_out(round: u8, branch: &Branch) -> Option<Part> {
+    match &branch.stage {
+        Stage::Lost(outcome, reason) => Some(part(round, branch, *outcome, reason.clone())),
+        Stage::Complete(_) => {
+            let reason = "called off before it had written all that counts";
+            Some(part(round, branch, Outcome::Cancelled, reason.into()))
+        }
+        Stage::Offered | Stage::Accepted | Stage::Writing => None,
+    }
+}
+
+fn part(round: u8, branch: &Branch, outcome: Outcome, reason: String) -> Part {
+    Part {
+        node: branch.node(),
+        handle: branch.handle.clone(),
+        owner: branch.owner,
+        round,
+        outcome,
+        reason,
+        evidence: "{}".into(),
+        tokens: branch.own_tokens(),
+        elapsed_ms: branch.elapsed_ms(),
+        check: None,
+    }
+}
+
+impl Branch {
+    /// The answer as the verifier judges it; nothing while it is not whole.
+    fn answer(&self, cut: Option<usize>) -> Option<Answer> {
+        let (ids, finish) = self.whole(cut)?;
+        if finish == Finish::Told && cut.is_some_and(|at| ids.len() < at) {
+            return None;
+        }
+        let told = match (cut, finish) {
+            (Some(at), Finish::Told) if ids.len() == at => {
+                Told::At(u32::try_from(at).unwrap_or(u32::MAX))
+            }
+            (_, Finish::Told) => Told::Anywhere,
+            _ => Told::No,
+        };
+        Some(Answer {
+            node: self.node(),
+            owner: OwnerId(self.owner.0),
+            ids: ids.to_vec(),
+            from: u32::try_from(self.prefix_tokens())
+                .unwrap_or(u32::MAX)
+                .min(u32::try_from(ids.len()).unwrap_or(u32::MAX)),
+            finish,
+            told,
+        })
+    }
+}

@@ -1,0 +1,121 @@
+//! Asks a trusted node to run the model once over an answer.
+
+use std::time::{Duration, Instant};
+
+use assay_protocol::{
+    JobId, JobKind, JobOffer, NodeId, PositionScore, ScoreStart, Start, TokenId, limits,
+};
+use tokio::time::{sleep_until, timeout_at};
+use tracing::{debug, warn};
+use uuid::Uuid;
+
+use crate::{
+    app::App,
+    nodes::{JobNews, NodeHandle, conduct::ModelFacts, handle::news_desk},
+    serving::Question,
+};
+
+/// What a scorer found: one entry for every output position.
+#[derive(Clone, Debug)]
+pub struct Score {
+    pub scorer: NodeId,
+    pub positions: Vec<PositionScore>,
+    pub elapsed_ms: i64,
+}
+
+/// Scores an answer on whichever scorer takes it first; nothing when none did by `deadline`.
+pub async fn score(
+    app: &App,
+    question: Question<'_>,
+    output: &[TokenId],
+    deadline: Instant,
+) -> Option<Score> {
+    let mut changes = app.nodes.changes();
+    loop {
+        changes.mark_unchanged();
+        for handle in scorers(app, question) {
+            match ask(app, &handle, question, output).await {
+                Some(score) => return Some(score),
+                None => debug!(scorer = %handle.id(), "scorer did not take or finish the job"),
+            }
+        }
+        // Somebody may come, or a busy scorer may be free again soon.
+        let retry = Instant::now() + Duration::from_millis(250);
+        if retry >= deadline {
+            warn!(job = %question.job, "no scorer for an answer that needs one");
+            return None;
+        }
+        tokio::select! {
+            _ = changes.changed() => {}
+            () = sleep_until(retry.into()) => {}
+        }
+    }
+}
+
+/// Whether a scorer for this model is connected.
+pub fn is_available(app: &App, question: Question<'_>) -> bool {
+    let model = &question.model.text;
+    !app.nodes.serving(&model.manifest.id, model.manifest_hash, true).is_empty()
+}
+
+/// Free scorers first.
+fn scorers(app: &App, question: Question<'_>) -> Vec<NodeHandle> {
+    let model = &question.model.text;
+    let mut serving = app.nodes.serving(&model.manifest.id, model.manifest_hash, true);
+    serving.sort_by_key(|served| served.snapshot.jobs);
+    serving.into_iter().map(|served| served.snapshot.handle).collect()
+}
+
+async fn ask(
+    app: &App,
+    handle: &NodeHandle,
+    question: Question<'_>,
+    output: &[TokenId],
+) -> Option<Score> {
+    let job = JobId(Uuid::now_v7());
+    let (desk, mut news) = news_desk();
+    let limit = Duration::from_millis(app.config.serving.score_ms);
+    let offer = JobOffer {
+        job,
+        round: 1,
+        model: question.model.text.manifest.id.clone(),
+        manifest_hash: question.model.text.manifest_hash,
+        kind: JobKind::Score,
+        prompt_tokens: u32::try_from(question.prompt.len()).unwrap_or(u32::MAX),
+        max_tokens: u32::try_from(output.len()).unwrap_or(u32::MAX),
+        deadline_ms: app.config.serving.score_ms,
+    };
+    handle.offer(offer, ModelFacts::of(question.model), desk).ok()?;
+    let since = Instant::now();
+    let _withdraw = Withdraw { handle, job };
+    let answer_by = since + Duration::from_millis(limits::OFFER_MS_MAX);
+    let accepted = timeout_at(answer_by.into(), news.recv()).await.ok()??;
+    if !matches!(accepted.news, JobNews::Accepted) {
+        return None;
+    }
+    let start = ScoreStart {
+        job,
+        prompt: question.prompt.to_vec(),
+        output: output.to_vec(),
+        sampling: question.sampling.clone(),
+        seed: question.seed,
+    };
+    handle.start(Start::Score(start)).ok()?;
+    let scored = timeout_at((since + limit).into(), news.recv()).await.ok()??;
+    let JobNews::Scored(positions) = scored.news else { return None };
+    let elapsed_ms = i64::try_from(since.elapsed().as_millis()).unwrap_or(i64::MAX);
+    metrics::histogram!("assay_score_seconds").record(since.elapsed().as_secs_f64());
+    Some(Score { scorer: handle.id(), positions, elapsed_ms })
+}
+
+/// Takes the job back from a scorer that did not finish it.
+struct Withdraw<'a> {
+    handle: &'a NodeHandle,
+    job: JobId,
+}
+
+impl Drop for Withdraw<'_> {
+    fn drop(&mut self) {
+        let _ = self.handle.withdraw(self.job);
+    }
+}

@@ -1,0 +1,203 @@
+//! What OpenAI's SDKs meet before any node is asked.
+
+use axum::{body::Body, http::Request};
+use serde_json::{Value, json};
+
+use crate::gateway::{Gateway, MODEL};
+
+const INVALID: &str = "invalid_request_error";
+const CHAT: &str = "/v1/chat/completions";
+
+fn hello() -> Value {
+    json!({"model": MODEL, "messages": [{"role": "user", "content": "hello"}]})
+}
+
+#[tokio::test]
+async fn only_a_good_key_opens_v1() {
+    let gateway = Gateway::start().await;
+    let admin = gateway.log_in().await;
+    let (_, key) = gateway.client(&admin).await;
+    let unknown =
+        assay_gateway::auth::Secret::new(assay_gateway::auth::SecretKind::ApiKey, [1; 20]);
+    for wrong in ["", "nonsense", &key[..key.len() - 1], unknown.reveal(), &admin] {
+        for (method, path) in [("GET", "/v1/models"), ("POST", CHAT)] {
+            let answer = gateway.ask(method, path, wrong, Value::Null).await;
+            answer.is_error(401, INVALID, Some("invalid_api_key"), None);
+        }
+    }
+    assert_eq!(gateway.ask("GET", "/v1/models", &key, Value::Null).await.status, 200);
+}
+
+#[tokio::test]
+async fn models_are_listed_and_found_by_name() {
+    let gateway = Gateway::start().await;
+    let (_, key) = gateway.client(&gateway.log_in().await).await;
+    let list = gateway.ask("GET", "/v1/models", &key, Value::Null).await;
+    assert_eq!(list.body["object"], "list");
+    let model = &list.body["data"][0];
+    assert_eq!((model["id"].as_str(), model["object"].as_str()), (Some(MODEL), Some("model")));
+    let found = gateway.ask("GET", &format!("/v1/models/{MODEL}"), &key, Value::Null).await;
+    assert_eq!(&found.body, model);
+    let other = gateway.ask("GET", "/v1/models/some/model", &key, Value::Null).await;
+    other.is_error(404, INVALID, Some("model_not_found"), Some("model"));
+}
+
+#[tokio::test]
+async fn unknown_urls_and_methods_are_errors_in_openais_shape() {
+    let gateway = Gateway::start().await;
+    let answer = gateway.ask("POST", "/v1/responses", "", json!({})).await;
+    answer.is_error(404, INVALID, Some("unknown_url"), None);
+    let answer = gateway.ask("GET", CHAT, "", Value::Null).await;
+    answer.is_error(405, INVALID, Some("method_not_allowed"), None);
+}
+
+#[tokio::test]
+async fn a_wrong_request_is_a_400_that_names_the_field() {
+    let gateway = Gateway::start().await;
+    let (_, key) = gateway.client(&gateway.log_in().await).await;
+    for (param, value) in [
+        ("temperature", json!("hot")),
+        ("temperature", json!(9)),
+        ("messages", json!("hello")),
+        ("messages[0].content", json!([{"role": "user"}])),
+        ("logit_bias.999999", json!({"999999": 1})),
+        ("verification.risk", json!({"risk": "none"})),
+    ] {
+        let mut body = hello();
+        body[param.split(['.', '[']).next().unwrap()] = value;
+        let answer = gateway.ask("POST", CHAT, &key, body).await;
+        answer.is_error(400, INVALID, None, Some(param));
+    }
+    let mut tools = hello();
+    tools["tools"] = json!([{"type": "function", "function": {"name": "f"}}]);
+    let answer = gateway.ask("POST", CHAT, &key, tools).await;
+    answer.is_error(400, INVALID, Some("unsupported_parameter"), Some("tools"));
+    let no_json = gateway.ask("POST", CHAT, &key, Value::Null).await;
+    no_json.is_error(400, INVALID, None, None);
+}
+
+#[tokio::test]
+async fn an_unknown_model_is_a_plain_404_for_streams_too() {
+    let gateway = Gateway::start().await;
+    let (_, key) = gateway.client(&gateway.log_in().await).await;
+    for stream in [false, true] {
+        let mut body = hello();
+        body["model"] = json!("gpt-99");
+        body["stream"] = json!(stream);
+        let answer = gateway.ask("POST", CHAT, &key, body).await;
+        answer.is_error(404, INVALID, Some("model_not_found"), Some("model"));
+    }
+}
+
+#[tokio::test]
+async fn a_prompt_beyond_the_context_has_the_code_that_frameworks_look_for() {
+    let gateway = Gateway::start().await;
+    let (_, key) = gateway.client(&gateway.log_in().await).await;
+    let mut body = hello();
+    body["messages"][0]["content"] = json!("one two three ".repeat(2_000));
+    let answer = gateway.ask("POST", CHAT, &key, body).await;
+    answer.is_error(400, INVALID, Some("context_length_exceeded"), Some("messages"));
+}
+
+#[tokio::test]
+async fn headers_about_verification_are_checked() {
+    let gateway = Gateway::start().await;
+    let (_, key) = gateway.client(&gateway.log_in().await).await;
+    for (name, value) in [("x-assay-risk", "none".to_owned()), ("x-assay-nonce", "x".repeat(129))] {
+        let request = Request::post(CHAT)
+            .header("authorization", format!("Bearer {key}"))
+            .header(name, value)
+            .body(Body::from(hello().to_string()));
+        gateway.send(request.unwrap()).await.is_error(400, INVALID, None, Some(name));
+    }
+}
+
+#[tokio::test]
+async fn without_credit_sdks_are_told_not_to_retry() {
+    let gateway = Gateway::start().await;
+    let (_, key) = gateway.client(&gateway.log_in().await).await;
+    for stream in [false, true] {
+        let mut body = hello();
+        body["stream"] = json!(stream);
+        let answer = gateway.ask("POST", CHAT, &key, body).await;
+        answer.is_error(429, "insufficient_quota", Some("insufficient_quota"), None);
+        assert_eq!(answer.header("x-should-retry"), "false");
+        assert_eq!(answer.header("retry-after"), "");
+    }
+}
+
+#[tokio::test]
+async fn without_nodes_it_is_a_503_that_says_when_to_come_back_and_nothing_is_charged() {
+    let gateway = Gateway::start().await;
+    let admin = gateway.log_in().await;
+    let (account, key) = gateway.client(&admin).await;
+    let path = format!("/admin/v1/accounts/{account}");
+    let grant = json!({"amount_nano": 1_000_000_000});
+    gateway.ask("POST", &format!("{path}/credits"), &admin, grant).await;
+    let answer = gateway.ask("POST", CHAT, &key, hello()).await;
+    answer.is_error(503, "server_error", None, None);
+    assert!(answer.header("retry-after").parse::<u32>().unwrap() >= 1);
+    gateway.app.tasks.close();
+    gateway.app.tasks.wait().await;
+    let account = gateway.ask("GET", &path, &admin, Value::Null).await;
+    assert_eq!(
+        (&account.body["available_nano"], &account.body["held_nano"]),
+        (&json!(1_000_000_000), &json!(0))
+    );
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_is_a_413() {
+    let gateway = Gateway::with(|config| config.limits.body_bytes_max = 1_024).await;
+    let (_, key) = gateway.client(&gateway.log_in().await).await;
+    let mut body = hello();
+    body["messages"][0]["content"] = json!("x".repeat(2_000));
+    gateway.ask("POST", CHAT, &key, body).await.is_error(413, INVALID, None, None);
+}
+
+#[tokio::test]
+async fn each_key_has_its_own_rate_and_is_told_when_to_come_back() {
+    let gateway = Gateway::with(|config| {
+        config.rate_limit.per_second = 1;
+        config.rate_limit.burst = 2;
+    })
+    .await;
+    let admin = gateway.log_in().await;
+    let ((_, first), (_, second)) = (gateway.client(&admin).await, gateway.client(&admin).await);
+    let models = async |key: &str| gateway.ask("GET", "/v1/models", key, Value::Null).await;
+    let answer = models(&first).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("x-ratelimit-limit-requests"), "2");
+    assert_eq!(answer.header("x-ratelimit-remaining-requests"), "1");
+    assert_eq!(answer.header("x-ratelimit-reset-requests"), "1s");
+    models(&first).await;
+    let refused = models(&first).await;
+    refused.is_error(429, "requests", Some("rate_limit_exceeded"), None);
+    assert!(refused.header("retry-after").parse::<u32>().unwrap() >= 1);
+    assert!(refused.header("retry-after-ms").parse::<u32>().unwrap() >= 1);
+    assert_eq!(refused.header("x-ratelimit-remaining-requests"), "0");
+    assert_eq!(models(&second).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_plain_request_id_is_kept_and_any_other_replaced() {
+    let gateway = Gateway::start().await;
+    let with = async |id: &str| {
+        let request = Request::get("/healthz").header("x-request-id", id).body(Body::empty());
+        gateway.send(request.unwrap()).await.header("x-request-id").to_owned()
+    };
+    assert_eq!(with("proxy-17").await, "proxy-17");
+    for wrong in ["two words", &"x".repeat(65)] {
+        assert!(with(wrong).await.starts_with("req-"));
+    }
+}
+
+#[tokio::test]
+async fn health_says_whether_requests_can_be_served() {
+    let ready = Gateway::start().await.ask("GET", "/readyz", "", Value::Null).await;
+    assert_eq!((ready.status.as_u16(), &ready.body["models"]), (200, &json!(1)));
+    let empty = Gateway::with(|config| config.models.clear()).await;
+    assert_eq!(empty.ask("GET", "/readyz", "", Value::Null).await.status, 503);
+    assert_eq!(empty.ask("GET", "/healthz", "", Value::Null).await.status, 200);
+    assert_eq!(empty.ask("GET", "/metrics", "", Value::Null).await.status, 200);
+}

@@ -1,0 +1,16 @@
+//! What a model *is*, without running it: manifest, tokenizer, chat template, end tokens and the seeded
+//! sampler. Gateway, engine and verifier must agree on all of it to the bit.
+
+pub mod detokenizer;
+pub mod error;
+pub mod manifest;
+pub mod sampler;
+pub mod stop;
+mod template;
+pub mod text;
+
+pub use detokenizer::Detokenizer;
+pub use error::ModelError;
+pub use manifest::{FileEntry, Files, Graph, Manifest};
+pub use stop::{Found, StopFinder};
+pub use text::{ChatMessage, TextModel};

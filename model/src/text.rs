@@ -1,0 +1,124 @@
+//! A model's text side: messages to prompt, text to ids, ids to text. No weights.
+
+use std::{collections::BTreeSet, fmt, path::Path, sync::Arc};
+
+use assay_protocol::{Bytes32, TokenId};
+use serde::{Deserialize, Serialize};
+use tokenizers::Tokenizer;
+
+use crate::{Detokenizer, Manifest, ModelError, template::Template};
+
+/// One turn of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChatMessage {
+    pub role: String,
+    pub content: String,
+}
+
+/// Manifest, tokenizer and chat template of a model.
+pub struct TextModel {
+    pub manifest: Manifest,
+    /// SHA-256 of `manifest.json`: the model's identity.
+    pub manifest_hash: Bytes32,
+    vocabulary: Arc<Vocabulary>,
+    template: Template,
+}
+
+/// What turning ids into text needs; shared by every running answer.
+pub(crate) struct Vocabulary {
+    pub(crate) tokenizer: Tokenizer,
+    /// End tokens and the tokenizer's special tokens.
+    pub(crate) silent: BTreeSet<TokenId>,
+}
+
+impl TextModel {
+    /// Loads the folder; tokenizer and template must be the files that the manifest names.
+    pub fn load(dir: &Path) -> Result<Self, ModelError> {
+        let (manifest, manifest_hash) = Manifest::load(dir)?;
+        let tokenizer = load_tokenizer(&manifest, dir)?;
+        let template = load_template(&manifest, dir, &tokenizer)?;
+        let silent = silent_tokens(&manifest, &tokenizer);
+        let vocabulary = Arc::new(Vocabulary { tokenizer, silent });
+        Ok(Self { manifest, manifest_hash, vocabulary, template })
+    }
+
+    /// The prompt text of a conversation, up to where the assistant begins to speak.
+    ///
+    /// [`ModelError::MessagesRefused`] carries the template's own words about messages it cannot take.
+    pub fn render(&self, messages: &[ChatMessage]) -> Result<String, ModelError> {
+        self.template.render(messages)
+    }
+
+    /// The ids of a rendered prompt: special tokens in the text count as such, none is added.
+    pub fn encode(&self, text: &str) -> Result<Vec<TokenId>, ModelError> {
+        let encoding = self
+            .vocabulary
+            .tokenizer
+            .encode_fast(text, false)
+            .map_err(|error| ModelError::Encode(error.to_string()))?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// Whether this token ends an answer.
+    pub fn is_end(&self, id: TokenId) -> bool {
+        self.manifest.end_tokens.contains(&id)
+    }
+
+    /// Text from the ids of one answer, as they come.
+    pub fn detokenizer(&self) -> Detokenizer {
+        Detokenizer::new(Arc::clone(&self.vocabulary))
+    }
+}
+
+impl fmt::Debug for TextModel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TextModel")
+            .field("id", &self.manifest.id)
+            .field("manifest_hash", &self.manifest_hash)
+            .finish_non_exhaustive()
+    }
+}
+
+fn load_tokenizer(manifest: &Manifest, dir: &Path) -> Result<Tokenizer, ModelError> {
+    let wrong = |problem: String| ModelError::TokenizerForm { model: manifest.id.clone(), problem };
+    let bytes = manifest.read_text_file(dir, &manifest.tokenizer)?;
+    let mut tokenizer = Tokenizer::from_bytes(&bytes).map_err(|error| wrong(error.to_string()))?;
+    // Some published files cut or pad every text; a prompt is neither.
+    tokenizer.with_padding(None);
+    tokenizer.with_truncation(None).map_err(|error| wrong(error.to_string()))?;
+    let id_max = tokenizer.get_vocab(true).into_values().max();
+    match id_max {
+        None => Err(wrong("it has no tokens".into())),
+        Some(id) if id >= manifest.vocab_size => Err(wrong(format!(
+            "token {id} has no logit: the vocabulary is {}",
+            manifest.vocab_size
+        ))),
+        Some(_) => Ok(tokenizer),
+    }
+}
+
+fn load_template(
+    manifest: &Manifest,
+    dir: &Path,
+    tokenizer: &Tokenizer,
+) -> Result<Template, ModelError> {
+    let bytes = manifest.read_text_file(dir, &manifest.chat_template)?;
+    let source = String::from_utf8(bytes).map_err(|_| ModelError::Manifest {
+        model: manifest.id.clone(),
+        problem: "the chat template is not UTF-8".into(),
+    })?;
+    let bos_token = manifest.bos_token.as_deref().unwrap_or_default();
+    let eos_token =
+        manifest.end_tokens.first().and_then(|id| tokenizer.id_to_token(*id)).unwrap_or_default();
+    Template::parse(source, bos_token, &eos_token)
+        .map_err(|source| ModelError::TemplateForm { model: manifest.id.clone(), source })
+}
+
+fn silent_tokens(manifest: &Manifest, tokenizer: &Tokenizer) -> BTreeSet<TokenId> {
+    let special = tokenizer
+        .get_added_tokens_decoder()
+        .into_iter()
+        .filter(|(_, token)| token.special)
+        .map(|(id, _)| id);
+    special.chain(manifest.end_tokens.iter().copied()).collect()
+}

@@ -1,0 +1,59 @@
+"""Rebuilds model/demo from nothing: environment, tokenizer, training, export, evaluation.
+
+    python3 model/training/run.py [--venv FOLDER] [--work FOLDER] [--out FOLDER] [--steps N]
+
+Needs Python 3.11 or later, gcc, binutils and 1.5 GB of disk. With --steps 100 it is a quick trial; give --out then too.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+TRAINING = Path(__file__).resolve().parent
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "assay"
+
+
+def main(arguments):
+    python = environment(arguments.venv)
+    checkpoint = arguments.work / "pip"
+    checkpoint.mkdir(parents=True, exist_ok=True)
+    run(python, "tokenizer.py", checkpoint)
+    steps = ["--steps", arguments.steps] if arguments.steps else []
+    run(python, "train.py", checkpoint, "--threads", arguments.threads, *steps)
+    run(python, "export.py", checkpoint, arguments.out)
+    run(python, "evaluate.py", arguments.out)
+
+
+def environment(folder):
+    """The interpreter of a virtual environment with the packages of requirements.txt; an existing one is completed."""
+    if not (folder / "bin" / "python").exists():
+        venv.create(folder, with_pip=True)
+    python = folder / "bin" / "python"
+    say(f"packages into {folder}")
+    subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", "-r", TRAINING / "requirements.txt"], check=True)
+    run(python, "stub_cuda.py")
+    return python
+
+
+def run(python, script, *arguments):
+    say(" ".join([script, *map(str, arguments)]))
+    subprocess.run([python, TRAINING / script, *map(str, arguments)], check=True)
+
+
+def say(line):
+    print(f"==> {line}", flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--venv", type=Path, default=CACHE / "train-venv")
+    parser.add_argument("--work", type=Path, default=CACHE / "train", help="where checkpoints are kept")
+    parser.add_argument("--out", type=Path, default=TRAINING.parent / "demo")
+    parser.add_argument("--steps", type=int)
+    parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1))
+    if sys.version_info < (3, 11):
+        parser.error("Python 3.11 or later is needed")
+    main(parser.parse_args())

@@ -1,0 +1,53 @@
+//! An offer that this node agreed to, and whether what is started is what was offered.
+
+use std::time::{Duration, Instant};
+
+use assay_protocol::{JobKind, JobOffer, Start};
+
+use crate::slots::Lease;
+
+/// How long an accepted offer waits for its start.
+const START_WAIT_MS_MAX: u64 = 10_000;
+/// No job runs longer than this, whatever its offer says.
+pub(crate) const JOB_MS_MAX: u64 = 3_600_000;
+/// An engine waits for this job's start.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub(crate) offer: JobOffer,
+    pub(crate) lease: Lease,
+    /// When the engine stops waiting.
+    pub(crate) forget_at: Instant,
+    /// When the gateway gives the job up.
+    pub(crate) deadline: Instant,
+}
+
+impl Accepted {
+    pub(crate) fn new(offer: JobOffer, lease: Lease, now: Instant) -> Self {
+        let within = |ms_max| now + Duration::from_millis(offer.deadline_ms.min(ms_max));
+        let (forget_at, deadline) = (within(START_WAIT_MS_MAX), within(JOB_MS_MAX));
+        Self { offer, lease, forget_at, deadline }
+    }
+}
+
+/// A start must be the job that was offered; otherwise a sentence says how it differs.
+pub(crate) fn fits(offer: &JobOffer, start: &Start) -> Result<(), String> {
+    let (kind, prompt, output, output_max) = match start {
+        Start::Generate(start) => {
+            (JobKind::Generate, &start.prompt, &start.prefix, start.max_tokens)
+        }
+        Start::Score(start) => (JobKind::Score, &start.prompt, &start.output, offer.max_tokens),
+    };
+    let expect = |what: &str, offered: u64, found: u64, right: bool| match right {
+        true => Ok(()),
+        false => Err(format!("{what}: {offered} offered, {found} started")),
+    };
+    if kind != offer.kind {
+        return Err(format!("{:?} offered, {kind:?} started", offer.kind));
+    }
+    let (offered, found) = (u64::from(offer.prompt_tokens), prompt.len() as u64);
+    expect("prompt tokens", offered, found, offered == found)?;
+    let (offered, found) = (u64::from(offer.max_tokens), u64::from(output_max));
+    expect("output tokens", offered, found, found <= offered)?;
+    let (offered, found) = (u64::from(output_max), output.len() as u64);
+    expect("handed-over tokens", offered, found, found <= offered)
+}

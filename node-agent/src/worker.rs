@@ -1,0 +1,136 @@
+//! A worker: one thread that owns one engine and runs one job at a time.
+
+use std::{
+    ops::ControlFlow,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+        mpsc,
+    },
+    thread,
+};
+
+use assay_engine::{Engine, EngineConfig, EngineError, GenerateRequest, Runtime, ScoreRequest};
+use assay_protocol::{Finish, PositionScore, TokenId};
+use tokio::sync::mpsc::Sender;
+
+use crate::slots::Lease;
+
+/// Tokens that wait for the session before the engine pauses.
+pub(crate) const EVENTS_MAX: usize = 256;
+
+/// One job for an engine.
+#[derive(Debug)]
+pub(crate) struct Work {
+    /// Tells this run from any other, also of the same job.
+    pub(crate) ticket: u64,
+    pub(crate) task: Task,
+    pub(crate) stop: StopSignal,
+    pub(crate) events: Sender<EngineEvent>,
+    /// Gives the slot back when the work is done.
+    pub(crate) lease: Lease,
+}
+
+#[derive(Debug)]
+pub(crate) enum Task {
+    Generate(GenerateRequest),
+    Score(ScoreRequest),
+}
+
+/// What an engine says about the run with this ticket.
+#[derive(Debug)]
+pub(crate) struct EngineEvent {
+    pub(crate) ticket: u64,
+    pub(crate) said: Said,
+}
+
+#[derive(Debug)]
+pub(crate) enum Said {
+    Token { id: TokenId, logit: f32 },
+    Answered(Result<Finish, EngineError>),
+    Scored(Result<Vec<PositionScore>, EngineError>),
+}
+
+/// How many output tokens, the prefix included, are still wanted. Only ever falls.
+#[derive(Clone, Debug)]
+pub(crate) struct StopSignal(Arc<AtomicU32>);
+
+impl StopSignal {
+    pub(crate) fn never() -> Self {
+        Self(Arc::new(AtomicU32::new(u32::MAX)))
+    }
+
+    pub(crate) fn stop_at(&self, tokens: u32) {
+        self.0.fetch_min(tokens, Ordering::Relaxed);
+    }
+
+    fn wants(&self, tokens: u32) -> bool {
+        tokens < self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Starts a thread that opens an engine, hands what `describe` says about it (or why it does not
+/// open) to `opened`, and then works until nobody can send work any more.
+pub(crate) fn start<T: Send + 'static>(
+    runtime: Runtime,
+    folder: PathBuf,
+    config: EngineConfig,
+    describe: fn(&Engine) -> T,
+    opened: mpsc::Sender<Result<T, EngineError>>,
+) -> std::io::Result<mpsc::SyncSender<Work>> {
+    let (sender, receiver) = mpsc::sync_channel(1);
+    thread::Builder::new().name("engine".into()).spawn(move || {
+        let mut engine = match Engine::open(&runtime, &folder, &config) {
+            Ok(engine) => engine,
+            Err(error) => return drop(opened.send(Err(error))),
+        };
+        let _ = opened.send(Ok(describe(&engine)));
+        drop(opened);
+        for work in receiver {
+            do_work(&mut engine, work);
+        }
+    })?;
+    Ok(sender)
+}
+
+/// The slot is free again before the session hears that the work is done.
+fn do_work(engine: &mut Engine, Work { ticket, task, stop, events, lease }: Work) {
+    let last = match task {
+        Task::Generate(request) => {
+            Said::Answered(guarded(|| generate(engine, &request, ticket, &stop, &events)))
+        }
+        Task::Score(request) => Said::Scored(guarded(|| engine.score(&request))),
+    };
+    drop(lease);
+    // A session that is gone needs no answer.
+    let _ = events.blocking_send(EngineEvent { ticket, said: last });
+}
+
+fn generate(
+    engine: &mut Engine,
+    request: &GenerateRequest,
+    ticket: u64,
+    stop: &StopSignal,
+    events: &Sender<EngineEvent>,
+) -> Result<Finish, EngineError> {
+    let mut tokens = u32::try_from(request.prefix.len()).unwrap_or(u32::MAX);
+    engine.generate(request, &mut |id, logit| {
+        if !stop.wants(tokens) {
+            return ControlFlow::Break(());
+        }
+        tokens += 1;
+        let sent = events.blocking_send(EngineEvent { ticket, said: Said::Token { id, logit } });
+        match sent.is_ok() && stop.wants(tokens) {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        }
+    })
+}
+
+/// A panic in the engine ends its job, not the node.
+fn guarded<T>(run: impl FnOnce() -> Result<T, EngineError>) -> Result<T, EngineError> {
+    catch_unwind(AssertUnwindSafe(run))
+        .unwrap_or_else(|_| Err(EngineError::Runtime("the engine panicked".into())))
+}

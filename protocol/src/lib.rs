@@ -1,0 +1,28 @@
+//! The wire between gateway and node: frames, identities, the hash chain of an answer and what a node
+//! signs. Both sides deploy apart, so this crate knows the wire only: no price, no customer, no runtime.
+
+pub mod attestation;
+pub mod bytes;
+pub mod chain;
+pub mod frames;
+pub mod identity;
+pub mod ids;
+pub mod limits;
+pub mod sampling;
+
+pub use attestation::Attestation;
+pub use bytes::{Bytes32, Bytes64};
+pub use chain::{AnswerChain, LogitsHash};
+pub use frames::{
+    CancelReason, CloseCode, FailCode, Finish, FromNode, FromNodeFrame, GenerateStart, Hardware,
+    Hello, JobKind, JobOffer, NodeState, Outcome, PositionScore, RefuseCode, ScoreStart,
+    ServedModel, Start, ToNode,
+};
+pub use ids::{JobId, NodeId};
+pub use sampling::Sampling;
+
+/// The version of the wire that this crate speaks.
+pub const VERSION: u16 = 1;
+
+/// A token's number in its model's vocabulary.
+pub type TokenId = u32;
