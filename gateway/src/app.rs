@@ -72,6 +72,16 @@ pub async fn open_store(config: &Config) -> anyhow::Result<(Db, GatewayKeys)> {
     Ok((db, keys))
 }
 
+impl App {
+    /// Waits until the gateway is shutting down and the last job is settled: until then nodes are
+    /// needed, to sign and to score what is still to be judged.
+    pub async fn quiet(&self) {
+        self.shutdown.cancelled().await;
+        let all = u32::try_from(self.config.serving.jobs_running_max).unwrap_or(u32::MAX);
+        let _ = self.jobs_running.acquire_many(all).await;
+    }
+}
+
 impl Deref for App {
     type Target = AppInner;
 

@@ -31,8 +31,11 @@ def _full_table(rows):
 
 
 def _short_table(rows):
-    lines = ["| kind | right, of questions it never saw | ended by itself |", "|---|---|---|"]
-    lines += [f"| {row.kind} | {_percent(row.held_out.right, row.held_out.asked)} | {_percent(row.held_out.ended, row.held_out.asked)} |" for row in rows]
+    lines = ["| kind | right, as trained | right, of what it never saw | ended by itself |", "|---|---|---|---|"]
+    for row in rows:
+        cells = [_percent(row.seen.right, row.seen.asked), _percent(row.held_out.right, row.held_out.asked),
+                 _percent(row.held_out.ended, row.held_out.asked)]
+        lines.append(f"| {row.kind} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

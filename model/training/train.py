@@ -1,6 +1,6 @@
 """Trains Pip, a 3.28 M parameter Llama, on the synthetic dialogues, on the CPU.
 
-    python train.py OUT_FOLDER [--steps 3400] [--threads 2]
+    python train.py OUT_FOLDER [--steps 3000] [--threads 2]
 
 OUT_FOLDER already holds the tokenizer. Weights are reproducible on one machine, close elsewhere: compare the held-out loss.
 """
@@ -19,7 +19,8 @@ from chat_encoder import UNSCORED, ChatEncoder
 from corpus.dialogue import dialogue
 from tokenizer import CONTEXT_LENGTH
 
-STEPS = 3_400
+STEPS = 3_000
+SCHEDULE_STEPS = 3_400  # where the rate's cosine would end; the held-out loss is flat before that: 0.173 at 2,500, 0.170 at 3,000
 WARMUP_STEPS = 100
 LEARNING_RATE = 2e-3
 LAST_RATE_SHARE = 0.02
@@ -50,7 +51,7 @@ def train(out, steps, threads):
     for step in range(steps):
         inputs, targets = next(stream)
         loss = answer_loss(model, inputs, targets)
-        update(model, optimizer, loss, rate_at(step, steps))
+        update(model, optimizer, loss, rate_at(step))
         losses.append(loss.item())
         tokens += inputs.numel()
         done = step + 1
@@ -109,8 +110,8 @@ def new_optimizer(model):
                              lr=LEARNING_RATE, betas=(0.9, 0.95))
 
 
-def rate_at(step, steps):
-    cosine = 0.5 * (1 + math.cos(math.pi * step / steps))
+def rate_at(step):
+    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, step / SCHEDULE_STEPS)))
     return LEARNING_RATE * min((step + 1) / WARMUP_STEPS, LAST_RATE_SHARE + (1 - LAST_RATE_SHARE) * cosine)
 
 

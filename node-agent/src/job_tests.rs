@@ -1,3 +1,5 @@
+//! A job in the session: chunks, signatures, told ends.
+
 use assay_protocol::{JobId, JobKind, NodeId, identity};
 use ed25519_dalek::SigningKey;
 

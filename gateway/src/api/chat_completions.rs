@@ -68,19 +68,28 @@ pub async fn create(
     let streaming = ask.streaming;
     let job = into_job(&app, &caller, ask, assurance)?;
     let head = AnswerHead::of(&job.model);
-    let mut delivery = serving::serve_request(&app, &caller, job)?;
+    let delivery = serving::serve_request(&app, &caller, job)?;
     let job_id = delivery.job.to_string();
-    let mut response = match streaming {
-        Streaming::No => whole(head, delivery).await?.into_response(),
-        Streaming::Yes { include_usage } => {
-            let first = first_event(&mut delivery).await?;
-            stream(&app, Feed::new(head.chunks(&delivery, include_usage), first, delivery))
-        }
-    };
+    let mut response = answer(&app, head, delivery, streaming).await.into_response();
     if let Ok(value) = HeaderValue::try_from(job_id) {
         response.headers_mut().insert(JOB, value);
     }
     Ok(response)
+}
+
+async fn answer(
+    app: &App,
+    head: AnswerHead,
+    mut delivery: Delivery,
+    streaming: Streaming,
+) -> Result<Response, ApiError> {
+    Ok(match streaming {
+        Streaming::No => whole(head, delivery).await?.into_response(),
+        Streaming::Yes { include_usage } => {
+            let first = next_event(&mut delivery).await?;
+            stream(app, Feed::new(head.chunks(&delivery, include_usage), first, delivery))
+        }
+    })
 }
 
 fn into_job(
@@ -108,8 +117,8 @@ fn into_job(
     })
 }
 
-/// The first news of a job. An error here still gets its own status.
-async fn first_event(delivery: &mut Delivery) -> Result<Event, ApiError> {
+/// The next news of a job. As long as nothing was sent, an error still gets its own status.
+async fn next_event(delivery: &mut Delivery) -> Result<Event, ApiError> {
     match delivery.next().await {
         Some(Event::Failed(error)) => Err(error.into()),
         Some(event) => Ok(event),
@@ -120,7 +129,7 @@ async fn first_event(delivery: &mut Delivery) -> Result<Event, ApiError> {
 async fn whole(head: AnswerHead, mut delivery: Delivery) -> Result<Json<ChatCompletion>, ApiError> {
     let mut text = String::new();
     loop {
-        match first_event(&mut delivery).await? {
+        match next_event(&mut delivery).await? {
             Event::Text(piece) => text.push_str(&piece),
             Event::Done(summary) => return Ok(Json(head.completion(&delivery, text, &summary))),
             Event::Failed(error) => return Err(error.into()),

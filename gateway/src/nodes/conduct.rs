@@ -238,14 +238,10 @@ impl Conduct {
     }
 
     fn accept(&mut self, job: JobId) -> Result<Effect, Violation> {
-        match self.jobs.remove(&job) {
-            Some(Stage::Offered { offer, model }) => {
-                self.jobs.insert(job, Stage::Accepted { offer, model });
-                Ok(Effect::Job(job, JobEffect::Accepted))
-            }
-            Some(_) => Err(Violation::WrongStage),
-            None => self.late(job),
-        }
+        let Some(stage) = self.jobs.get_mut(&job) else { return self.late(job) };
+        let Stage::Offered { offer, model } = stage else { return Err(Violation::WrongStage) };
+        *stage = Stage::Accepted { offer: offer.clone(), model: *model };
+        Ok(Effect::Job(job, JobEffect::Accepted))
     }
 
     fn refuse(&mut self, job: JobId, code: RefuseCode) -> Result<Effect, Violation> {

@@ -83,7 +83,7 @@ struct Session {
 
 impl Session {
     async fn serve(&mut self, mut socket: Socket, mut inbox: mpsc::Receiver<Command>) {
-        let shutdown = self.app.shutdown.clone();
+        let app = self.app.clone();
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let end = loop {
@@ -91,7 +91,7 @@ impl Session {
                 incoming = socket.next() => Event::Incoming(incoming),
                 command = inbox.recv() => Event::Command(command),
                 _ = ticks.tick() => Event::Tick,
-                () = shutdown.cancelled(), if self.desks.is_empty() => Event::Shutdown,
+                () = app.quiet() => Event::Shutdown,
             };
             let step = match event {
                 Event::Incoming(incoming) => self.incoming(incoming),

@@ -53,16 +53,31 @@ impl<'a> Answer<'a> {
         }
     }
 
+    /// What went out to the client: it can only be gone on from.
+    pub(super) fn sent(&self) -> &[TokenId] {
+        match self.rule {
+            ReleaseRule::AsAgreed => self.ids(),
+            ReleaseRule::AfterVerdict => &[],
+        }
+    }
+
+    /// Forgets what was agreed but never went out: the nodes of the round before did not pass.
+    pub(super) fn begin_round(&mut self, job: &Job) {
+        if self.sent().is_empty() {
+            self.release = fresh_release(job);
+            self.waiting.clear();
+        }
+    }
+
     /// Takes the answer that the verdict names. False when it contradicts what went out already.
     pub(super) fn accept(&mut self, job: &Job, ids: &[TokenId]) -> bool {
         let goes_on = ids.starts_with(self.ids())
             || (self.release.is_stopped() && self.ids().starts_with(ids));
         if !goes_on {
-            if self.rule == ReleaseRule::AsAgreed && !self.ids().is_empty() {
+            if !self.sent().is_empty() {
                 return false;
             }
-            self.release = fresh_release(job);
-            self.waiting.clear();
+            self.begin_round(job);
         }
         if self.done && ids.len() != self.ids().len() {
             return false;

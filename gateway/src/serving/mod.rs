@@ -32,7 +32,7 @@ pub(crate) use settle::recover;
 use answer::Answer;
 use delivery::Outlet;
 use job::Job;
-use round::{OWNERS_TO_AGREE, Placed, Round, Written};
+use round::{Agreement, OWNERS_TO_AGREE, Placed, Round, Written};
 use settle::Ending;
 
 use crate::{
@@ -86,13 +86,17 @@ async fn answer(app: &App, caller: &Caller, job: &Job, outlet: &Outlet) -> Endin
     let mut owners_taken = vec![caller.account];
     let mut ending = Ending::default();
     for number in 1..=app.config.serving.rounds_max {
+        answer.begin_round(job);
         let mut round = Round::new(app, job, number, owners_taken, deadline);
         match round.place(&answer, nodes_min(app, job, number)).await {
             Ok(Placed::Started) => {}
             Ok(Placed::ClientLeft) => return ending.cancelled(answer.tokens()),
             Err(error) => return ending.not_placed(error),
         }
-        let written = match round.write(&mut answer, finish_early).await {
+        let written = match round
+            .write(&mut answer, |round, answer| finish_early(app, round, answer))
+            .await
+        {
             Ok(written) => written,
             Err(error) => {
                 let parts = judgement::undecided(number, &round.branches);
@@ -126,17 +130,23 @@ fn nodes_min(app: &App, job: &Job, round: u8) -> usize {
     }
 }
 
-/// Two complete answers agree and nobody differs: the client need not wait for the rest.
-fn finish_early(round: &Round<'_>, answer: &mut Answer<'_>) {
-    if round.needs_scores() {
+/// Two complete answers agree and nobody differs: the client need not wait for the rest, unless the
+/// model is asked anyway. Until there is a verdict, two strangers who collude must not end an answer.
+fn finish_early(app: &App, round: &Round<'_>, answer: &mut Answer<'_>) {
+    let is_scored =
+        round.is_short() || judgement::is_audited(app, &round.case(answer, Written::Whole));
+    let is_scored = is_scored && scorer::is_available(app, round.job.question());
+    if is_scored || round.job.policy.score_always {
         return;
     }
-    if let Some((finish, agreed)) = round.agreement(answer) {
+    if let Some(Agreement { ids, finish, nodes_agreed }) = round.agreement(answer)
+        && answer.accept(round.job, ids)
+    {
         let verdict = Verdict {
             rule: Rule::Agreement,
             round: round.number,
             nodes_asked: round.asked,
-            nodes_agreed: agreed,
+            nodes_agreed,
             positions_checked: 0,
             largest_margin: None,
         };

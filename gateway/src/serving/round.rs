@@ -61,6 +61,14 @@ pub(super) struct Round<'a> {
     news: mpsc::Receiver<NodeNews>,
 }
 
+/// A whole answer that is undisputed so far.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Agreement<'a> {
+    pub(super) ids: &'a [TokenId],
+    pub(super) finish: Finish,
+    pub(super) nodes_agreed: u32,
+}
+
 /// How the asking ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Placed {
@@ -205,21 +213,20 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// How an answer ends that at least two owners gave whole, while nobody says otherwise, and how
-    /// many gave it.
-    pub(super) fn agreement(&self, answer: &Answer<'_>) -> Option<(Finish, u32)> {
+    /// An answer that at least two owners gave whole, while nobody says otherwise.
+    pub(super) fn agreement(&self, answer: &Answer<'_>) -> Option<Agreement<'_>> {
         let cut = answer.stopped_at();
         let mut whole = self.branches.iter().filter_map(|branch| branch.whole(cut));
         let (ids, finish) = whole.next()?;
-        let complete = 1 + whole.count();
+        let nodes = 1 + whole.count();
         let agrees = |branch: &Branch| match branch.whole(cut) {
             Some(other) => other == (ids, finish),
             // Beyond a stop string a node may write on until it hears of it; beyond an end it may not.
             None => ids.starts_with(&branch.ids) || (cut.is_some() && branch.ids.starts_with(ids)),
         };
         let undisputed = self.branches.iter().filter(|branch| branch.is_live()).all(agrees);
-        (complete >= OWNERS_TO_AGREE && undisputed)
-            .then(|| (finish, u32::try_from(complete).unwrap_or(u32::MAX)))
+        let nodes_agreed = u32::try_from(nodes).unwrap_or(u32::MAX);
+        (nodes >= OWNERS_TO_AGREE && undisputed).then_some(Agreement { ids, finish, nodes_agreed })
     }
 
     /// What is to be judged once the writing ended. When the client left, what was released by then
@@ -235,14 +242,14 @@ impl<'a> Round<'a> {
             score_always: self.job.policy.score_always,
             branches: &self.branches,
             cut: if left { Some(answer.ids().len()) } else { answer.stopped_at() },
-            released: answer.ids(),
+            released: answer.sent(),
             deadline: self.deadline,
         }
     }
 
-    /// Whether an agreement alone does not do: the client's policy, or too few owners.
-    pub(super) fn needs_scores(&self) -> bool {
-        self.job.policy.score_always || (self.asked as usize) < self.job.policy.nodes
+    /// Whether fewer owners were there than the policy wants, so that agreement alone does not do.
+    pub(super) fn is_short(&self) -> bool {
+        (self.asked as usize) < self.job.policy.nodes
     }
 
     /// Measures how fast and how dependable everybody was.
@@ -388,7 +395,8 @@ impl<'a> Round<'a> {
     }
 
     /// Releases what two owners agree on (with one node asked, what it says), and tells everybody
-    /// where a stop string ended the answer.
+    /// where a stop string ended the answer. An end token waits for the verdict: a pair that forges
+    /// the end must not close the answer for those who go on.
     fn release_agreed(&mut self, answer: &mut Answer<'_>) {
         if answer.stopped_at().is_some() {
             return;
@@ -403,7 +411,11 @@ impl<'a> Round<'a> {
             assay_verifier::agreed_prefix(&branches, released)
         };
         let Some(agreed) = agreed else { return };
-        answer.advance(agreed);
+        let is_end = |id: &TokenId| self.job.model.text.is_end(*id);
+        let end = agreed.iter().position(is_end).unwrap_or(agreed.len());
+        if end > released.len() {
+            answer.advance(&agreed[..end]);
+        }
         if answer.stopped_at().is_some() {
             for branch in self.branches.iter().filter(|branch| branch.stage == Stage::Writing) {
                 let _ = branch.handle.finish(self.job.id, answer.tokens());

@@ -193,25 +193,29 @@ pub(super) async fn end(app: &App, job: &Job, ending: Ending) {
 }
 
 /// Gives back the holds of jobs that this gateway was in the middle of when it stopped.
-pub(crate) async fn recover(app: &App) -> Result<usize, db::DbError> {
-    let open = db::jobs::open_of_gateway(&app.db, app.keys.gateway_id()).await?;
-    for job in &open {
-        warn!(job = %job.id, "job was cut off by a stop of the gateway; its hold is given back");
-        let end = JobEnd {
-            id: job.id,
-            state: JobState::Failed,
-            finish: None,
-            completion_tokens: 0,
-            rounds: 0,
-            charge: Settlement::nothing(job.hold),
-            reason: "the gateway stopped in the middle of the job; nothing was charged".into(),
-            verdict: None,
-            ended_ms: clock::now_ms(),
-            nodes: Vec::new(),
-        };
-        db::jobs::end(&app.db, &end).await?;
+pub(crate) async fn recover(app: &App) -> Result<(), db::DbError> {
+    loop {
+        let open = db::jobs::open_of_gateway(&app.db, app.keys.gateway_id()).await?;
+        if open.is_empty() {
+            return Ok(());
+        }
+        for job in open {
+            warn!(job = %job.id, "job was cut off by a stop of the gateway; its hold is given back");
+            let end = JobEnd {
+                id: job.id,
+                state: JobState::Failed,
+                finish: None,
+                completion_tokens: 0,
+                rounds: 0,
+                charge: Settlement::nothing(job.hold),
+                reason: "the gateway stopped in the middle of the job; nothing was charged".into(),
+                verdict: None,
+                ended_ms: clock::now_ms(),
+                nodes: Vec::new(),
+            };
+            db::jobs::end(&app.db, &end).await?;
+        }
     }
-    Ok(open.len())
 }
 
 fn job_end(job: &Job, ending: &Ending, charge: Settlement) -> JobEnd {

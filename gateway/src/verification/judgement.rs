@@ -82,7 +82,7 @@ pub(crate) struct Part {
 pub(crate) async fn decide(app: &App, case: &Case<'_>) -> Judgement {
     let told = case.branches.iter().map(|branch| branch.answer(case.cut)).collect::<Vec<_>>();
     let answers: Vec<Answer> = told.iter().flatten().cloned().collect();
-    let audited = is_audited(app, case, &answers);
+    let audited = is_audited(app, case);
     let mut findings = Findings::default();
     let mut scorer = Scorer::Available;
     let verdict = loop {
@@ -177,14 +177,15 @@ impl Findings {
 }
 
 /// Agreed answers are checked too, with a chance that falls as trust grows; a colluding pair must not
-/// know when. Drawn after the answers are in, so nobody can wait for a job that is not audited.
-fn is_audited(app: &App, case: &Case<'_>, answers: &[Answer]) -> bool {
+/// know when. Drawn after an answer is in, so nobody can wait for a job that is not audited.
+pub(crate) fn is_audited(app: &App, case: &Case<'_>) -> bool {
     let model = &case.question.model.text.manifest.id;
-    let probability = answers
-        .iter()
-        .map(|answer| app.reputation.evidence(answer.node, model).audit_probability())
+    let answers =
+        || case.branches.iter().filter_map(|branch| Some((branch, branch.whole(case.cut)?)));
+    let probability = answers()
+        .map(|(branch, _)| app.reputation.evidence(branch.node(), model).audit_probability())
         .fold(0.0, f64::max);
-    let ids = answers.first().map_or(&[][..], |answer| &answer.ids);
+    let ids = answers().next().map_or(&[][..], |(_, (ids, _))| ids);
     let [a, b, c, d, ..] = draw(app, b"audit", case, ids);
     f64::from(u32::from_be_bytes([a, b, c, d])) < probability * f64::from(u32::MAX)
 }

@@ -41,13 +41,14 @@ pub async fn score(
         }
         // Somebody may come, or a busy scorer may be free again soon.
         let retry = Instant::now() + Duration::from_millis(250);
-        if retry >= deadline {
+        if retry >= deadline || app.shutdown.is_cancelled() {
             warn!(job = %question.job, "no scorer for an answer that needs one");
             return None;
         }
         tokio::select! {
             _ = changes.changed() => {}
             () = sleep_until(retry.into()) => {}
+            () = app.shutdown.cancelled() => {}
         }
     }
 }

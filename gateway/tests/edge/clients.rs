@@ -136,9 +136,13 @@ async fn without_nodes_it_is_a_503_that_says_when_to_come_back_and_nothing_is_ch
     gateway.ask("POST", &format!("{path}/credits"), &admin, grant).await;
     let answer = gateway.ask("POST", CHAT, &key, hello()).await;
     answer.is_error(503, "server_error", None, None);
+    let job = format!("/admin/v1/jobs/{}", answer.header("x-assay-job"));
     assert!(answer.header("retry-after").parse::<u32>().unwrap() >= 1);
     gateway.app.tasks.close();
     gateway.app.tasks.wait().await;
+    let job = gateway.ask("GET", &job, &admin, Value::Null).await;
+    assert_eq!(job.text("state"), "failed");
+    assert_eq!(job.body["returned_nano"], job.body["hold_nano"]);
     let account = gateway.ask("GET", &path, &admin, Value::Null).await;
     assert_eq!(
         (&account.body["available_nano"], &account.body["held_nano"]),

@@ -1,3 +1,5 @@
+//! What a request becomes, and which 400 names what.
+
 use serde_json::json;
 
 use super::*;

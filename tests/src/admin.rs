@@ -1,0 +1,237 @@
+//! What whoever runs the gateway does: accounts, credit, keys, operators, nodes; and looks at jobs.
+
+use assay_protocol::NodeId;
+use reqwest::Method;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+use crate::{gateway::ADMIN_SECRET, wait::wait_until};
+
+/// An admin who is logged in.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    http: reqwest::Client,
+    url: String,
+    token: String,
+}
+
+/// An account's money, in nano.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+pub struct Balance {
+    #[serde(rename = "available_nano")]
+    pub available: i64,
+    #[serde(rename = "held_nano")]
+    pub held: i64,
+}
+
+/// Someone who owns nodes.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+pub struct Operator {
+    pub id: i64,
+    pub account_id: i64,
+}
+
+/// Where a node stands.
+#[derive(Clone, Debug, Deserialize)]
+pub struct NodeView {
+    pub id: NodeId,
+    pub state: String,
+    pub reason: String,
+    pub trusted: bool,
+}
+
+/// A job, with every node's part in it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct JobView {
+    pub id: String,
+    /// `low`, `standard` or `high`.
+    pub risk: String,
+    pub state: String,
+    pub reason: String,
+    pub prompt_tokens: u32,
+    pub max_tokens: u32,
+    pub completion_tokens: u32,
+    pub rounds: u8,
+    #[serde(rename = "hold_nano")]
+    pub hold: i64,
+    #[serde(rename = "cost_nano")]
+    pub cost: i64,
+    #[serde(rename = "fee_nano")]
+    pub fee: i64,
+    #[serde(rename = "reserve_nano")]
+    pub reserve: i64,
+    #[serde(rename = "returned_nano")]
+    pub returned: i64,
+    #[serde(rename = "nodes")]
+    pub parts: Vec<PartView>,
+}
+
+/// What one node did in a job, and what it got for it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct PartView {
+    #[serde(rename = "node_id")]
+    pub node: NodeId,
+    pub round: u8,
+    pub role: String,
+    pub outcome: String,
+    pub reason: String,
+    pub tokens: u32,
+    #[serde(rename = "pay_nano")]
+    pub pay: i64,
+}
+
+impl JobView {
+    /// The part of a node as the writer of an answer.
+    ///
+    /// # Panics
+    /// When it had none.
+    pub fn part(&self, node: NodeId) -> &PartView {
+        let mut parts = self.parts.iter().filter(|part| part.role == "generate");
+        parts
+            .find(|part| part.node == node)
+            .unwrap_or_else(|| panic!("node {node} had no part in {self:#?}"))
+    }
+
+    /// Whether a node had any part.
+    pub fn has_part(&self, node: NodeId) -> bool {
+        self.parts.iter().any(|part| part.node == node)
+    }
+}
+
+impl Admin {
+    /// Logs in with the bootstrap secret.
+    pub async fn log_in(url: &str) -> Self {
+        let mut admin =
+            Self { http: reqwest::Client::new(), url: url.to_owned(), token: String::new() };
+        let session: Value =
+            admin.ask(Method::POST, "login", Some(json!({"secret": ADMIN_SECRET}))).await;
+        admin.token = text(&session, "token");
+        admin
+    }
+
+    /// The session's bearer token.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// A new client account; its id.
+    pub async fn account(&self, name: &str) -> i64 {
+        let account: Value = self.ask(Method::POST, "accounts", Some(json!({"name": name}))).await;
+        account["id"].as_i64().expect("an account has a number")
+    }
+
+    pub async fn grant(&self, account: i64, nano: i64) {
+        let body = json!({"amount_nano": nano, "note": "a story"});
+        let _: Value =
+            self.ask(Method::POST, &format!("accounts/{account}/credits"), Some(body)).await;
+    }
+
+    /// A new API key of an account.
+    pub async fn key(&self, account: i64) -> String {
+        let body = json!({"account_id": account, "name": "a story"});
+        text(&self.ask(Method::POST, "keys", Some(body)).await, "key")
+    }
+
+    pub async fn balance(&self, account: i64) -> Balance {
+        self.ask(Method::GET, &format!("accounts/{account}"), None).await
+    }
+
+    /// What an operator has earned so far, in nano.
+    pub async fn earned(&self, operator: Operator) -> i64 {
+        self.balance(operator.account_id).await.available
+    }
+
+    pub async fn operator(&self, name: &str) -> Operator {
+        self.ask(Method::POST, "operators", Some(json!({"name": name}))).await
+    }
+
+    /// A one-time token to enrol a node with.
+    pub async fn enrolment_token(&self, operator: Operator) -> String {
+        let path = format!("operators/{}/enrolment-tokens", operator.id);
+        text(&self.ask(Method::POST, &path, Some(json!({}))).await, "token")
+    }
+
+    /// Makes a node a scorer.
+    pub async fn trust(&self, node: NodeId) {
+        let _: NodeView =
+            self.ask(Method::PATCH, &format!("nodes/{node}"), Some(json!({"trusted": true}))).await;
+    }
+
+    pub async fn ban(&self, node: NodeId, reason: &str) {
+        let body = json!({"reason": reason});
+        let _: NodeView = self.ask(Method::POST, &format!("nodes/{node}/ban"), Some(body)).await;
+    }
+
+    pub async fn unban(&self, node: NodeId) {
+        let _: NodeView = self.ask(Method::POST, &format!("nodes/{node}/unban"), None).await;
+    }
+
+    pub async fn node(&self, node: NodeId) -> NodeView {
+        self.ask(Method::GET, &format!("nodes/{node}"), None).await
+    }
+
+    /// Waits until the gateway sees a node in this state.
+    pub async fn node_is(&self, node: NodeId, state: &str) {
+        wait_until(&format!("node {node} is {state}"), async || {
+            (self.node(node).await.state == state).then_some(())
+        })
+        .await;
+    }
+
+    /// The job as it is now.
+    pub async fn job_now(&self, id: &str) -> JobView {
+        self.ask(Method::GET, &format!("jobs/{id}"), None).await
+    }
+
+    /// The job once it is settled, which may be a little after its client has the answer.
+    pub async fn job(&self, id: &str) -> JobView {
+        wait_until(&format!("job {id} is settled"), async || {
+            Some(self.job_now(id).await).filter(|job| job.state != "running")
+        })
+        .await
+    }
+
+    /// All jobs, the last first.
+    pub async fn jobs(&self) -> Vec<JobView> {
+        let page: Listing<JobView> = self.ask(Method::GET, "jobs", None).await;
+        assert!(page.next.is_none(), "a story has no more than one page of jobs");
+        page.data
+    }
+
+    /// Waits until no job is running.
+    pub async fn no_job_runs(&self) {
+        wait_until("every job is settled", async || {
+            let jobs = self.jobs().await;
+            jobs.iter().all(|job| job.state != "running").then_some(())
+        })
+        .await;
+    }
+
+    /// The `/admin/v1/…` answer as this type.
+    ///
+    /// # Panics
+    /// On any answer that is not a success.
+    async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<Value>) -> T {
+        let url = format!("{}/admin/v1/{path}", self.url);
+        let mut request = self.http.request(method.clone(), &url).bearer_auth(&self.token);
+        if let Some(body) = &body {
+            request = request.json(body);
+        }
+        let answer = request.send().await.unwrap_or_else(|error| panic!("{method} {url}: {error}"));
+        let status = answer.status();
+        let text = answer.text().await.expect("an answer has a body");
+        assert!(status.is_success(), "{method} {url}: {status}: {text}");
+        serde_json::from_str(&text)
+            .unwrap_or_else(|error| panic!("{method} {url}: {error}: {text}"))
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Listing<T> {
+    data: Vec<T>,
+    next: Option<String>,
+}
+
+fn text(value: &Value, key: &str) -> String {
+    value[key].as_str().unwrap_or_else(|| panic!("no `{key}` in {value}")).to_owned()
+}

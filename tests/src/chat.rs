@@ -1,0 +1,278 @@
+//! A client of `/v1/chat/completions`, plain and streaming, that shows everything it gets.
+
+use std::collections::VecDeque;
+
+use assay_protocol::Sampling;
+use futures_util::StreamExt;
+use reqwest::{StatusCode, header::HeaderMap};
+use serde_json::{Value, json};
+
+use crate::wait::within;
+
+const MODEL: &str = "assay-pip";
+const SEED: i64 = 7;
+/// The gateway's default for requests that name no limit.
+const MAX_TOKENS: u32 = 512;
+
+/// A request in the making.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    pub body: Value,
+    pub risk: Option<&'static str>,
+}
+
+/// An app with a key.
+#[derive(Clone, Debug)]
+pub struct ChatClient {
+    http: reqwest::Client,
+    url: String,
+    key: String,
+}
+
+/// A plain answer.
+#[derive(Clone, Debug)]
+pub struct Completion {
+    pub job: String,
+    pub text: String,
+    pub finish: String,
+    pub prompt_tokens: u32,
+    pub completion_tokens: u32,
+    pub json: Value,
+}
+
+/// An error answer.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    /// The `error` object.
+    pub error: Value,
+}
+
+/// A stream that is being read. Dropping it hangs up.
+pub struct Stream {
+    pub job: String,
+    bytes: futures_util::stream::BoxStream<'static, reqwest::Result<Vec<u8>>>,
+    buffer: Vec<u8>,
+    events: VecDeque<Value>,
+    seen: Streamed,
+}
+
+/// What a stream brought so far.
+#[derive(Clone, Debug, Default)]
+pub struct Streamed {
+    pub text: String,
+    pub finish: Option<String>,
+    pub usage: Option<Value>,
+    pub verdict: Option<Value>,
+    pub error: Option<Value>,
+    /// Whether `[DONE]` came.
+    pub done: bool,
+    pub chunks: Vec<Value>,
+}
+
+impl Ask {
+    /// One turn of a user at temperature 0, with a seed so that stories know every token beforehand.
+    pub fn say(text: &str) -> Self {
+        let messages = json!([{"role": "user", "content": text}]);
+        let body = json!({"model": MODEL, "messages": messages, "temperature": 0, "seed": SEED});
+        Self { body, risk: None }
+    }
+
+    /// Sets any field.
+    pub fn with(mut self, field: &str, value: impl Into<Value>) -> Self {
+        self.body[field] = value.into();
+        self
+    }
+
+    pub fn max_tokens(self, tokens: u32) -> Self {
+        self.with("max_tokens", tokens)
+    }
+
+    /// `low`, `standard` or `high`.
+    pub fn risk(self, risk: &'static str) -> Self {
+        Self { risk: Some(risk), ..self }
+    }
+
+    /// An answer that goes on until `max_tokens`: the end token is biased away.
+    pub fn endless(self, end_token: u32) -> Self {
+        self.with("logit_bias", json!({end_token.to_string(): -100}))
+    }
+
+    /// What the user says.
+    pub(crate) fn text(&self) -> String {
+        self.body["messages"][0]["content"].as_str().expect("a text").to_owned()
+    }
+
+    pub(crate) fn max_tokens_asked(&self) -> u32 {
+        self.body["max_tokens"].as_u64().map_or(MAX_TOKENS, |max| max.try_into().expect("a count"))
+    }
+
+    /// The same wishes in the nodes' words.
+    pub(crate) fn sampling(&self) -> Sampling {
+        let bias = self.body["logit_bias"].as_object().into_iter().flatten();
+        let bias =
+            bias.map(|(id, bias)| (id.parse().expect("an id"), bias.as_f64().expect("a bias")));
+        Sampling {
+            temperature: self.body["temperature"].as_f64().expect("a temperature"),
+            logit_bias: bias.collect(),
+            ..Sampling::default()
+        }
+    }
+}
+
+impl ChatClient {
+    /// `url`: the gateway's, without `/v1`.
+    pub fn new(url: &str, key: &str) -> Self {
+        Self { http: reqwest::Client::new(), url: url.to_owned(), key: key.to_owned() }
+    }
+
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Asks and waits for the whole answer.
+    pub async fn plain(&self, ask: &Ask) -> Result<Completion, Refusal> {
+        let answer = within("an answer", self.send(ask)).await;
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let json: Value = within("a body", answer.json()).await.expect("every answer is JSON");
+        if !status.is_success() {
+            return Err(Refusal { status, headers, error: json["error"].clone() });
+        }
+        let count = |key: &str| u32::try_from(json["usage"][key].as_u64().unwrap()).unwrap();
+        let choice = &json["choices"][0];
+        Ok(Completion {
+            job: job(&headers),
+            text: choice["message"]["content"].as_str().expect("a text").to_owned(),
+            finish: choice["finish_reason"].as_str().expect("a reason").to_owned(),
+            prompt_tokens: count("prompt_tokens"),
+            completion_tokens: count("completion_tokens"),
+            json,
+        })
+    }
+
+    /// Asks for a stream and gives it as soon as it opens, with its usage at the end.
+    pub async fn stream(&self, ask: &Ask) -> Result<Stream, Refusal> {
+        let ask =
+            ask.clone().with("stream", true).with("stream_options", json!({"include_usage": true}));
+        let answer = within("a stream", self.send(&ask)).await;
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        if !status.is_success() {
+            let json: Value = within("a body", answer.json()).await.expect("every answer is JSON");
+            return Err(Refusal { status, headers, error: json["error"].clone() });
+        }
+        assert_eq!(headers["content-type"], "text/event-stream");
+        let bytes = answer.bytes_stream().map(|piece| piece.map(|bytes| bytes.to_vec()));
+        Ok(Stream {
+            job: job(&headers),
+            bytes: bytes.boxed(),
+            buffer: Vec::new(),
+            events: VecDeque::new(),
+            seen: Streamed::default(),
+        })
+    }
+
+    async fn send(&self, ask: &Ask) -> reqwest::Response {
+        let url = format!("{}/v1/chat/completions", self.url);
+        let mut request = self.http.post(url).bearer_auth(&self.key).json(&ask.body);
+        if let Some(risk) = ask.risk {
+            request = request.header("x-assay-risk", risk);
+        }
+        request.send().await.expect("the gateway answers")
+    }
+}
+
+impl Stream {
+    /// What came so far.
+    pub fn seen(&self) -> &Streamed {
+        &self.seen
+    }
+
+    /// Reads until the text so far satisfies a condition.
+    ///
+    /// # Panics
+    /// When the stream ends before it does.
+    pub async fn read_until(&mut self, mut enough: impl FnMut(&str) -> bool) {
+        while !enough(&self.seen.text) {
+            assert!(
+                within("more of a stream", self.read()).await,
+                "it ended early: {:?}",
+                self.seen
+            );
+        }
+    }
+
+    /// Reads to the end.
+    pub async fn rest(mut self) -> Streamed {
+        while within("more of a stream", self.read()).await {}
+        self.seen
+    }
+
+    /// Takes in one event; false at the end.
+    async fn read(&mut self) -> bool {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                self.take(event);
+                return true;
+            }
+            match self.bytes.next().await {
+                Some(Ok(piece)) => self.buffer.extend(piece),
+                // A connection that breaks ends a stream too; whoever reads sees that nothing was done.
+                Some(Err(_)) | None => return false,
+            }
+            self.split();
+        }
+    }
+
+    /// Cuts whole events off the buffer.
+    fn split(&mut self) {
+        while let Some(end) = self.buffer.windows(2).position(|pair| pair == b"\n\n") {
+            let event: Vec<u8> = self.buffer.drain(..end + 2).collect();
+            let event = String::from_utf8(event).expect("a stream is UTF-8");
+            for data in event.lines().filter_map(|line| line.strip_prefix("data: ")) {
+                match data {
+                    "[DONE]" => self.seen.done = true,
+                    json => {
+                        assert!(!self.seen.done, "nothing comes after [DONE]: {json}");
+                        self.events
+                            .push_back(serde_json::from_str(json).expect("an event is JSON"));
+                    }
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, event: Value) {
+        let seen = &mut self.seen;
+        if let Some(text) = event["choices"][0]["delta"]["content"].as_str() {
+            seen.text.push_str(text);
+        }
+        if let Some(finish) = event["choices"][0]["finish_reason"].as_str() {
+            assert!(seen.finish.is_none(), "the reason to end comes once");
+            seen.finish = Some(finish.to_owned());
+        }
+        let present = |key: &str| event.get(key).filter(|value| !value.is_null()).cloned();
+        seen.usage = present("usage").or(seen.usage.take());
+        seen.verdict = present("x_assay").or(seen.verdict.take());
+        seen.error = present("error").or(seen.error.take());
+        seen.chunks.push(event);
+    }
+}
+
+impl std::fmt::Debug for Stream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stream").field("job", &self.job).field("seen", &self.seen).finish()
+    }
+}
+
+impl Streamed {
+    /// Tokens of the answer, by its usage.
+    pub fn completion_tokens(&self) -> u32 {
+        let usage = self.usage.as_ref().expect("the usage came");
+        u32::try_from(usage["completion_tokens"].as_u64().expect("a number")).expect("a small one")
+    }
+}
+
+fn job(headers: &HeaderMap) -> String {
+    headers["x-assay-job"].to_str().expect("a job's id is plain").to_owned()
+}

@@ -1,0 +1,26 @@
+//! The harness of the end-to-end tests: the real programs as processes, nodes that cheat, and clients.
+//!
+//! A story starts a [`World`] (one gateway on SQLite in a folder of its own), lets nodes join, asks as a
+//! client would, and ends with [`World::finish`], which stops the gateway and audits its ledger.
+
+pub mod admin;
+pub mod agent;
+pub mod binaries;
+pub mod chat;
+pub mod gateway;
+pub mod model;
+pub mod money;
+pub mod postgres;
+pub mod process;
+pub mod scripted;
+pub mod wait;
+pub mod world;
+
+pub use admin::{Admin, JobView, Operator, PartView};
+pub use agent::NodeAgent;
+pub use chat::{Ask, ChatClient, Completion, Refusal, Streamed};
+pub use gateway::Gateway;
+pub use model::Model;
+pub use scripted::{Behaviour, Gate, Pace, ScriptedNode};
+pub use wait::{wait_until, within};
+pub use world::World;

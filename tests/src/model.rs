@@ -1,0 +1,167 @@
+//! The demo model, run once for a whole test process: what scripted nodes and scorers say, and what an
+//! undisturbed answer is.
+
+use std::{
+    collections::HashMap,
+    ops::ControlFlow,
+    path::Path,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+use assay_engine::{Engine, EngineConfig, GenerateRequest, Runtime, RuntimeConfig, ScoreRequest};
+use assay_model::{ChatMessage, sampler};
+use assay_protocol::{Finish, GenerateStart, PositionScore, ScoreStart, ServedModel, TokenId};
+use tokio::task::spawn_blocking;
+
+use crate::{Ask, binaries::demo_model};
+
+/// Answers kept: nodes of one job ask the same question.
+const ANSWERS_KEPT_MAX: usize = 64;
+
+/// One engine, shared; its work runs on the runtime's blocking threads, one request at a time.
+#[derive(Debug)]
+pub struct Model {
+    pub served: ServedModel,
+    pub end_token: TokenId,
+    pub vocab_size: u32,
+    engine: Mutex<Engine>,
+    /// At equal seeds a remembered answer is an honest answer.
+    answers: Mutex<HashMap<String, Answer>>,
+}
+
+/// What follows a prefix: the new tokens only, each with its raw logit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    pub ids: Vec<TokenId>,
+    pub logits: Vec<f32>,
+    pub finish: Finish,
+}
+
+impl Model {
+    /// The model that ships.
+    pub fn demo() -> Arc<Self> {
+        static DEMO: OnceLock<Arc<Model>> = OnceLock::new();
+        DEMO.get_or_init(|| Arc::new(Self::open(&demo_model()))).clone()
+    }
+
+    /// Opens a model folder on the processor.
+    ///
+    /// # Panics
+    /// When the runtime or the folder cannot be used.
+    pub fn open(folder: &Path) -> Self {
+        let runtime = Runtime::load(&RuntimeConfig::default()).expect("the runtime loads");
+        let engine = Engine::open(&runtime, folder, &EngineConfig::default()).expect("a model");
+        let manifest = &engine.text().manifest;
+        Self {
+            served: ServedModel {
+                id: manifest.id.clone(),
+                manifest_hash: engine.text().manifest_hash,
+                runtime: engine.runtime().to_owned(),
+                execution_provider: engine.execution_provider().to_owned(),
+                precision: engine.precision().to_owned(),
+                context_length: manifest.context_length,
+                slots: 8,
+            },
+            end_token: manifest.end_tokens[0],
+            vocab_size: manifest.vocab_size,
+            engine: Mutex::new(engine),
+            answers: Mutex::default(),
+        }
+    }
+
+    /// The honest answer to a start.
+    pub async fn answer(self: &Arc<Self>, start: &GenerateStart) -> Answer {
+        let request = GenerateRequest {
+            prompt: start.prompt.clone(),
+            prefix: start.prefix.clone(),
+            max_tokens: start.max_tokens,
+            sampling: start.sampling.clone(),
+            seed: start.seed,
+        };
+        let model = self.clone();
+        spawn_blocking(move || model.write(&request)).await.expect("the engine does not panic")
+    }
+
+    /// The honest scores of an answer.
+    pub async fn score(self: &Arc<Self>, start: &ScoreStart) -> Vec<PositionScore> {
+        let request = ScoreRequest {
+            prompt: start.prompt.clone(),
+            output: start.output.clone(),
+            sampling: start.sampling.clone(),
+            seed: start.seed,
+        };
+        let model = self.clone();
+        let score = move || lock(&model.engine).score(&request).expect("an answer can be scored");
+        spawn_blocking(score).await.expect("the engine does not panic")
+    }
+
+    /// What a client must get for a request when nothing disturbs it.
+    ///
+    /// # Panics
+    /// When the request names no seed, or anything that this does not know of.
+    pub async fn expected(self: &Arc<Self>, ask: &Ask) -> Answer {
+        let prompt = self.prompt(&ask.text());
+        let seed = ask.body["seed"].as_i64().expect("a seed");
+        let request = GenerateRequest {
+            seed: sampler::client_seed(seed, 0, &prompt),
+            prompt,
+            prefix: Vec::new(),
+            max_tokens: ask.max_tokens_asked(),
+            sampling: ask.sampling(),
+        };
+        let model = self.clone();
+        spawn_blocking(move || model.write(&request)).await.expect("the engine does not panic")
+    }
+
+    /// The ids of one turn of a user, as the gateway renders it.
+    pub fn prompt(&self, text: &str) -> Vec<TokenId> {
+        let message = ChatMessage { role: "user".into(), content: text.into() };
+        let engine = lock(&self.engine);
+        let rendered = engine.text().render(&[message]).expect("a plain message renders");
+        engine.text().encode(&rendered).expect("a rendered prompt has ids")
+    }
+
+    /// The ids of a text, as they stand.
+    pub fn ids(&self, text: &str) -> Vec<TokenId> {
+        lock(&self.engine).text().encode(text).expect("a text has ids")
+    }
+
+    /// What a client reads of these output ids.
+    pub fn text(&self, ids: &[TokenId]) -> String {
+        let mut detokenizer = lock(&self.engine).text().detokenizer();
+        let text: String = ids.iter().map(|id| detokenizer.push(*id)).collect();
+        text + &detokenizer.finish()
+    }
+
+    fn write(&self, request: &GenerateRequest) -> Answer {
+        let key = format!("{request:?}");
+        if let Some(known) = lock(&self.answers).get(&key) {
+            return known.clone();
+        }
+        let mut engine = lock(&self.engine);
+        // Whoever held the engine may have had the same question.
+        if let Some(known) = lock(&self.answers).get(&key) {
+            return known.clone();
+        }
+        let (mut ids, mut logits) = (Vec::new(), Vec::new());
+        let finish = engine
+            .generate(request, &mut |id, logit| {
+                ids.push(id);
+                logits.push(logit);
+                ControlFlow::Continue(())
+            })
+            .expect("the gateway's starts can be answered");
+        let answer = Answer { ids, logits, finish };
+        let mut answers = lock(&self.answers);
+        if answers.len() == ANSWERS_KEPT_MAX {
+            answers.clear();
+        }
+        answers.insert(key, answer.clone());
+        answer
+    }
+}
+
+/// A test that failed while it held the lock has left nothing half done.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

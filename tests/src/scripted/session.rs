@@ -1,0 +1,307 @@
+//! One session of a scripted node, from log-in to its end.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use assay_protocol::{
+    Finish, FromNodeFrame, GenerateStart, Hardware, Hello, JobId, JobOffer, RefuseCode, ScoreStart,
+    Start, ToNode, limits,
+};
+use tokio::{
+    sync::{mpsc, watch},
+    task::{AbortHandle, JoinSet},
+    time::interval,
+};
+
+use super::{
+    Behaviour, Identity, Manners, Seen, Told, answers, connection::Connection, steps, steps::Step,
+    writing::Writing,
+};
+use crate::Model;
+
+/// Steps that wait for the socket.
+const STEPS_QUEUED_MAX: usize = 64;
+
+/// Why a session is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The gateway closed it; the wait after which the node may come back, if it may.
+    Closed { retry_after: Option<Duration> },
+    /// The connection broke, or never was.
+    Lost(String),
+    /// The node left without a word, as it was meant to.
+    Vanished,
+}
+
+/// Connects, logs in and does jobs until the session ends.
+pub async fn run(
+    who: &Identity,
+    model: &Arc<Model>,
+    manners: &Manners,
+    seen: &watch::Sender<Seen>,
+) -> End {
+    let opened = async {
+        let mut connection = Connection::open(who).await?;
+        connection.log_in(who).await?;
+        Ok::<_, anyhow::Error>(connection)
+    };
+    match opened.await {
+        Ok(connection) => Session::new(who, model, manners, seen, connection).serve().await,
+        Err(error) => End::Lost(format!("{error:#}")),
+    }
+}
+
+struct Session<'a> {
+    who: &'a Identity,
+    model: &'a Arc<Model>,
+    manners: &'a Manners,
+    seen: &'a watch::Sender<Seen>,
+    connection: Connection,
+    accepted: HashMap<JobId, JobOffer>,
+    running: HashMap<JobId, Running>,
+    tasks: JoinSet<()>,
+    sender: mpsc::Sender<(JobId, Work)>,
+    work: mpsc::Receiver<(JobId, Work)>,
+}
+
+/// An answer on its way out.
+struct Running {
+    writing: Writing,
+    /// Where the gateway ends it.
+    told: Option<u32>,
+    writer: AbortHandle,
+}
+
+/// What a task has ready to be sent.
+enum Work {
+    Step(Step),
+    Scored(Vec<assay_protocol::PositionScore>),
+}
+
+impl<'a> Session<'a> {
+    fn new(
+        who: &'a Identity,
+        model: &'a Arc<Model>,
+        manners: &'a Manners,
+        seen: &'a watch::Sender<Seen>,
+        connection: Connection,
+    ) -> Self {
+        let (sender, work) = mpsc::channel(STEPS_QUEUED_MAX);
+        Self {
+            who,
+            model,
+            manners,
+            seen,
+            connection,
+            accepted: HashMap::new(),
+            running: HashMap::new(),
+            tasks: JoinSet::new(),
+            sender,
+            work,
+        }
+    }
+
+    async fn serve(mut self) -> End {
+        let mut heartbeat = interval(Duration::from_millis(limits::HEARTBEAT_MS));
+        heartbeat.tick().await;
+        loop {
+            let done = tokio::select! {
+                frame = self.connection.next() => match frame {
+                    Some(ToNode::Close { code, reason, retry_after_ms }) => {
+                        self.note(|seen| seen.closed = Some((code, reason)));
+                        let retry_after = retry_after_ms.map(Duration::from_millis);
+                        return End::Closed { retry_after };
+                    }
+                    Some(frame) => self.hear(frame).await,
+                    None => return End::Lost("the connection broke".into()),
+                },
+                Some((job, work)) = self.work.recv() => match work {
+                    Work::Step(Step::Vanish) => return End::Vanished,
+                    work => self.do_work(job, work).await,
+                },
+                _ = heartbeat.tick() => self.connection.send(FromNodeFrame::Heartbeat { jobs: 0 }).await,
+            };
+            if done.is_err() {
+                return self.last_words().await;
+            }
+        }
+    }
+
+    /// Writing failed: what the gateway said before that is still to be read.
+    async fn last_words(mut self) -> End {
+        while let Some(frame) = self.connection.next().await {
+            if let ToNode::Close { code, reason, retry_after_ms } = frame {
+                self.note(|seen| seen.closed = Some((code, reason)));
+                return End::Closed { retry_after: retry_after_ms.map(Duration::from_millis) };
+            }
+        }
+        End::Lost("the gateway takes nothing more".into())
+    }
+
+    async fn hear(&mut self, frame: ToNode) -> anyhow::Result<()> {
+        match frame {
+            ToNode::Welcome { epoch, .. } => {
+                self.connection.epoch = epoch;
+                self.connection.send(self.hello()).await?;
+            }
+            ToNode::State { state, .. } => self.note(|seen| seen.state = Some(state)),
+            ToNode::Offer(offer) => self.offered(offer).await?,
+            ToNode::Start(Start::Generate(start)) => self.generate(start),
+            ToNode::Start(Start::Score(start)) => self.score(start),
+            ToNode::Finish { job, at } => {
+                self.note(|seen| seen.told.push(Told::Finish { at }));
+                self.end_at(job, at).await?;
+            }
+            ToNode::Cancel { job, reason } => {
+                self.note(|seen| seen.told.push(Told::Cancel(reason)));
+                self.accepted.remove(&job);
+                if let Some(sent) = self.running.get(&job).map(|running| running.writing.sent()) {
+                    self.end_at(job, sent).await?;
+                }
+            }
+            ToNode::Outcome { outcome, reason, .. } => {
+                self.note(|seen| seen.outcomes.push((outcome, reason)));
+            }
+            ToNode::Challenge { .. } | ToNode::Close { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn hello(&self) -> FromNodeFrame {
+        FromNodeFrame::Hello(Hello {
+            agent_version: env!("CARGO_PKG_VERSION").into(),
+            models: vec![self.model.served.clone()],
+            hardware: Hardware { cpu: "scripted".into(), cores: 1, accelerator: None },
+        })
+    }
+
+    async fn offered(&mut self, offer: JobOffer) -> anyhow::Result<()> {
+        self.note(|seen| seen.offers += 1);
+        let job = offer.job;
+        if self.manners.behaviour == Behaviour::Refuse {
+            let code = RefuseCode::Busy;
+            return self.connection.send(FromNodeFrame::Refuse { job, code }).await;
+        }
+        self.accepted.insert(job, offer);
+        self.connection.send(FromNodeFrame::Accept { job }).await
+    }
+
+    fn generate(&mut self, start: GenerateStart) {
+        let Some(offer) = self.accepted.remove(&start.job) else { return };
+        let (job, epoch) = (start.job, self.connection.epoch);
+        let prefix_tokens = u32::try_from(start.prefix.len()).expect("a short prefix");
+        let writing = Writing::new(offer, start.clone(), epoch);
+        let writer = self.tasks.spawn(write(
+            self.manners.clone(),
+            self.model.clone(),
+            start,
+            self.sender.clone(),
+        ));
+        self.running.insert(job, Running { writing, told: None, writer });
+        self.note(|seen| {
+            seen.starts += 1;
+            seen.prefix_tokens = prefix_tokens;
+        });
+    }
+
+    fn score(&mut self, start: ScoreStart) {
+        self.accepted.remove(&start.job);
+        let (model, sender) = (self.model.clone(), self.sender.clone());
+        self.tasks.spawn(async move {
+            let positions = model.score(&start).await;
+            // A session that is over needs no scores.
+            let _ = sender.send((start.job, Work::Scored(positions))).await;
+        });
+    }
+
+    async fn do_work(&mut self, job: JobId, work: Work) -> anyhow::Result<()> {
+        match work {
+            Work::Scored(positions) => {
+                self.note(|seen| seen.scored += 1);
+                let pieces = positions.chunks(limits::SCORED_POSITIONS_PER_FRAME_MAX);
+                let count = pieces.len();
+                for (index, piece) in pieces.enumerate() {
+                    let (positions, last) = (piece.to_vec(), index + 1 == count);
+                    self.connection.send(FromNodeFrame::Scored { job, positions, last }).await?;
+                }
+                Ok(())
+            }
+            Work::Step(Step::Tokens { ids, logits }) => self.tokens(job, &ids, &logits).await,
+            Work::Step(Step::Complete(finish)) => {
+                let Some(running) = self.running.remove(&job) else { return Ok(()) };
+                let count = running.told.unwrap_or_else(|| running.writing.sent());
+                self.complete(&running.writing, finish, count).await
+            }
+            Work::Step(Step::Frame(frame)) => self.connection.send(frame).await,
+            Work::Step(Step::Text(text)) => self.connection.send_text(text).await,
+            Work::Step(Step::Vanish) => Ok(()),
+        }
+    }
+
+    async fn tokens(&mut self, job: JobId, ids: &[u32], logits: &[f32]) -> anyhow::Result<()> {
+        let Some(running) = self.running.get_mut(&job) else { return Ok(()) };
+        let room = running.told.map_or(usize::MAX, |at| (at - running.writing.sent()) as usize);
+        let taken = ids.len().min(room);
+        for frame in running.writing.chunk(self.who, &ids[..taken], &logits[..taken]) {
+            self.connection.send(frame).await?;
+        }
+        self.seen.send_modify(|seen| seen.tokens_sent += u32::try_from(taken).expect("a chunk"));
+        match self.running.get(&job).and_then(|running| running.told) {
+            Some(at) => self.end_at(job, at).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The gateway wants `at` output tokens and no more.
+    async fn end_at(&mut self, job: JobId, at: u32) -> anyhow::Result<()> {
+        let Some(running) = self.running.get_mut(&job) else { return Ok(()) };
+        if running.writing.sent() < at {
+            running.told = Some(at);
+            return Ok(());
+        }
+        running.writer.abort();
+        let Some(running) = self.running.remove(&job) else { return Ok(()) };
+        self.complete(&running.writing, Finish::Told, at).await
+    }
+
+    async fn complete(
+        &mut self,
+        writing: &Writing,
+        finish: Finish,
+        count: u32,
+    ) -> anyhow::Result<()> {
+        self.connection.send(writing.complete(self.who, finish, count)).await?;
+        self.note(|seen| seen.completed += 1);
+        Ok(())
+    }
+
+    fn note(&self, note: impl FnOnce(&mut Seen)) {
+        self.seen.send_modify(note);
+    }
+}
+
+/// Works an answer out and hands its steps over, tokens at the node's pace.
+async fn write(
+    manners: Manners,
+    model: Arc<Model>,
+    start: GenerateStart,
+    sender: mpsc::Sender<(JobId, Work)>,
+) {
+    let answer = answers::answer(manners.behaviour, &model, &start).await;
+    for step in steps::steps(manners.behaviour, answer, &start) {
+        let Step::Tokens { ids, logits } = step else {
+            if sender.send((start.job, Work::Step(step))).await.is_err() {
+                return;
+            }
+            continue;
+        };
+        let mut sent = 0;
+        while sent < ids.len() {
+            let end = sent + manners.pace.pass(ids.len() - sent).await;
+            let (ids, logits) = (ids[sent..end].to_vec(), logits[sent..end].to_vec());
+            if sender.send((start.job, Work::Step(Step::Tokens { ids, logits }))).await.is_err() {
+                return;
+            }
+            sent = end;
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! Stories through the front door: real programs, a real model, nodes that cheat. A module for each
+//! feature; each story ends with a clean audit of the books.
+
+mod agreement;
+mod async_openai;
+mod expect;
+mod interruptions;
+mod money;
+mod nodes;
+mod openai_surface;
+mod ownership;
+mod postgres;
+mod protocol_abuse;
+mod restarts;
+mod seeds;
+mod spot_checks;
+mod streaming;
+mod tidy;

@@ -1,0 +1,142 @@
+//! Gateways and nodes that stop, in good order or not: no hold stays, no identity is lost.
+
+use assay_tests::{Ask, Behaviour, Gate, ScriptedNode, World, world::CREDIT};
+
+use crate::expect::{assert_outcome, assert_paid};
+
+const SOME: usize = 5;
+
+fn long(world: &World, tokens: u32) -> Ask {
+    Ask::say("Tell me a story.").endless(world.model.end_token).max_tokens(tokens)
+}
+
+/// Two honest nodes behind gates that let a few tokens pass.
+async fn two_gated(world: &World) -> ([Gate; 2], [ScriptedNode; 2]) {
+    let gates = [Gate::closed(), Gate::closed()];
+    gates.iter().for_each(|gate| gate.allow(SOME));
+    let nodes = [
+        world.paced(Behaviour::Honest, &gates[0]).await,
+        world.paced(Behaviour::Honest, &gates[1]).await,
+    ];
+    (gates, nodes)
+}
+
+#[tokio::test]
+async fn a_gateway_killed_in_the_middle_of_a_job_gives_the_hold_back_when_it_starts() {
+    let mut world = World::new().await;
+    let _scorer = world.scorer().await;
+    let _gated = two_gated(&world).await;
+    let mut stream = world.client.stream(&long(&world, 60)).await.expect("a stream");
+    stream.read_until(|text| !text.is_empty()).await;
+    let held = world.admin.balance(world.account).await.held;
+    assert!(held > 0);
+
+    world.gateway.kill_nine();
+    let job = stream.job.clone();
+    assert!(!stream.rest().await.done, "a broken stream does not look finished");
+    world.books_are_clean();
+
+    world.gateway.start_again().await;
+    let job = world.admin.job_now(&job).await;
+    assert_eq!((job.state.as_str(), job.cost, job.returned), ("failed", 0, job.hold), "{job:#?}");
+    assert!(job.reason.contains("stopped"), "{}", job.reason);
+    let balance = world.admin.balance(world.account).await;
+    assert_eq!((balance.available, balance.held), (CREDIT, 0));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_gateway_told_to_stop_finishes_and_settles_what_runs() {
+    let mut world = World::new().await;
+    let _scorer = world.scorer().await;
+    let (gates, nodes) = two_gated(&world).await;
+    let ask = long(&world, 60);
+    let expected = world.model.expected(&ask).await;
+    let mut stream = world.client.stream(&ask).await.expect("a stream");
+    stream.read_until(|text| !text.is_empty()).await;
+
+    world.gateway.terminate();
+    gates.iter().for_each(Gate::open);
+    let job = stream.job.clone();
+    let streamed = stream.rest().await;
+    assert!(streamed.done, "{streamed:?}");
+    assert_eq!(streamed.text, world.model.text(&expected.ids));
+    assert!(world.gateway.end().await.success());
+    world.books_are_clean();
+
+    world.gateway.start_again().await;
+    let job = world.admin.job_now(&job).await;
+    assert_eq!(job.state, "succeeded", "{job:#?}");
+    assert_paid(&world, &job, &[(&nodes[0]).into(), (&nodes[1]).into()], 2).await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_gateway_told_to_stop_settles_what_cannot_finish() {
+    let mut world = World::with("[limits]\nshutdown_requests_ms = 200").await;
+    let _scorer = world.scorer().await;
+    let _gated = two_gated(&world).await;
+    let mut stream = world.client.stream(&long(&world, 60)).await.expect("a stream");
+    stream.read_until(|text| !text.is_empty()).await;
+
+    world.gateway.terminate();
+    let job = stream.job.clone();
+    assert!(!stream.rest().await.done, "a broken stream does not look finished");
+    assert!(world.gateway.end().await.success());
+    world.books_are_clean();
+
+    world.gateway.start_again().await;
+    let job = world.admin.job_now(&job).await;
+    assert!(["cancelled", "failed"].contains(&job.state.as_str()), "{job:#?}");
+    assert!(!job.reason.contains("stopped in the middle"), "settled before the end: {job:#?}");
+    let balance = world.admin.balance(world.account).await;
+    assert_eq!((balance.available, balance.held), (CREDIT - job.cost, 0));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_node_told_to_stop_finishes_its_job_is_paid_and_leaves() {
+    let world = World::new().await;
+    let _scorer = world.scorer().await;
+    let (gates, nodes) = two_gated(&world).await;
+    let mut agent = world.agent().await;
+    let ask = long(&world, 900);
+    let expected = world.model.expected(&ask).await;
+
+    let asking = async { world.client.plain(&ask).await.expect("an answer") };
+    let meanwhile = async {
+        nodes[0].is_started().await;
+        agent.terminate();
+        let status = agent.end().await;
+        gates.iter().for_each(Gate::open);
+        status
+    };
+    let (answer, status) = tokio::join!(asking, meanwhile);
+    assert!(status.success(), "{status}");
+    assert!(agent.log().contains("draining: 1 jobs"), "it was at work:\n{}", agent.log());
+    assert_eq!(answer.text, world.model.text(&expected.ids));
+    let job = world.admin.job(&answer.job).await;
+    assert_outcome(&job, &agent, "agreed");
+    let paid = [(&nodes[0]).into(), (&nodes[1]).into(), (&agent).into()];
+    assert_paid(&world, &job, &paid, 3).await;
+    world.admin.node_is(agent.id, "offline").await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_node_comes_back_by_itself_after_the_gateway_restarts_and_is_the_same_node() {
+    let mut world = World::new().await;
+    let _scorer = world.scorer_agent().await;
+    let agents = [world.agent().await, world.agent().await];
+
+    world.gateway.kill_nine();
+    world.gateway.start_again().await;
+    for agent in agents.iter().chain([&_scorer]) {
+        world.admin.node_is(agent.id, "active").await;
+    }
+    assert!(world.admin.node(_scorer.id).await.trusted);
+    let answer = world.client.plain(&Ask::say("Hello!")).await.expect("an answer");
+    let job = world.admin.job(&answer.job).await;
+    assert_paid(&world, &job, &[(&agents[0]).into(), (&agents[1]).into()], 2).await;
+    world.finish().await;
+}

@@ -1,0 +1,102 @@
+//! `cargo xtask demo`: all of Assay on this machine, for someone to look at and to try.
+
+mod admin;
+mod data_folder;
+mod feed;
+mod gateway;
+mod node;
+mod ready_file;
+mod welcome;
+mod words;
+mod world;
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::Args;
+
+pub(crate) use admin::Admin;
+pub(crate) use data_folder::DataFolder;
+pub(crate) use node::{Node, Role};
+pub(crate) use ready_file::write as write_ready_file;
+pub(crate) use world::{Settings, World};
+
+use crate::{
+    binaries::{Binaries, Profile},
+    stop::Stop,
+    tools,
+};
+use feed::Feed;
+
+/// How often the demo looks for jobs that have ended.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Port of the gateway; a free one when left out.
+    #[arg(long)]
+    port: Option<u16>,
+    /// Nodes that answer, each with an operator of its own; one that scores comes on top.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=50))]
+    nodes: u8,
+    /// Makes one of the nodes a liar of this kind, so that you can watch it get caught: random,
+    /// truncate, pad, edit, ignore-seed, canned, vanish, stall, flood, garbage, …
+    #[arg(long, value_name = "KIND")]
+    cheat: Option<String>,
+    /// Settings of the gateway, as in gateway/gateway.example.toml; address and data folder stay ours.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Writes a JSON file once a first chat has been answered, for programs that use the demo.
+    #[arg(long, value_name = "PATH")]
+    ready_file: Option<PathBuf>,
+    /// Keeps database, keys and logs in this folder instead of a temporary one.
+    #[arg(long, value_name = "DIR")]
+    keep: Option<PathBuf>,
+}
+
+/// Runs until Ctrl-C.
+pub(crate) fn run(args: &DemoArgs, stop: &Stop) -> anyhow::Result<()> {
+    println!("building (the first time takes some minutes) …");
+    let binaries = Binaries::build(Profile::Dev, stop)?;
+    tools::fetch_runtime(&binaries, stop)?;
+    println!("starting a gateway, {} nodes and a scorer …", args.nodes);
+    let mut world = World::start(&args.settings(), &binaries, stop)?;
+    if let Some(path) = &args.ready_file {
+        write_ready_file(path, &world)?;
+    }
+    println!("{}", welcome::text(&world));
+    let watched = watch(&mut world, stop);
+    println!("\nstopping …");
+    world.end();
+    if let Some(path) = &args.ready_file {
+        // What it says is not true any more.
+        let _ = std::fs::remove_file(path);
+    }
+    watched
+}
+
+/// Prints a line for each job that ends, until someone asks to stop.
+fn watch(world: &mut World, stop: &Stop) -> anyhow::Result<()> {
+    let mut feed = Feed::default();
+    loop {
+        world.gateway.must_run()?;
+        for line in feed.news(world)? {
+            println!("{line}");
+        }
+        if stop.pause(LOOK_EVERY).is_err() {
+            return Ok(());
+        }
+    }
+}
+
+impl DemoArgs {
+    fn settings(&self) -> Settings {
+        Settings {
+            port: self.port,
+            nodes: self.nodes.into(),
+            cheat: self.cheat.clone(),
+            config: self.config.clone(),
+            gateway_env: Vec::new(),
+            keep: self.keep.clone(),
+        }
+    }
+}

