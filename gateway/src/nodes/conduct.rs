@@ -9,13 +9,14 @@ mod writing;
 use std::collections::{HashMap, VecDeque};
 
 use assay_protocol::{
-    Bytes32, FailCode, Finish, FromNodeFrame, GenerateStart, Hello, JobId, JobOffer, NodeId,
-    PositionScore, RefuseCode, ScoreStart, ServedModel, Start, TokenId, limits,
+    Bytes32, FailCode, FromNodeFrame, GenerateStart, Hello, JobId, JobOffer, NodeId, PositionScore,
+    RefuseCode, ScoreStart, ServedModel, Start, limits,
 };
 
 use scoring::Scoring;
 use writing::Writing;
 
+use super::handle::JobNews;
 use crate::catalog::HostedModel;
 
 /// Ended jobs that are remembered, so that a late frame about one is not taken for a lie.
@@ -54,27 +55,7 @@ pub enum Effect {
     /// The node wants no more offers.
     Draining,
     /// News for the owner of a job.
-    Job(JobId, JobEffect),
-}
-
-/// What a frame means for one job.
-#[derive(Debug, PartialEq)]
-pub enum JobEffect {
-    Accepted,
-    Refused(RefuseCode),
-    /// New output ids, in order.
-    Tokens {
-        ids: Vec<TokenId>,
-        logits: Vec<f32>,
-    },
-    /// The answer is whole and its signature good: its first `count` output ids count.
-    Complete {
-        finish: Finish,
-        count: u32,
-    },
-    /// All positions of a scored answer.
-    Scored(Vec<PositionScore>),
-    Failed(FailCode),
+    Job(JobId, JobNews),
 }
 
 /// A broken rule. The session ends and its jobs move on.
@@ -200,7 +181,7 @@ impl Conduct {
             FromNodeFrame::Failed { job, code } => self.failed(job, code),
             FromNodeFrame::Chunk { job, seq, ids, logits } => self.in_writing(job, |writing, _| {
                 writing.chunk(seq, &ids, &logits)?;
-                Ok(Some(JobEffect::Tokens { ids, logits }))
+                Ok(Some(JobNews::Tokens { ids, logits }))
             }),
             FromNodeFrame::Signed { job, to, signature } => {
                 self.in_writing(job, |writing, identity| {
@@ -211,7 +192,7 @@ impl Conduct {
             FromNodeFrame::Complete { job, finish, count, signature } => {
                 let effect = self.in_writing(job, |writing, identity| {
                     writing.complete(identity, job, finish, count, signature)?;
-                    Ok(Some(JobEffect::Complete { finish, count }))
+                    Ok(Some(JobNews::Complete { finish, count }))
                 })?;
                 self.forget(job);
                 Ok(effect)
@@ -241,14 +222,14 @@ impl Conduct {
         let Some(stage) = self.jobs.get_mut(&job) else { return self.late(job) };
         let Stage::Offered { offer, model } = stage else { return Err(Violation::WrongStage) };
         *stage = Stage::Accepted { offer: offer.clone(), model: *model };
-        Ok(Effect::Job(job, JobEffect::Accepted))
+        Ok(Effect::Job(job, JobNews::Accepted))
     }
 
     fn refuse(&mut self, job: JobId, code: RefuseCode) -> Result<Effect, Violation> {
         match self.jobs.get(&job) {
             Some(Stage::Offered { .. }) => {
                 self.forget(job);
-                Ok(Effect::Job(job, JobEffect::Refused(code)))
+                Ok(Effect::Job(job, JobNews::Refused(code)))
             }
             Some(_) => Err(Violation::WrongStage),
             None => self.late(job),
@@ -260,7 +241,7 @@ impl Conduct {
             Some(Stage::Offered { .. }) => Err(Violation::WrongStage),
             Some(_) => {
                 self.forget(job);
-                Ok(Effect::Job(job, JobEffect::Failed(code)))
+                Ok(Effect::Job(job, JobNews::Failed(code)))
             }
             None => self.late(job),
         }
@@ -277,7 +258,7 @@ impl Conduct {
                 None => Ok(Effect::Alive),
                 Some(whole) => {
                     self.forget(job);
-                    Ok(Effect::Job(job, JobEffect::Scored(whole)))
+                    Ok(Effect::Job(job, JobNews::Scored(whole)))
                 }
             },
             Some(_) => Err(Violation::WrongStage),
@@ -288,7 +269,7 @@ impl Conduct {
     fn in_writing(
         &mut self,
         job: JobId,
-        act: impl FnOnce(&mut Writing, &SessionIdentity) -> Result<Option<JobEffect>, Violation>,
+        act: impl FnOnce(&mut Writing, &SessionIdentity) -> Result<Option<JobNews>, Violation>,
     ) -> Result<Effect, Violation> {
         match self.jobs.get_mut(&job) {
             Some(Stage::Writing(writing)) => {

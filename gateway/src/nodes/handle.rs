@@ -32,18 +32,22 @@ pub struct NodeNews {
     pub news: JobNews,
 }
 
-#[derive(Debug)]
+/// What a node's frames mean for the owner of a job.
+#[derive(Debug, PartialEq)]
 pub enum JobNews {
     Accepted,
     Refused(RefuseCode),
+    /// New output ids, in order.
     Tokens {
         ids: Vec<TokenId>,
         logits: Vec<f32>,
     },
+    /// The answer is whole and its signature good: its first `count` output ids count.
     Complete {
         finish: Finish,
         count: u32,
     },
+    /// All positions of a scored answer.
     Scored(Vec<PositionScore>),
     Failed(FailCode),
     /// The session is over; nothing more comes.

@@ -19,7 +19,7 @@ use tokio::{
 use tracing::{info, warn};
 
 use super::{
-    conduct::{Conduct, Effect, JobEffect, Violation},
+    conduct::{Conduct, Effect, Violation},
     handle::{Command, JobNews, LostReason, NewsDesk, NodeHandle, NodeNews},
     login::Login,
     socket::{Incoming, Socket, WriteFailed},
@@ -131,7 +131,7 @@ impl Session {
             Effect::Draining => {
                 self.set_state(NodeState::Draining, "its operator asked for no more jobs");
             }
-            Effect::Job(job, effect) => self.tell(job, effect.into()),
+            Effect::Job(job, news) => self.tell(job, news),
         }
         Ok(())
     }
@@ -321,18 +321,5 @@ impl End {
             Some(Duration::from_millis(limits::RECONNECT_MS_MAX)),
             LostReason::Violation(violation),
         )
-    }
-}
-
-impl From<JobEffect> for JobNews {
-    fn from(effect: JobEffect) -> Self {
-        match effect {
-            JobEffect::Accepted => Self::Accepted,
-            JobEffect::Refused(code) => Self::Refused(code),
-            JobEffect::Tokens { ids, logits } => Self::Tokens { ids, logits },
-            JobEffect::Complete { finish, count } => Self::Complete { finish, count },
-            JobEffect::Scored(positions) => Self::Scored(positions),
-            JobEffect::Failed(code) => Self::Failed(code),
-        }
     }
 }

@@ -1,13 +1,13 @@
 //! One round of a job: a set of nodes is asked, writes, and is heard until every one of them is
 //! complete or lost. What two owners agree on is released on the way.
 
+mod agreeing;
+mod placing;
+
 use std::time::{Duration, Instant};
 
 use assay_ledger::AccountId;
-use assay_protocol::{
-    CancelReason, Finish, GenerateStart, JobKind, JobOffer, Outcome, Start, TokenId, limits,
-};
-use assay_verifier::OwnerId;
+use assay_protocol::{CancelReason, Outcome, limits};
 use tokio::{
     sync::mpsc,
     time::{sleep_until, timeout_at},
@@ -23,20 +23,16 @@ use crate::{
     app::App,
     nodes::{
         JobNews, LostReason, NodeNews,
-        conduct::ModelFacts,
         handle::{NewsDesk, news_desk},
     },
-    scheduler::{Wanted, choose},
-    verification::{candidates::candidates, judgement::Case},
+    verification::judgement::Case,
 };
 
-/// What two owners need to agree.
-pub(super) const OWNERS_TO_AGREE: usize = 2;
+pub(super) use agreeing::{Agreement, OWNERS_TO_AGREE};
+pub(super) use placing::Placed;
+
 /// After a client left, its nodes get this long to sign what they had written.
 const LEFT_WAIT: Duration = Duration::from_millis(limits::CANCEL_MS_MAX + 200);
-
-/// How often a job looks whether a busy node is free.
-const BUSY_LOOK: Duration = Duration::from_millis(20);
 
 /// A round in progress.
 #[derive(Debug)]
@@ -59,22 +55,6 @@ pub(super) struct Round<'a> {
     waits: Waits,
     desk: NewsDesk,
     news: mpsc::Receiver<NodeNews>,
-}
-
-/// A whole answer that is undisputed so far.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Agreement<'a> {
-    pub(super) ids: &'a [TokenId],
-    pub(super) finish: Finish,
-    pub(super) nodes_agreed: u32,
-}
-
-/// How the asking ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Placed {
-    Started,
-    /// The client let go first.
-    ClientLeft,
 }
 
 /// How the writing ended.
@@ -126,60 +106,6 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// Asks nodes until the set is full, and starts them together: until then none of them knows the
-    /// prompt or the seed. Jobs of one model take turns, so that two of them never wait for each
-    /// other's nodes; a job waits for busy nodes, but not for ones that refuse.
-    pub(super) async fn place(
-        &mut self,
-        answer: &Answer<'_>,
-        nodes_min: usize,
-    ) -> Result<Placed, ServeError> {
-        let settings = &self.app.config.serving;
-        self.place_until = Instant::now() + Duration::from_millis(settings.place_wait_ms);
-        let job = self.job;
-        let _turn = tokio::select! {
-            turn = job.model.turn() => turn,
-            () = sleep_until(self.place_until.into()) => return Err(ServeError::Overloaded),
-            () = answer.client_left() => return Ok(Placed::ClientLeft),
-        };
-        loop {
-            self.recruit(self.job.policy.nodes, answer.tokens());
-            if self.is_placed() {
-                break;
-            }
-            match self.event(answer).await {
-                Event::News(news) => self.take(news),
-                Event::Deadline => self.expire()?,
-                Event::ClientLeft => {
-                    self.call_off(CancelReason::ClientLeft);
-                    return Ok(Placed::ClientLeft);
-                }
-                Event::Shutdown => return Err(self.abandon(ServeError::ShuttingDown)),
-            }
-        }
-        let accepted = self.count(|stage| matches!(stage, Stage::Accepted));
-        if accepted < nodes_min {
-            let model = self.job.model.id().to_owned();
-            return Err(self.abandon(match accepted {
-                _ if self.busy_owners > 0 => ServeError::Overloaded,
-                0 => ServeError::NoNodes { model },
-                _ => ServeError::TooFewNodes { model },
-            }));
-        }
-        self.asked = u32::try_from(accepted).unwrap_or(u32::MAX);
-        self.start_accepted(answer);
-        Ok(Placed::Started)
-    }
-
-    /// Nobody is still thinking, and nobody else can be waited for.
-    fn is_placed(&self) -> bool {
-        let accepted = self.count(|stage| matches!(stage, Stage::Accepted));
-        let thinking = self.count(|stage| matches!(stage, Stage::Offered));
-        let full = accepted >= self.job.policy.nodes;
-        let waiting = self.busy_owners > 0 && Instant::now() < self.place_until;
-        full || (thinking == 0 && !waiting)
-    }
-
     /// Hears the nodes out. Replaces a lost one from the agreed prefix when too few are left to
     /// agree. `agreed` is called once, when two complete answers agree and nobody differs.
     pub(super) async fn write(
@@ -211,22 +137,6 @@ impl<'a> Round<'a> {
                 Event::Shutdown => return Err(self.abandon(ServeError::ShuttingDown)),
             }
         }
-    }
-
-    /// An answer that at least two owners gave whole, while nobody says otherwise.
-    pub(super) fn agreement(&self, answer: &Answer<'_>) -> Option<Agreement<'_>> {
-        let cut = answer.stopped_at();
-        let mut whole = self.branches.iter().filter_map(|branch| branch.whole(cut));
-        let (ids, finish) = whole.next()?;
-        let nodes = 1 + whole.count();
-        let agrees = |branch: &Branch| match branch.whole(cut) {
-            Some(other) => other == (ids, finish),
-            // Beyond a stop string a node may write on until it hears of it; beyond an end it may not.
-            None => ids.starts_with(&branch.ids) || (cut.is_some() && branch.ids.starts_with(ids)),
-        };
-        let undisputed = self.branches.iter().filter(|branch| branch.is_live()).all(agrees);
-        let nodes_agreed = u32::try_from(nodes).unwrap_or(u32::MAX);
-        (nodes >= OWNERS_TO_AGREE && undisputed).then_some(Agreement { ids, finish, nodes_agreed })
     }
 
     /// What is to be judged once the writing ended. When the client left, what was released by then
@@ -270,68 +180,6 @@ impl<'a> Round<'a> {
     /// All owners that this job has asked so far.
     pub(super) fn into_owners_taken(self) -> Vec<AccountId> {
         self.owners_taken
-    }
-
-    /// Offers the job until `target` branches are on their way.
-    fn recruit(&mut self, target: usize, prefix_tokens: u32) {
-        let active = self.count(|stage| !matches!(stage, Stage::Lost(..)));
-        if active >= target {
-            return;
-        }
-        let model = &self.job.model.text;
-        let pool = candidates(self.app, &model.manifest.id, model.manifest_hash);
-        let wanted = Wanted {
-            count: target - active,
-            output_tokens: self.job.max_tokens - prefix_tokens,
-            owners_taken: &self.owners_taken,
-        };
-        let chosen = choose(pool.candidates(), &wanted, &mut rand::rng());
-        self.busy_owners = match chosen.len() < wanted.count {
-            true => pool.busy_owners(&self.owners_taken),
-            false => 0,
-        };
-        let offer = JobOffer {
-            job: self.job.id,
-            round: self.number,
-            model: model.manifest.id.clone(),
-            manifest_hash: model.manifest_hash,
-            kind: JobKind::Generate,
-            prompt_tokens: self.job.prompt_tokens(),
-            max_tokens: self.job.max_tokens,
-            deadline_ms: remaining_ms(self.deadline),
-        };
-        for node in chosen {
-            let Some((handle, owner)) = pool.find(node) else { continue };
-            self.owners_taken.push(owner);
-            if handle
-                .offer(offer.clone(), ModelFacts::of(&self.job.model), self.desk.clone())
-                .is_ok()
-            {
-                self.branches.push(Branch::offered(handle, owner, Instant::now()));
-            }
-        }
-    }
-
-    /// Hands the work to everybody who accepted.
-    fn start_accepted(&mut self, answer: &Answer<'_>) {
-        for branch in &mut self.branches {
-            if branch.stage != Stage::Accepted {
-                continue;
-            }
-            let start = Start::Generate(GenerateStart {
-                job: self.job.id,
-                prompt: self.job.prompt.clone(),
-                prefix: answer.ids().to_vec(),
-                max_tokens: self.job.max_tokens,
-                sampling: self.job.sampling.clone(),
-                seed: self.job.seed,
-                salt: self.job.salt,
-            });
-            match branch.handle.start(start) {
-                Ok(()) => branch.start(answer.ids(), Instant::now()),
-                Err(gone) => branch.lose(Outcome::Left, gone.to_string()),
-            }
-        }
     }
 
     fn take(&mut self, news: Option<NodeNews>) {
@@ -394,44 +242,14 @@ impl<'a> Round<'a> {
         Ok(())
     }
 
-    /// Releases what two owners agree on (with one node asked, what it says), and tells everybody
-    /// where a stop string ended the answer. An end token waits for the verdict: a pair that forges
-    /// the end must not close the answer for those who go on.
-    fn release_agreed(&mut self, answer: &mut Answer<'_>) {
-        if answer.stopped_at().is_some() {
-            return;
-        }
-        let released = answer.ids();
-        let agreed = if self.asked == 1 {
-            let only = self.branches.iter().find(|branch| branch.is_live());
-            only.map(|branch| &branch.ids[..]).filter(|ids| ids.len() > released.len())
-        } else {
-            let branches: Vec<(OwnerId, &[TokenId])> =
-                self.branches.iter().map(|b| (OwnerId(b.owner.0), &b.ids[..])).collect();
-            assay_verifier::agreed_prefix(&branches, released)
-        };
-        let Some(agreed) = agreed else { return };
-        let is_end = |id: &TokenId| self.job.model.text.is_end(*id);
-        let end = agreed.iter().position(is_end).unwrap_or(agreed.len());
-        if end > released.len() {
-            answer.advance(&agreed[..end]);
-        }
-        if answer.stopped_at().is_some() {
-            for branch in self.branches.iter().filter(|branch| branch.stage == Stage::Writing) {
-                let _ = branch.handle.finish(self.job.id, answer.tokens());
-            }
-        }
-    }
-
     async fn event(&mut self, answer: &Answer<'_>) -> Event {
-        let look_again = (self.busy_owners > 0).then(|| Instant::now() + BUSY_LOOK);
         let writing = self.count(|stage| *stage == Stage::Writing) > 0;
         let next = self
             .branches
             .iter()
             .filter_map(|branch| branch.deadline(&self.waits))
             .chain(self.stragglers_until.filter(|_| writing))
-            .chain(look_again)
+            .chain(self.look_again())
             .chain([self.deadline])
             .min()
             .unwrap_or(self.deadline);
@@ -441,13 +259,6 @@ impl<'a> Round<'a> {
             () = answer.client_left() => Event::ClientLeft,
             () = self.app.shutdown.cancelled() => Event::Shutdown,
         }
-    }
-
-    fn straggler_deadline(&self) -> Instant {
-        let now = Instant::now();
-        let longest = self.branches.iter().map(Branch::elapsed_ms).max().unwrap_or(0);
-        let half = Duration::from_millis(longest.unsigned_abs() / 2);
-        now + half.max(Duration::from_millis(self.app.config.serving.straggler_ms))
     }
 
     /// Waits for the signatures of nodes that were called off.
@@ -494,9 +305,4 @@ impl<'a> Round<'a> {
     fn count(&self, stage: impl Fn(&Stage) -> bool) -> usize {
         self.branches.iter().filter(|branch| stage(&branch.stage)).count()
     }
-}
-
-fn remaining_ms(deadline: Instant) -> u64 {
-    let left = deadline.saturating_duration_since(Instant::now());
-    u64::try_from(left.as_millis()).unwrap_or(u64::MAX)
 }

@@ -117,16 +117,25 @@ async fn when_none_passes_and_nobody_is_left_the_client_keeps_its_money() {
     world.finish().await;
 }
 
-/// Two owners agree on a lie, one tells the truth: the truth is the client's, and the majority's share
-/// goes back to the client with its fee.
 #[tokio::test]
 async fn a_refuted_majority_gets_nothing() {
+    the_majority_is_refuted("standard", Factor::Standard).await;
+}
+
+#[tokio::test]
+async fn a_refuted_majority_gets_nothing_at_high_risk_either() {
+    the_majority_is_refuted("high", Factor::High).await;
+}
+
+/// Two owners forge the same end, one goes on: the whole answer is the client's, and the majority's share
+/// goes back to the client with its fee.
+async fn the_majority_is_refuted(risk: &'static str, factor: Factor) {
     let world = World::new().await;
     let _scorer = world.scorer().await;
     let honest = world.honest().await;
     let pair =
         [world.scripted(Behaviour::Truncate).await, world.scripted(Behaviour::Truncate).await];
-    let ask = story(&world.model).await;
+    let ask = story(&world.model).await.risk(risk);
     let answer = world.client.plain(&ask).await.expect("an answer");
     assert_undisturbed(&world, &ask, &answer).await;
 
@@ -136,7 +145,7 @@ async fn a_refuted_majority_gets_nothing() {
     }
     assert_outcome(&job, &honest, "vindicated");
     let tokens = Tokens { prompt: job.prompt_tokens, completion: job.completion_tokens };
-    let whole = cost(tokens, Factor::Standard);
+    let whole = cost(tokens, factor);
     let alone = split(whole, Passed { of_them: 1, asked: 3 });
     // The fee is of what is paid only.
     let fee = whole * 50 / 1_000;

@@ -1,7 +1,8 @@
 //! Every rule of a session, broken once.
 
 use assay_protocol::{
-    AnswerChain, Attestation, Bytes64, Hardware, JobKind, LogitsHash, Sampling, VERSION,
+    AnswerChain, Attestation, Bytes64, Finish, Hardware, JobKind, LogitsHash, Sampling, TokenId,
+    VERSION,
 };
 use ed25519_dalek::SigningKey;
 use uuid::Uuid;
@@ -41,7 +42,7 @@ impl Script {
         conduct.frame(hello()).unwrap();
         assert!(conduct.offered(offer(start.job, JobKind::Generate), MODEL));
         let accepted = conduct.frame(FromNodeFrame::Accept { job: start.job });
-        assert_eq!(accepted, Ok(Effect::Job(start.job, JobEffect::Accepted)));
+        assert_eq!(accepted, Ok(Effect::Job(start.job, JobNews::Accepted)));
         assert!(conduct.started(&Start::Generate(start.clone())));
         Self { conduct, key, identity, start }
     }
@@ -122,7 +123,7 @@ fn an_honest_answer_goes_through_however_it_is_cut() {
     script.chunk(1, &[13]).unwrap();
     let signature = script.signature(&[10, 11, 12, 13], Some(Finish::Stop));
     let effect = script.complete(Finish::Stop, 6, signature).unwrap();
-    let expected = JobEffect::Complete { finish: Finish::Stop, count: 6 };
+    let expected = JobNews::Complete { finish: Finish::Stop, count: 6 };
     assert_eq!(effect, Effect::Job(script.start.job, expected));
     assert_eq!(script.conduct.jobs(), 0);
     assert_eq!(script.chunk(2, &[1]), Ok(Effect::Alive), "late frames are dropped");
@@ -157,7 +158,7 @@ fn a_told_end_needs_the_telling_and_signs_what_counts() {
     assert_eq!(script.complete(Finish::Told, 2, signature), Err(Violation::NotTold));
     script.conduct.told(script.start.job);
     let effect = script.complete(Finish::Told, 2, signature).unwrap();
-    let expected = JobEffect::Complete { finish: Finish::Told, count: 2 };
+    let expected = JobNews::Complete { finish: Finish::Told, count: 2 };
     assert_eq!(effect, Effect::Job(script.start.job, expected));
 }
 
@@ -244,7 +245,7 @@ fn a_score_has_one_entry_for_each_position() {
         };
         counts.iter().map(frame).last().unwrap()
     };
-    let whole = Ok(Effect::Job(job, JobEffect::Scored(vec![position; 5])));
+    let whole = Ok(Effect::Job(job, JobNews::Scored(vec![position; 5])));
     assert_eq!(scored(&[(5, true)]), whole);
     assert_eq!(scored(&[(2, false), (3, true)]), whole);
     for wrong in [&[(4, true)][..], &[(6, true)], &[(5, false)], &[(300, false)]] {
