@@ -21,7 +21,7 @@ use crate::{
 pub const ADMIN_SECRET: &str = "as-00000000000000000000000000000000000000000000000000";
 /// Somebody else may take a port between our look and the gateway's; then another is tried.
 const PORTS_TRIED_MAX: usize = 5;
-/// The addresses that tell the environment of a developer from that of a story.
+/// Settings in the environment of whoever runs the stories are not the stories' own.
 const VARIABLES: &str = "ASSAY_";
 
 /// A gateway process and everything that it keeps.

@@ -126,15 +126,15 @@ async fn a_node_told_to_stop_finishes_its_job_is_paid_and_leaves() {
 #[tokio::test]
 async fn a_node_comes_back_by_itself_after_the_gateway_restarts_and_is_the_same_node() {
     let mut world = World::new().await;
-    let _scorer = world.scorer_agent().await;
+    let scorer = world.scorer_agent().await;
     let agents = [world.agent().await, world.agent().await];
 
     world.gateway.kill_nine();
     world.gateway.start_again().await;
-    for agent in agents.iter().chain([&_scorer]) {
+    for agent in agents.iter().chain([&scorer]) {
         world.admin.node_is(agent.id, "active").await;
     }
-    assert!(world.admin.node(_scorer.id).await.trusted);
+    assert!(world.admin.node(scorer.id).await.trusted);
     let answer = world.client.plain(&Ask::say("Hello!")).await.expect("an answer");
     let job = world.admin.job(&answer.job).await;
     assert_paid(&world, &job, &[(&agents[0]).into(), (&agents[1]).into()], 2).await;

@@ -189,14 +189,14 @@ async fn an_answer_that_reaches_its_limit_ends_for_length() {
 async fn at_high_risk_nothing_is_released_before_everything_is_checked() {
     let world = World::new().await;
     let scorer = world.scorer().await;
-    let (gates, _nodes) = gated(&world).await;
+    let (gates, nodes) = gated(&world).await;
     let ask = long(&world).risk("high");
     let expected = world.model.expected(&ask).await;
     gates.iter().for_each(|gate| gate.allow(SOME));
 
     let reading = async { world.client.stream(&ask).await.expect("a stream").rest().await };
     let holding_back = async {
-        for node in &_nodes {
+        for node in &nodes {
             node.wait_for("has sent some", |seen| seen.tokens_sent as usize == SOME).await;
         }
         assert_eq!(scorer.seen().scored, 0);
