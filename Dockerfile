@@ -21,10 +21,10 @@ RUN node-agent --cache-folder /runtime fetch-runtime --cuda
 FROM debian:bookworm-slim AS base
 RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --uid 10001 --create-home assay \
+    && useradd --uid 10001 assay \
     && install -d -o assay -g assay /data
 USER assay
-WORKDIR /home/assay
+WORKDIR /data
 
 # State in /data. The first start prints the admin secret once, unless ASSAY_ADMIN_SECRET is set.
 FROM base AS gateway
@@ -52,10 +52,10 @@ CMD ["run", "--model", "/models/demo"]
 FROM nvidia/cuda:13.0.1-cudnn-runtime-ubuntu24.04 AS node-agent-cuda
 RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --uid 10001 --create-home assay \
+    && useradd --uid 10001 assay \
     && install -d -o assay -g assay /data
 USER assay
-WORKDIR /home/assay
+WORKDIR /data
 COPY --from=build /out/node-agent /usr/local/bin/
 COPY --from=build /assay/model/demo /models/demo
 COPY --from=runtime-cuda /runtime /runtime
@@ -65,7 +65,7 @@ STOPSIGNAL SIGTERM
 ENTRYPOINT ["node-agent"]
 CMD ["run", "--model", "/models/demo", "--execution-provider", "cuda"]
 
-# docker run -v "$PWD:/work" assay-verifier … checks a receipt offline.
+# docker run -v "$PWD:/work" assay-verifier … checks a model folder against its manifest.
 FROM base AS verifier
 COPY --from=build /out/verifier /usr/local/bin/
 COPY --from=build /assay/model/demo /models/demo

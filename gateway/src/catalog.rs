@@ -6,7 +6,7 @@ use assay_ledger::{Nano, Price};
 use assay_model::{ModelError, TextModel};
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::{config::ModelSettings, nodes::conduct::ModelFacts};
+use crate::config::ModelSettings;
 
 /// A model that can be asked for.
 #[derive(Debug)]
@@ -25,12 +25,6 @@ impl HostedModel {
     /// Waits for the right to ask nodes for this model; first come, first served.
     pub async fn turn(&self) -> MutexGuard<'_, ()> {
         self.turn.lock().await
-    }
-
-    /// What a node's frames about this model are held to.
-    pub fn facts(&self) -> ModelFacts {
-        let vocab_size = self.text.manifest.vocab_size;
-        ModelFacts { manifest_hash: self.text.manifest_hash, vocab_size }
     }
 }
 

@@ -92,7 +92,7 @@ pub struct LimitSettings {
     /// … and each further one's this long after the answer before it. Longer than clients keep idle
     /// connections, so that they do not ask on one that is being closed.
     pub idle_wait_ms: u64,
-    /// Open connections, nodes included.
+    /// Open HTTP connections; nodes count until they are connected.
     pub connections_max: usize,
     /// A stream without news gets a comment line this often.
     pub keep_alive_ms: u64,

@@ -22,13 +22,12 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use crate::{
     api::{
-        ApiError, admin, chat_completions, enrol, health, models,
+        ApiError, admin, chat_completions, connect, enrol, health, models,
         observe::observe,
         rate_limit::{self, ByAddress, ByKey, Rate},
     },
     app::App,
     config::RateLimitSettings,
-    nodes,
 };
 
 /// The title page of the document.
@@ -64,7 +63,7 @@ pub fn router(app: &App) -> Routes<impl Fn() + Send + use<>> {
     let rates = Rates::of(&app.config.rate_limit);
     let (routes, document) = table(Some(&rates)).split_for_parts();
     let router = routes
-        .route("/node/v1/connect", get(nodes::connect))
+        .route("/node/v1/connect", get(connect::connect))
         .merge(SwaggerUi::new("/docs").url("/openapi.json", finished(document)))
         .fallback(unknown_url)
         .method_not_allowed_fallback(method_not_allowed)

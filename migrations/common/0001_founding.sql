@@ -135,7 +135,7 @@ create index job_by_time on job (created_ms, id);
 create index job_of_account on job (account, created_ms, id);
 create index job_running on job (gateway, created_ms) where state = 'running';
 
--- A node may have several parts: a scorer may look at more than one answer.
+-- A node may have several parts: later, a scorer may look at more than one answer.
 create table job_node (
     job text not null references job (id),
     part bigint not null,

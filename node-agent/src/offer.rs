@@ -2,12 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use assay_protocol::{JobKind, JobOffer, Start};
+use assay_protocol::{JobKind, JobOffer, Start, limits};
 
 use crate::slots::Lease;
 
-/// How long an accepted offer waits for its start.
-const START_WAIT_MS_MAX: u64 = 10_000;
 /// No job runs longer than this, whatever its offer says.
 pub(crate) const JOB_MS_MAX: u64 = 3_600_000;
 /// An engine waits for this job's start.
@@ -24,7 +22,7 @@ pub(crate) struct Accepted {
 impl Accepted {
     pub(crate) fn new(offer: JobOffer, lease: Lease, now: Instant) -> Self {
         let within = |ms_max| now + Duration::from_millis(offer.deadline_ms.min(ms_max));
-        let (forget_at, deadline) = (within(START_WAIT_MS_MAX), within(JOB_MS_MAX));
+        let (forget_at, deadline) = (within(limits::START_WAIT_MS_MAX), within(JOB_MS_MAX));
         Self { offer, lease, forget_at, deadline }
     }
 }

@@ -36,5 +36,9 @@ pub const RECONNECT_MS_MIN: u64 = 1_000;
 pub const RECONNECT_MS_MAX: u64 = 30_000;
 /// Models that one node may announce.
 pub const MODELS_PER_NODE_MAX: usize = 32;
+/// Jobs at once that one node may offer for one model; at least one.
+pub const SLOTS_MAX: u32 = 256;
+/// A node keeps its slot for an offer that it accepted, and waits for the start, this long.
+pub const START_WAIT_MS_MAX: u64 = 30_000;
 /// Longest free text (a model's name, a device's name) in a hello.
 pub const NAME_BYTES_MAX: usize = 200;

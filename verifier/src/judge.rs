@@ -192,11 +192,15 @@ impl<'a> Case<'a> {
         self.consensus.has_majority && group == 0
     }
 
-    /// The model contradicts tokens that nodes were handed; what they made of them is no answer, nor their fault.
+    /// The model contradicts tokens that nodes were handed, or that the client was sent: what was made of them
+    /// is no answer, in this round or a later one.
     fn prefix_is_refuted(&self) -> bool {
         self.consensus.groups.iter().zip(&self.checks).any(|(group, check)| {
             let refutes = |check: &SpotCheck| {
-                group.members.iter().any(|member| check.refutes_prefix_of(&self.answers[*member]))
+                let refutes_handed =
+                    |member: &usize| check.refutes_prefix_of(&self.answers[*member]);
+                check.refutes_start(self.setting.released)
+                    || group.members.iter().any(refutes_handed)
             };
             check.is_some_and(refutes)
         })

@@ -93,6 +93,14 @@ impl SpotCheck {
         self.faults.first().is_some_and(|fault| fault.position < answer.from)
     }
 
+    /// Whether the model contradicts one of these ids, with which the answer begins up to there.
+    pub fn refutes_start(&self, ids: &[TokenId]) -> bool {
+        self.faults.first().is_some_and(|fault| {
+            let end = fault.position as usize + 1;
+            ids.len() >= end && self.ids.starts_with(&ids[..end])
+        })
+    }
+
     /// Whether the model contradicts nothing.
     pub fn is_clean(&self) -> bool {
         self.faults.is_empty()

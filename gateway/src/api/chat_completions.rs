@@ -68,7 +68,7 @@ pub async fn create(
     let streaming = ask.streaming;
     let job = into_job(&app, &caller, ask, assurance)?;
     let head = AnswerHead::of(&job.model);
-    let delivery = serving::serve_request(&app, &caller, job)?;
+    let delivery = serving::serve_request(&app, &caller, job).await?;
     let job_id = delivery.job.to_string();
     let mut response = answer(&app, head, delivery, streaming).await.into_response();
     if let Ok(value) = HeaderValue::try_from(job_id) {

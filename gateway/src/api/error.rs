@@ -229,6 +229,7 @@ impl From<ServeError> for ApiError {
             ServeError::Overloaded => Self::unavailable(1, message),
             ServeError::ShuttingDown => Self::unavailable(2, message),
             ServeError::Store => Self::unavailable(1, message),
+            ServeError::Internal => Self::panicked(),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod admin;
 pub mod chat_completions;
+pub mod connect;
 pub mod enrol;
 pub mod error;
 pub mod extract;

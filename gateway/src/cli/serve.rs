@@ -1,5 +1,10 @@
 //! `gateway serve`.
 
+use std::{
+    fs::{self, File},
+    path::Path,
+};
+
 use anyhow::Context;
 use tokio::{
     net::TcpListener,
@@ -13,10 +18,12 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     telemetry::start_logging(&config.log)?;
     telemetry::start_metrics();
     let listen = config.gateway.listen;
-    let app = App::start(config).await?;
-    establish_admin(&app.db).await?;
+    // Before anything is read or given back: another gateway may be at work with this very folder.
+    let _alone = lock_folder(&config.gateway.data_dir)?;
     let listener =
         TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+    let app = App::start(config).await?;
+    establish_admin(&app.db).await?;
     tracing::info!(
         gateway = app.keys.gateway_id(),
         store = app.db.engine(),
@@ -27,6 +34,17 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     app.db.close().await;
     tracing::info!("gateway stopped");
     Ok(())
+}
+
+/// Holds the data folder for this process alone, until it ends however it ends.
+fn lock_folder(folder: &Path) -> anyhow::Result<File> {
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let path = folder.join("gateway.lock");
+    let file = File::create(&path).with_context(|| format!("cannot open {}", path.display()))?;
+    file.try_lock().with_context(|| {
+        format!("another gateway is running with the data folder {}", folder.display())
+    })?;
+    Ok(file)
 }
 
 /// Resolves at SIGTERM or Ctrl-C.

@@ -71,7 +71,7 @@ pub enum Violation {
     NoHello,
     #[error("sent hello or login out of turn")]
     OutOfTurn,
-    #[error("announced more or longer model names than a hello may carry")]
+    #[error("announced more models, longer names or other slots than a hello may carry")]
     HelloTooLarge,
     #[error("spoke about a job it was never offered")]
     UnknownJob,
@@ -93,6 +93,8 @@ pub enum Violation {
     NotTold,
     #[error("sent a signature that does not hold")]
     BadSignature,
+    #[error("left out the signature that is due at every 64th token")]
+    Unsigned,
     #[error("sent the wrong number of scored positions")]
     WrongPositions,
 }
@@ -209,6 +211,7 @@ impl Conduct {
         let short_names = |model: &ServedModel| {
             let ServedModel { id, runtime, execution_provider, precision, .. } = model;
             [id, runtime, execution_provider, precision].into_iter().all(short)
+                && (1..=limits::SLOTS_MAX).contains(&model.slots)
         };
         let fits = hello.models.len() <= limits::MODELS_PER_NODE_MAX
             && hello.models.iter().all(short_names)

@@ -39,6 +39,9 @@ pub(super) struct Login {
 /// Why a log-in was turned down, as the node reads it.
 struct Refusal(CloseCode, &'static str);
 
+/// A refusal that may be over soon is worth another try after this long.
+const RETRY_MS: u64 = 5_000;
+
 /// Challenge, answer, welcome; or a close with the reason, and nothing.
 pub(super) async fn log_in(app: &App, socket: &mut Socket) -> Option<Login> {
     let wait = Duration::from_millis(limits::LOGIN_MS_MAX);
@@ -55,11 +58,14 @@ pub(super) async fn log_in(app: &App, socket: &mut Socket) -> Option<Login> {
         }
         Ok(Some(Err(refusal))) => refusal,
         Ok(None) => return None,
-        Err(_) => Refusal(CloseCode::BadLogin, "no log-in came within five seconds"),
+        Err(_) => Refusal(CloseCode::Silent, "no log-in came within five seconds"),
     };
     warn!(reason = refusal.1, "node log-in refused");
-    let close =
-        ToNode::Close { code: refusal.0, reason: refusal.1.to_owned(), retry_after_ms: None };
+    let retry_after_ms = match refusal.0 {
+        CloseCode::Shutdown | CloseCode::Silent => Some(RETRY_MS),
+        _ => None,
+    };
+    let close = ToNode::Close { code: refusal.0, reason: refusal.1.to_owned(), retry_after_ms };
     let _ = socket.send(&close).await;
     None
 }
@@ -133,4 +139,18 @@ async fn look_up(
         public_key: row.public_key,
     };
     Ok(Login { registration, identity })
+}
+
+/// Looks once more, now that the node can be found in the registry: an admin may have banned it, or
+/// taken its trust, while it logged in.
+pub(super) async fn check_standing(app: &App, node: NodeId) {
+    match db::nodes::find(&app.db, node).await {
+        Ok(Some(row)) if row.is_banned() => {
+            app.nodes.close(node, CloseCode::Banned, "this node is banned".into());
+        }
+        Ok(Some(row)) => app.nodes.set_trusted(node, row.trusted),
+        Ok(None) | Err(_) => {
+            app.nodes.close(node, CloseCode::Shutdown, "the gateway's store does not answer".into())
+        }
+    }
 }

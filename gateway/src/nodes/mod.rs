@@ -9,4 +9,4 @@ mod socket;
 
 pub use handle::{JobNews, LostReason, NodeHandle, NodeNews};
 pub use registry::{NodeSnapshot, Registry, ServedBy};
-pub use socket::connect;
+pub use socket::{TooManyWaiting, accept};

@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicU32, AtomicU64, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use assay_ledger::AccountId;
@@ -16,6 +17,11 @@ use super::handle::NodeHandle;
 
 /// Weight of the newest observation in the running means of speed and reliability.
 const EWMA_WEIGHT: f64 = 0.2;
+
+/// A node that let an offer go unanswered is not asked for this long: it costs everybody half a second.
+const REST_AFTER_SILENCE: Duration = Duration::from_secs(10);
+/// Nodes whose performance is remembered, connected or not; beyond, all is forgotten.
+const PERFORMANCES_MAX: usize = 100_000;
 
 /// Identity and standing of a node, as the store had it at log-in.
 #[derive(Clone, Debug)]
@@ -59,7 +65,9 @@ struct Entry {
     state: NodeState,
     reason: String,
     jobs: Arc<AtomicU32>,
-    performance: Performance,
+    /// No frame came for so long that it gets no new jobs.
+    suspect: bool,
+    rests_until: Option<Instant>,
 }
 
 /// A node at one moment, for schedulers and people.
@@ -84,13 +92,14 @@ pub struct ServedBy {
     pub snapshot: NodeSnapshot,
     /// Jobs that it can still take.
     pub slots_free: u32,
-    pub context_length: u32,
 }
 
 /// All connected nodes of this gateway.
 #[derive(Debug)]
 pub struct Registry {
     entries: Mutex<HashMap<NodeId, Entry>>,
+    /// Kept when a node leaves, so that it cannot wash its record off by coming back.
+    performances: Mutex<HashMap<NodeId, Performance>>,
     epoch: AtomicU64,
     changed: watch::Sender<u64>,
 }
@@ -101,6 +110,7 @@ impl Registry {
     pub fn new(epoch_floor: u64) -> Self {
         Self {
             entries: Mutex::default(),
+            performances: Mutex::default(),
             epoch: AtomicU64::new(epoch_floor),
             changed: watch::Sender::new(0),
         }
@@ -113,28 +123,31 @@ impl Registry {
 
     /// Everybody who is connected.
     pub fn snapshot(&self) -> Vec<NodeSnapshot> {
-        self.lock().values().map(Entry::snapshot).collect()
+        let performances = lock(&self.performances);
+        lock(&self.entries).values().map(|entry| entry.snapshot(&performances)).collect()
     }
 
     /// Active nodes that serve exactly this model; `trusted` picks scorers or workers.
     pub fn serving(&self, model: &str, manifest_hash: Bytes32, trusted: bool) -> Vec<ServedBy> {
-        let entries = self.lock();
-        let active = entries.values().filter(|entry| {
-            entry.state == NodeState::Active && entry.registration.trusted == trusted
-        });
-        active.filter_map(|entry| entry.serving(model, manifest_hash)).collect()
+        let performances = lock(&self.performances);
+        let entries = lock(&self.entries);
+        let now = Instant::now();
+        let fit = entries
+            .values()
+            .filter(|entry| entry.registration.trusted == trusted && entry.takes_jobs(now));
+        fit.filter_map(|entry| entry.serving(model, manifest_hash, &performances)).collect()
     }
 
     /// Ends the session of a node, if it has one.
     pub fn close(&self, node: NodeId, code: CloseCode, reason: String) {
-        if let Some(entry) = self.lock().get(&node) {
+        if let Some(entry) = lock(&self.entries).get(&node) {
             let _ = entry.handle.close(code, reason);
         }
     }
 
     /// Marks a connected node as scorer or as worker, from its next job on.
     pub fn set_trusted(&self, node: NodeId, trusted: bool) {
-        if let Some(entry) = self.lock().get_mut(&node) {
+        if let Some(entry) = lock(&self.entries).get_mut(&node) {
             entry.registration.trusted = trusted;
         }
         self.wake();
@@ -142,19 +155,40 @@ impl Registry {
 
     /// Takes note of how a job went: milliseconds to the first token, then per token.
     pub fn observe_speed(&self, node: NodeId, first_token_ms: f64, ms_per_token: Option<f64>) {
-        if let Some(entry) = self.lock().get_mut(&node) {
-            Performance::observe(&mut entry.performance.first_token_ms, first_token_ms);
+        self.observe(node, |performance| {
+            Performance::observe(&mut performance.first_token_ms, first_token_ms);
             if let Some(value) = ms_per_token {
-                Performance::observe(&mut entry.performance.ms_per_token, value);
+                Performance::observe(&mut performance.ms_per_token, value);
             }
-        }
+        });
     }
 
     /// Takes note of whether an accepted job was finished.
     pub fn observe_finished(&self, node: NodeId, finished: bool) {
-        if let Some(entry) = self.lock().get_mut(&node) {
-            let value = if finished { 1.0 } else { 0.0 };
-            Performance::observe(&mut entry.performance.reliability, value);
+        let value = if finished { 1.0 } else { 0.0 };
+        self.observe(node, |performance| Performance::observe(&mut performance.reliability, value));
+    }
+
+    /// Leaves a node alone for a while that did not answer an offer.
+    pub fn rest(&self, node: NodeId) {
+        self.observe_finished(node, false);
+        if let Some(entry) = lock(&self.entries).get_mut(&node) {
+            entry.rests_until = Some(Instant::now() + REST_AFTER_SILENCE);
+        }
+    }
+
+    fn observe(&self, node: NodeId, note: impl FnOnce(&mut Performance)) {
+        let mut performances = lock(&self.performances);
+        if performances.len() >= PERFORMANCES_MAX {
+            performances.clear();
+        }
+        note(performances.entry(node).or_default());
+    }
+
+    /// Gives a node no new jobs while nothing is heard of it.
+    pub(super) fn set_suspect(&self, node: NodeId, suspect: bool) {
+        if let Some(entry) = lock(&self.entries).get_mut(&node) {
+            entry.suspect = suspect;
         }
     }
 
@@ -180,9 +214,10 @@ impl Registry {
             state: NodeState::Enrolled,
             reason: "waiting for its hello".into(),
             jobs,
-            performance: Performance::default(),
+            suspect: false,
+            rests_until: None,
         };
-        let older = self.lock().insert(node, entry);
+        let older = lock(&self.entries).insert(node, entry);
         if let Some(older) = older {
             let _ = older.handle.close(
                 CloseCode::Replaced,
@@ -194,7 +229,7 @@ impl Registry {
 
     /// Removes a session, unless a newer one has taken its place.
     pub(super) fn leave(&self, node: NodeId, epoch: u64) {
-        let mut entries = self.lock();
+        let mut entries = lock(&self.entries);
         if entries.get(&node).is_some_and(|entry| entry.epoch == epoch) {
             entries.remove(&node);
         }
@@ -204,14 +239,14 @@ impl Registry {
 
     /// Stores what the node says it serves.
     pub(super) fn greet(&self, node: NodeId, hello: Hello) {
-        if let Some(entry) = self.lock().get_mut(&node) {
+        if let Some(entry) = lock(&self.entries).get_mut(&node) {
             entry.hello = Some(hello);
         }
     }
 
     /// Moves a node to another state and tells it.
     pub(super) fn set_state(&self, node: NodeId, state: NodeState, reason: &str) {
-        if let Some(entry) = self.lock().get_mut(&node) {
+        if let Some(entry) = lock(&self.entries).get_mut(&node) {
             entry.state = state;
             entry.reason = reason.to_owned();
             let _ = entry.handle.state(state, reason.to_owned());
@@ -222,15 +257,20 @@ impl Registry {
     fn wake(&self) {
         self.changed.send_modify(|version| *version += 1);
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<NodeId, Entry>> {
-        // Nothing panics while it holds the lock; if it did, the map would still be whole.
-        self.entries.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics while it holds the lock; if it did, the map would still be whole.
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 impl Entry {
-    fn snapshot(&self) -> NodeSnapshot {
+    fn takes_jobs(&self, now: Instant) -> bool {
+        let rests = self.rests_until.is_some_and(|until| now < until);
+        self.state == NodeState::Active && !self.suspect && !rests
+    }
+
+    fn snapshot(&self, performances: &HashMap<NodeId, Performance>) -> NodeSnapshot {
         NodeSnapshot {
             node: self.registration.node,
             name: self.registration.name.clone(),
@@ -240,19 +280,24 @@ impl Entry {
             reason: self.reason.clone(),
             hello: self.hello.clone(),
             jobs: self.jobs.load(Ordering::Relaxed),
-            performance: self.performance,
+            performance: performances.get(&self.registration.node).copied().unwrap_or_default(),
             handle: self.handle.clone(),
         }
     }
 
-    fn serving(&self, model: &str, manifest_hash: Bytes32) -> Option<ServedBy> {
+    fn serving(
+        &self,
+        model: &str,
+        manifest_hash: Bytes32,
+        performances: &HashMap<NodeId, Performance>,
+    ) -> Option<ServedBy> {
         let hello = self.hello.as_ref()?;
         let served = hello
             .models
             .iter()
             .find(|served| served.id == model && served.manifest_hash == manifest_hash)?;
-        let snapshot = self.snapshot();
+        let snapshot = self.snapshot(performances);
         let slots_free = served.slots.saturating_sub(snapshot.jobs);
-        Some(ServedBy { snapshot, slots_free, context_length: served.context_length })
+        Some(ServedBy { snapshot, slots_free })
     }
 }

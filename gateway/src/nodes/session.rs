@@ -9,9 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use assay_protocol::{
-    CancelReason, CloseCode, FromNode, Hello, JobId, NodeState, Outcome, ToNode, limits,
-};
+use assay_protocol::{CancelReason, CloseCode, FromNode, Hello, JobId, NodeState, ToNode, limits};
 use tokio::{
     sync::mpsc,
     time::{MissedTickBehavior, interval},
@@ -21,15 +19,17 @@ use tracing::{info, warn};
 use super::{
     conduct::{Conduct, Effect, Violation},
     handle::{Command, JobNews, LostReason, NewsDesk, NodeHandle, NodeNews},
-    login::Login,
+    login::{self, Login},
     socket::{Incoming, Socket, WriteFailed},
 };
 use crate::app::App;
 
 /// How often silence, cancels and the frame budget are looked at.
-const TICK: Duration = Duration::from_secs(1);
+const TICK: Duration = Duration::from_millis(250);
 /// Frames a second that a session may send besides those of its jobs.
 const FRAMES_PER_SECOND_BASE: u32 = 20;
+/// Seconds' worth of frames that may come at once: after a pause on either side they pile up.
+const FRAMES_BURST_SECONDS: u32 = 5;
 
 /// Everything that can happen to a session.
 enum Event {
@@ -53,6 +53,7 @@ pub(super) async fn run(app: App, socket: Socket, login: Login) {
     let (handle, inbox) = NodeHandle::new(node);
     let jobs = Arc::new(AtomicU32::new(0));
     app.nodes.enter(login.registration.clone(), login.identity.epoch, handle, jobs.clone());
+    login::check_standing(&app, node).await;
     let mut session = Session {
         conduct: Conduct::new(login.identity.clone()),
         login,
@@ -61,6 +62,7 @@ pub(super) async fn run(app: App, socket: Socket, login: Login) {
         jobs,
         last_frame: Instant::now(),
         frames: 0,
+        frames_paid: Instant::now(),
         lost: LostReason::Disconnected,
         app,
     };
@@ -76,8 +78,9 @@ struct Session {
     cancelled: HashMap<JobId, Instant>,
     jobs: Arc<AtomicU32>,
     last_frame: Instant,
-    /// Frames since the last tick.
+    /// Frames that the passing of time has not paid for yet.
     frames: u32,
+    frames_paid: Instant,
     lost: LostReason,
 }
 
@@ -140,13 +143,15 @@ impl Session {
     fn count_frame(&mut self) -> Result<(), End> {
         self.last_frame = Instant::now();
         self.frames += 1;
-        let jobs = self.conduct.jobs().max(1);
-        let budget = FRAMES_PER_SECOND_BASE + limits::FRAMES_PER_JOB_PER_SECOND_MAX * jobs;
-        // A tick may come late, so two seconds' worth is the line.
-        if self.frames > 2 * budget {
+        if self.frames > FRAMES_BURST_SECONDS * self.frames_per_second() {
             return Err(End::violation(Violation::TooManyFrames));
         }
         Ok(())
+    }
+
+    fn frames_per_second(&self) -> u32 {
+        let jobs = self.conduct.jobs().max(1);
+        FRAMES_PER_SECOND_BASE + limits::FRAMES_PER_JOB_PER_SECOND_MAX * jobs
     }
 
     fn greet(&mut self, hello: Hello) {
@@ -212,14 +217,20 @@ impl Session {
                     CloseCode::Banned => LostReason::Banned,
                     _ => LostReason::Replaced,
                 };
-                return Err(End::close(code, &reason, None, lost));
+                let retry_after = (code == CloseCode::Shutdown)
+                    .then_some(Duration::from_millis(limits::RECONNECT_MS_MIN));
+                return Err(End::close(code, &reason, retry_after, lost));
             }
         };
         socket.send(&frame).await.map_err(|WriteFailed| End::Gone(LostReason::Disconnected))
     }
 
     fn tick(&mut self) -> Result<(), End> {
-        self.frames = 0;
+        let paid = self.frames_paid.elapsed().as_millis() * u128::from(self.frames_per_second());
+        self.frames = self.frames.saturating_sub(u32::try_from(paid / 1_000).unwrap_or(u32::MAX));
+        self.frames_paid = Instant::now();
+        let silent = self.last_frame.elapsed() > Duration::from_millis(limits::SUSPECT_MS);
+        self.app.nodes.set_suspect(self.login.identity.node, silent);
         if self.last_frame.elapsed() > Duration::from_millis(limits::DEAD_MS) {
             return Err(End::close(
                 CloseCode::Silent,
@@ -264,6 +275,15 @@ impl Session {
         self.cancelled.remove(&job);
     }
 
+    /// Takes the node out of the registry and tells the owners of its jobs.
+    fn leave(&mut self) {
+        let node = self.login.identity.node;
+        self.app.nodes.leave(node, self.login.identity.epoch);
+        for (job, desk) in self.desks.drain() {
+            let _ = desk.try_send(NodeNews { node, job, news: JobNews::Lost(self.lost) });
+        }
+    }
+
     async fn finish(&mut self, end: End, mut socket: Socket) {
         let node = self.login.identity.node;
         match end {
@@ -274,15 +294,9 @@ impl Session {
                     retry_after.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
                 if let LostReason::Violation(_) = lost {
                     metrics::counter!("assay_node_violations_total").increment(1);
-                    for job in self.desks.keys() {
-                        let outcome = ToNode::Outcome {
-                            job: *job,
-                            outcome: Outcome::Violation,
-                            reason: reason.clone(),
-                        };
-                        let _ = socket.send(&outcome).await;
-                    }
                 }
+                // First those who wait for the node, then the node itself.
+                self.leave();
                 let _ = socket.send(&ToNode::Close { code, reason, retry_after_ms }).await;
             }
             End::Gone(lost) => {
@@ -296,11 +310,7 @@ impl Session {
 impl Drop for Session {
     /// Runs however the session ended: nobody waits for a node that is gone.
     fn drop(&mut self) {
-        let node = self.login.identity.node;
-        self.app.nodes.leave(node, self.login.identity.epoch);
-        for (job, desk) in self.desks.drain() {
-            let _ = desk.try_send(NodeNews { node, job, news: JobNews::Lost(self.lost) });
-        }
+        self.leave();
     }
 }
 

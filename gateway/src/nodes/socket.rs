@@ -4,12 +4,8 @@ use std::time::Duration;
 
 use assay_protocol::{FromNode, ToNode, limits};
 use axum::{
-    extract::{
-        State,
-        ws::{Message, WebSocket, WebSocketUpgrade},
-    },
-    http::StatusCode,
-    response::{IntoResponse, Response},
+    extract::ws::{Message, WebSocket, WebSocketUpgrade},
+    response::Response,
 };
 use futures_util::StreamExt;
 use tokio::time::timeout;
@@ -22,13 +18,14 @@ const WRITE_WAIT: Duration = Duration::from_secs(5);
 const READ_BUFFER_BYTES: usize = 4 * 1024;
 const WRITE_BUFFER_BYTES_MAX: usize = limits::TO_NODE_MESSAGE_BYTES_MAX + 256 * 1024;
 
-/// `GET /node/v1/connect`: a node comes in. It must log in within five seconds.
-pub async fn connect(State(app): State<App>, upgrade: WebSocketUpgrade) -> Response {
-    let Some(unauthenticated) = login::admit() else {
-        return (StatusCode::SERVICE_UNAVAILABLE, "too many connections wait for their log-in")
-            .into_response();
-    };
-    upgrade
+/// Too many connections wait for their log-in already.
+#[derive(Debug)]
+pub struct TooManyWaiting;
+
+/// A node comes in. It must log in within five seconds.
+pub fn accept(app: App, upgrade: WebSocketUpgrade) -> Result<Response, TooManyWaiting> {
+    let unauthenticated = login::admit().ok_or(TooManyWaiting)?;
+    let upgraded = upgrade
         .max_message_size(limits::TO_GATEWAY_MESSAGE_BYTES_MAX)
         .max_frame_size(limits::TO_GATEWAY_MESSAGE_BYTES_MAX)
         .read_buffer_size(READ_BUFFER_BYTES)
@@ -43,7 +40,8 @@ pub async fn connect(State(app): State<App>, upgrade: WebSocketUpgrade) -> Respo
             };
             // A panic in one session must not take the others along; the tracker waits for it.
             let _ = tasks.spawn(session).await;
-        })
+        });
+    Ok(upgraded)
 }
 
 /// A connection that speaks frames.

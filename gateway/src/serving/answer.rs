@@ -44,6 +44,11 @@ impl<'a> Answer<'a> {
         self.release.is_stopped().then(|| self.ids().len())
     }
 
+    /// Whether the client was told that its answer is whole.
+    pub(super) fn is_done(&self) -> bool {
+        self.done
+    }
+
     /// Takes more agreed ids, which go on from those before.
     pub(super) fn advance(&mut self, agreed: &[TokenId]) {
         let text = self.release.advance(agreed);

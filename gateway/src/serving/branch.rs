@@ -90,6 +90,11 @@ impl Branch {
         matches!(self.stage, Stage::Writing | Stage::Complete(_))
     }
 
+    /// Whether it was cut for breaking the protocol: nothing that it said counts.
+    pub(crate) fn is_violator(&self) -> bool {
+        matches!(self.stage, Stage::Lost(Outcome::Violation, _))
+    }
+
     /// Tokens that it was handed.
     pub(crate) fn prefix_tokens(&self) -> usize {
         self.prefix_tokens

@@ -107,6 +107,8 @@ pub enum ServeError {
     ShuttingDown,
     #[error("the gateway's store does not answer")]
     Store,
+    #[error("the gateway made a mistake; nothing was charged")]
+    Internal,
 }
 
 /// Opens the thread between a job and its client. The channel holds a whole answer, so a client that

@@ -15,9 +15,13 @@ mod round;
 pub mod settings;
 mod settle;
 
-use std::time::{Duration, Instant};
+use std::{
+    panic::AssertUnwindSafe,
+    time::{Duration, Instant},
+};
 
 use assay_protocol::{Bytes32, JobId, Sampling, TokenId};
+use futures_util::FutureExt;
 use tokio::sync::OwnedSemaphorePermit;
 
 use assay_verifier::Rule;
@@ -56,10 +60,19 @@ pub struct Question<'a> {
 }
 
 /// Takes a request. An error is one that needs no money to be known; all others are events.
-pub fn serve_request(app: &App, caller: &Caller, request: ChatJob) -> Result<Delivery, ServeError> {
-    let job = Job::prepare(app, request)?;
+pub async fn serve_request(
+    app: &App,
+    caller: &Caller,
+    request: ChatJob,
+) -> Result<Delivery, ServeError> {
     let running =
         app.jobs_running.clone().try_acquire_owned().map_err(|_| ServeError::Overloaded)?;
+    // A long prompt takes a while to tokenize; other requests must not wait for it.
+    let preparing = {
+        let app = app.clone();
+        app.tasks.clone().spawn_blocking(move || Job::prepare(&app, request))
+    };
+    let job = preparing.await.map_err(|_| ServeError::Internal)??;
     let created_s = crate::clock::now_ms() / 1_000;
     let (outlet, delivery) = delivery::open(job.id, created_s, job.prompt_tokens(), job.max_tokens);
     app.tasks.spawn(run(app.clone(), *caller, job, outlet, running));
@@ -71,7 +84,9 @@ async fn run(app: App, caller: Caller, job: Job, outlet: Outlet, _running: Owned
     if let Err(error) = settle::hold(&app, &caller, &job).await {
         return outlet.failed(error);
     }
-    let ending = answer(&app, &caller, &job, &outlet).await;
+    // A panic is a bug, but not one that may keep a client's money held.
+    let ending = AssertUnwindSafe(answer(&app, &job, &outlet)).catch_unwind().await;
+    let ending = ending.unwrap_or_else(|_| Ending::default().failed(ServeError::Internal));
     let failure = ending.failure.clone();
     settle::end(&app, &job, ending).await;
     if let Some(error) = failure {
@@ -80,10 +95,10 @@ async fn run(app: App, caller: Caller, job: Job, outlet: Outlet, _running: Owned
 }
 
 /// Rounds of fresh nodes until one answer is accepted, the client leaves or nobody is left to ask.
-async fn answer(app: &App, caller: &Caller, job: &Job, outlet: &Outlet) -> Ending {
+async fn answer(app: &App, job: &Job, outlet: &Outlet) -> Ending {
     let deadline = Instant::now() + Duration::from_millis(app.config.serving.job_deadline_ms);
     let mut answer = Answer::new(job, outlet);
-    let mut owners_taken = vec![caller.account];
+    let mut owners_taken = Vec::new();
     let mut ending = Ending::default();
     for number in 1..=app.config.serving.rounds_max {
         answer.begin_round(job);
@@ -99,6 +114,7 @@ async fn answer(app: &App, caller: &Caller, job: &Job, outlet: &Outlet) -> Endin
         {
             Ok(written) => written,
             Err(error) => {
+                round.observe(app);
                 let parts = judgement::undecided(number, &round.branches);
                 return ending.with(number, round.asked, parts).failed(error);
             }
@@ -110,7 +126,8 @@ async fn answer(app: &App, caller: &Caller, job: &Job, outlet: &Outlet) -> Endin
         match (written, judged.accepted) {
             (Written::Whole, Some(accepted)) => return deliver(job, ending, answer, accepted),
             (Written::ClientLeft, _) => return ending.cancelled(answer.tokens()),
-            (Written::Whole, None) if judged.contradicted => {
+            // What the client was told is whole cannot be gone on from.
+            (Written::Whole, None) if judged.contradicted || answer.is_done() => {
                 return ending.failed(ServeError::Contradicted);
             }
             (Written::Whole, None) => owners_taken = round.into_owners_taken(),
@@ -134,8 +151,7 @@ fn nodes_min(app: &App, job: &Job, round: u8) -> usize {
 /// model is asked anyway. Until there is a verdict, two strangers who collude must not end an answer.
 fn finish_early(app: &App, round: &Round<'_>, answer: &mut Answer<'_>) {
     let is_scored =
-        round.is_short() || judgement::is_audited(app, &round.case(answer, Written::Whole));
-    let is_scored = is_scored && scorer::is_available(app, round.job.question());
+        (round.is_short() || round.is_audited()) && scorer::is_available(app, round.job.question());
     if is_scored || round.job.policy.score_always {
         return;
     }

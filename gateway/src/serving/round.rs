@@ -25,14 +25,14 @@ use crate::{
         JobNews, LostReason, NodeNews,
         handle::{NewsDesk, news_desk},
     },
-    verification::judgement::Case,
+    verification::judgement::{self, Case},
 };
 
 pub(super) use agreeing::{Agreement, OWNERS_TO_AGREE};
 pub(super) use placing::Placed;
 
 /// After a client left, its nodes get this long to sign what they had written.
-const LEFT_WAIT: Duration = Duration::from_millis(limits::CANCEL_MS_MAX + 200);
+const LEFT_WAIT: Duration = Duration::from_millis(limits::CANCEL_MS_MAX + 500);
 
 /// A round in progress.
 #[derive(Debug)]
@@ -51,6 +51,8 @@ pub(super) struct Round<'a> {
     place_until: Instant,
     /// When the others have had time enough, once two complete answers agree.
     stragglers_until: Option<Instant>,
+    /// Whether the model is asked although two agree; drawn once, when they do.
+    audited: Option<bool>,
     deadline: Instant,
     waits: Waits,
     desk: NewsDesk,
@@ -99,6 +101,7 @@ impl<'a> Round<'a> {
             busy_owners: 0,
             place_until: deadline,
             stragglers_until: None,
+            audited: None,
             deadline,
             waits,
             desk,
@@ -117,9 +120,12 @@ impl<'a> Round<'a> {
             self.release_agreed(answer);
             if self.stragglers_until.is_none() && self.agreement(answer).is_some() {
                 self.stragglers_until = Some(self.straggler_deadline());
+                let case = self.case(answer, Written::Whole);
+                self.audited = Some(judgement::is_audited(self.app, &case));
                 agreed(self, answer);
             }
-            if self.live() < OWNERS_TO_AGREE.min(self.job.policy.nodes) && self.asked > 1 {
+            let too_few = self.live() < OWNERS_TO_AGREE.min(self.job.policy.nodes);
+            if too_few && self.asked > 1 && answer.stopped_at().is_none() {
                 self.recruit(OWNERS_TO_AGREE, answer.tokens());
             }
             self.start_accepted(answer);
@@ -134,6 +140,7 @@ impl<'a> Round<'a> {
                     self.hear_last_words().await;
                     return Ok(Written::ClientLeft);
                 }
+                Event::Shutdown if self.stragglers_until.is_some() => self.drop_stragglers(),
                 Event::Shutdown => return Err(self.abandon(ServeError::ShuttingDown)),
             }
         }
@@ -153,8 +160,14 @@ impl<'a> Round<'a> {
             branches: &self.branches,
             cut: if left { Some(answer.ids().len()) } else { answer.stopped_at() },
             released: answer.sent(),
+            audited: self.audited,
             deadline: self.deadline,
         }
+    }
+
+    /// Whether the model is asked although two agree, as far as that is drawn.
+    pub(super) fn is_audited(&self) -> bool {
+        self.audited.unwrap_or(false)
     }
 
     /// Whether fewer owners were there than the policy wants, so that agreement alone does not do.
@@ -217,7 +230,7 @@ impl<'a> Round<'a> {
     /// Lets go of everybody whose time is over.
     fn expire(&mut self) -> Result<(), ServeError> {
         let now = Instant::now();
-        if now >= self.deadline {
+        if now >= self.deadline && self.stragglers_until.is_none() {
             return Err(self.abandon(ServeError::Timeout));
         }
         let waits = self.waits;
@@ -226,20 +239,28 @@ impl<'a> Round<'a> {
             let silent = branch.stage == Stage::Offered && late(branch);
             if silent {
                 let _ = branch.handle.withdraw(self.job.id);
+                self.app.nodes.rest(branch.node());
             }
             !silent
         });
-        let stragglers_over = self.stragglers_until.is_some_and(|until| until <= now);
         for branch in self.branches.iter_mut().filter(|branch| branch.stage == Stage::Writing) {
             if late(branch) {
                 let _ = branch.handle.cancel(self.job.id, CancelReason::TooSlow);
                 branch.lose(Outcome::Left, "no token came for too long");
-            } else if stragglers_over {
-                let _ = branch.handle.cancel(self.job.id, CancelReason::NotNeeded);
-                branch.lose(Outcome::Cancelled, "two equal answers were complete long before");
             }
         }
+        if self.stragglers_until.is_some_and(|until| until <= now) {
+            self.drop_stragglers();
+        }
         Ok(())
+    }
+
+    /// Goes on without those who are not done, now that two complete answers agree.
+    fn drop_stragglers(&mut self) {
+        self.call_off(CancelReason::NotNeeded);
+        for branch in self.branches.iter_mut().filter(|branch| branch.stage == Stage::Writing) {
+            branch.lose(Outcome::Cancelled, "two equal answers were complete long before");
+        }
     }
 
     async fn event(&mut self, answer: &Answer<'_>) -> Event {
@@ -269,6 +290,9 @@ impl<'a> Round<'a> {
                 Ok(news) => self.take(news),
                 Err(_) => break,
             }
+        }
+        for branch in self.branches.iter_mut().filter(|branch| branch.stage == Stage::Writing) {
+            branch.lose(Outcome::Left, "did not stop within a second of being called off");
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use assay_ledger::{AccountId, Nano, PayRules, Settlement, payout};
-use assay_protocol::Outcome;
+use assay_protocol::{JobId, Outcome};
 use tracing::{error, info, warn};
 
 use super::{
@@ -154,15 +154,25 @@ pub(super) async fn hold(app: &App, caller: &Caller, job: &Job) -> Result<(), Se
         hold: job.quote.highest(),
         created_ms: clock::now_ms(),
     };
-    db::jobs::open(&app.db, &new).await.map_err(|error| match error {
-        OpenJobError::InsufficientCredit { available, needed } => {
-            ServeError::InsufficientCredit { available, needed }
+    match db::jobs::open(&app.db, &new).await {
+        Ok(()) => Ok(()),
+        Err(OpenJobError::InsufficientCredit { available, needed }) => {
+            Err(ServeError::InsufficientCredit { available, needed })
         }
-        other => {
-            error!(job = %job.id, error = %other, "hold not stored");
-            ServeError::Store
+        Err(error) => {
+            error!(job = %job.id, %error, "hold not stored, or not known to be");
+            // It may have been stored all the same: then it is given back.
+            let reason = "the hold could not be confirmed; nothing was charged";
+            let end = given_back(job.id, job.quote.highest(), reason);
+            match db::jobs::end(&app.db, &end).await {
+                Ok(()) | Err(db::DbError::NotFound(_)) => {}
+                Err(error) => {
+                    warn!(job = %job.id, %error, "a hold may be open until the next start")
+                }
+            }
+            Err(ServeError::Store)
         }
-    })
+    }
 }
 
 /// Ends the hold, and tells the nodes how the job ended for them.
@@ -201,20 +211,25 @@ pub(crate) async fn recover(app: &App) -> Result<(), db::DbError> {
         }
         for job in open {
             warn!(job = %job.id, "job was cut off by a stop of the gateway; its hold is given back");
-            let end = JobEnd {
-                id: job.id,
-                state: JobState::Failed,
-                finish: None,
-                completion_tokens: 0,
-                rounds: 0,
-                charge: Settlement::nothing(job.hold),
-                reason: "the gateway stopped in the middle of the job; nothing was charged".into(),
-                verdict: None,
-                ended_ms: clock::now_ms(),
-                nodes: Vec::new(),
-            };
-            db::jobs::end(&app.db, &end).await?;
+            let reason = "the gateway stopped in the middle of the job; nothing was charged";
+            db::jobs::end(&app.db, &given_back(job.id, job.hold, reason)).await?;
         }
+    }
+}
+
+/// The end of a job that came to nothing.
+fn given_back(id: JobId, held: Nano, reason: &str) -> JobEnd {
+    JobEnd {
+        id,
+        state: JobState::Failed,
+        finish: None,
+        completion_tokens: 0,
+        rounds: 0,
+        charge: Settlement::nothing(held),
+        reason: reason.to_owned(),
+        verdict: None,
+        ended_ms: clock::now_ms(),
+        nodes: Vec::new(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! "Why was I (not) paid?": a sentence for the operator, and the evidence that it rests on.
 
-use assay_protocol::Outcome;
+use assay_protocol::{NodeId, Outcome};
 use assay_verifier::{Answer, FaultKind, Rules, SpotCheck, check_structure};
 use serde_json::json;
 
@@ -18,6 +18,7 @@ pub(super) fn explain(
     answers: &[Answer],
     rules: &Rules,
     check: Option<&SpotCheck>,
+    scorer: Option<NodeId>,
 ) -> Explanation {
     let equal = answers
         .iter()
@@ -62,6 +63,7 @@ pub(super) fn explain(
         "largest_margin": check.map(SpotCheck::largest_margin),
         "margin_allowed": rules.tau_gap,
         "first_fault": fault,
+        "scorer": scorer,
     });
     Explanation { reason, evidence: evidence.to_string() }
 }

@@ -37,6 +37,8 @@ pub(crate) struct Case<'a> {
     pub(crate) cut: Option<usize>,
     /// What the client has been sent already.
     pub(crate) released: &'a [TokenId],
+    /// Whether the model is asked although all agree, if that was drawn already.
+    pub(crate) audited: Option<bool>,
     /// When the job is given up.
     pub(crate) deadline: Instant,
 }
@@ -82,7 +84,7 @@ pub(crate) struct Part {
 pub(crate) async fn decide(app: &App, case: &Case<'_>) -> Judgement {
     let told = case.branches.iter().map(|branch| branch.answer(case.cut)).collect::<Vec<_>>();
     let answers: Vec<Answer> = told.iter().flatten().cloned().collect();
-    let audited = is_audited(app, case);
+    let audited = case.audited.unwrap_or_else(|| is_audited(app, case));
     let mut findings = Findings::default();
     let mut scorer = Scorer::Available;
     let verdict = loop {
@@ -141,13 +143,19 @@ pub(crate) fn undecided(round: u8, branches: &[Branch]) -> Vec<Part> {
 #[derive(Debug, Default)]
 struct Findings {
     checks: Vec<SpotCheck>,
+    /// Who found it, in the same order.
+    scorers: Vec<NodeId>,
 }
 
 impl Findings {
     /// Scores these answers at once. False when one could not be scored in time.
     async fn score(&mut self, app: &App, case: &Case<'_>, open: &[&Answer]) -> bool {
+        // A scorer that is merely busy is worth all the time of the job: audits must not be starved.
         let wait = Duration::from_millis(app.config.serving.scorer_wait_ms);
-        let until = case.deadline.min(Instant::now() + wait);
+        let until = match scorer::is_available(app, case.question) {
+            true => case.deadline,
+            false => case.deadline.min(Instant::now() + wait),
+        };
         let scores =
             open.iter().map(|answer| scorer::score(app, case.question, &answer.ids, until));
         let mut all = true;
@@ -162,6 +170,7 @@ impl Findings {
         match spot_check(answer, score.positions, &case.rules, draw) {
             Ok(check) => {
                 self.checks.push(check);
+                self.scorers.push(score.scorer);
                 true
             }
             Err(error) => {
@@ -174,11 +183,20 @@ impl Findings {
     fn of(&self, answer: &Answer) -> Option<&SpotCheck> {
         self.checks.iter().find(|check| check.is_of(answer))
     }
+
+    fn scorer_of(&self, answer: &Answer) -> Option<NodeId> {
+        let index = self.checks.iter().position(|check| check.is_of(answer))?;
+        self.scorers.get(index).copied()
+    }
 }
 
 /// Agreed answers are checked too, with a chance that falls as trust grows; a colluding pair must not
 /// know when. Drawn after an answer is in, so nobody can wait for a job that is not audited.
 pub(crate) fn is_audited(app: &App, case: &Case<'_>) -> bool {
+    // Nobody who is still here answers for a prefix that was handed over.
+    if case.branches.iter().any(|branch| branch.is_live() && branch.prefix_tokens() > 0) {
+        return true;
+    }
     let model = &case.question.model.text.manifest.id;
     let answers =
         || case.branches.iter().filter_map(|branch| Some((branch, branch.whole(case.cut)?)));
@@ -242,7 +260,8 @@ fn judged_part(
 ) -> Part {
     let check = findings.of(answer);
     let fault = check.and_then(|check| check.first_fault(answer));
-    let explanation = explain(outcome, answer, answers, &case.rules, check);
+    let scorer = findings.scorer_of(answer);
+    let explanation = explain(outcome, answer, answers, &case.rules, check, scorer);
     let learnt = match (outcome, check) {
         (Outcome::FailedStructure, _) => Some(Check::Failed),
         _ if fault.is_some() => Some(Check::Failed),

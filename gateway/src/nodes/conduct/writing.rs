@@ -113,6 +113,9 @@ impl Writing {
         if own > self.ids.len() || (!whole && !told) {
             return Err(Violation::WrongCount);
         }
+        if self.unsigned.iter().any(|(at, ..)| *at <= count) {
+            return Err(Violation::Unsigned);
+        }
         let chain = self.from.clone().extended(&self.ids[..own]);
         let mut logits_hash = LogitsHash::default();
         self.logits[..own].iter().for_each(|logit| logits_hash.push(*logit));

@@ -33,8 +33,9 @@ impl Round<'_> {
             return;
         }
         let released = answer.ids();
+        let heard = self.branches.iter().filter(|branch| !branch.is_violator());
         let branches: Vec<(OwnerId, &[TokenId])> =
-            self.branches.iter().map(|b| (OwnerId(b.owner.0), &b.ids[..])).collect();
+            heard.map(|branch| (OwnerId(branch.owner.0), &branch.ids[..])).collect();
         let agreed = assay_verifier::agreed_prefix(&branches, released);
         let Some(agreed) = agreed else { return };
         let is_end = |id: &TokenId| self.job.model.text.is_end(*id);
@@ -70,6 +71,7 @@ impl Round<'_> {
         let now = Instant::now();
         let longest = self.branches.iter().map(Branch::elapsed_ms).max().unwrap_or(0);
         let half = Duration::from_millis(longest.unsigned_abs() / 2);
-        now + half.max(Duration::from_millis(self.app.config.serving.straggler_ms))
+        let wait = half.max(Duration::from_millis(self.app.config.serving.straggler_ms));
+        self.deadline.min(now + wait)
     }
 }
