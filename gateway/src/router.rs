@@ -6,7 +6,7 @@ use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
     middleware,
-    response::{IntoResponse, Response},
+    response::{IntoResponse, Redirect, Response},
     routing::get,
 };
 use tower_http::catch_panic::CatchPanicLayer;
@@ -63,6 +63,7 @@ pub fn router(app: &App) -> Routes<impl Fn() + Send + use<>> {
     let rates = Rates::of(&app.config.rate_limit);
     let (routes, document) = table(Some(&rates)).split_for_parts();
     let router = routes
+        .route("/", get(async || Redirect::temporary("/docs/")))
         .route("/node/v1/connect", get(connect::connect))
         .merge(SwaggerUi::new("/docs").url("/openapi.json", finished(document)))
         .fallback(unknown_url)

@@ -11,7 +11,7 @@ use crate::{
     Agent, Config, Identity, Slots,
     config::{EXAMPLE, LogFormat, ModelSection, ProviderName},
     enrol::{Enrolment, enrol},
-    hardware,
+    hardware, identity,
     shutdown::{Shutdown, on_signals},
 };
 
@@ -123,6 +123,8 @@ pub fn main() -> anyhow::Result<()> {
 }
 
 fn run(config: &Config) -> anyhow::Result<()> {
+    // Two agents with one identity would push each other out for ever.
+    let _alone = identity::lock(&config.data_folder())?;
     let identity = Identity::load(&config.data_folder())?;
     ensure!(
         !config.models.is_empty(),

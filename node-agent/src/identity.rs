@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 const KEY_FILE: &str = "node.key";
 const IDENTITY_FILE: &str = "identity.json";
+const LOCK_FILE: &str = "node.lock";
 
 /// An enrolled node.
 #[derive(Clone, Debug)]
@@ -30,6 +31,8 @@ pub struct Identity {
 pub enum IdentityError {
     #[error("{} holds no identity: run `node-agent enrol` first", .0.display())]
     NotEnrolled(PathBuf),
+    #[error("another agent is running with the data folder {}", .0.display())]
+    InUse(PathBuf),
     #[error("{}: {problem}", path.display())]
     Unreadable { path: PathBuf, problem: String },
     #[error("{}: {source}", path.display())]
@@ -71,6 +74,20 @@ impl Identity {
         let mut text = serde_json::to_string_pretty(&enrolled).expect("three texts are JSON");
         text.push('\n');
         write(&folder.join(IDENTITY_FILE), text.as_bytes(), 0o644)
+    }
+}
+
+/// Holds the folder for this process alone, until it ends however it ends.
+pub fn lock(folder: &Path) -> Result<fs::File, IdentityError> {
+    let path = folder.join(LOCK_FILE);
+    if !folder.exists() {
+        return Err(IdentityError::NotEnrolled(folder.to_path_buf()));
+    }
+    let file = fs::File::create(&path).map_err(at(&path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(IdentityError::InUse(folder.to_path_buf())),
+        Err(fs::TryLockError::Error(error)) => Err(at(&path)(error)),
     }
 }
 

@@ -85,6 +85,17 @@ impl Gateway {
         assert!(self.ready().await, "the gateway did not start again");
     }
 
+    /// A second `gateway serve` on the same data, on a port of its own. Whoever starts one expects it to end.
+    pub fn rival(&self) -> Process {
+        let listen = format!("127.0.0.1:{}", free_port());
+        let mut command = command(&self.folder, "serve");
+        Process::start(
+            "rival gateway",
+            &self.folder.join("rival.log"),
+            command.args(["--listen", &listen]),
+        )
+    }
+
     /// `gateway audit` on its data: whether it is clean, and what it says.
     pub fn audit(&self) -> (bool, String) {
         let output = command(&self.folder, "audit").output().expect("the audit runs");

@@ -21,7 +21,7 @@ const ANSWERS_KEPT_MAX: usize = 64;
 /// One engine, shared; its work runs on the runtime's blocking threads, one request at a time.
 #[derive(Debug)]
 pub struct Model {
-    pub served: ServedModel,
+    served: ServedModel,
     pub end_token: TokenId,
     pub vocab_size: u32,
     engine: Mutex<Engine>,
@@ -60,13 +60,18 @@ impl Model {
                 execution_provider: engine.execution_provider().to_owned(),
                 precision: engine.precision().to_owned(),
                 context_length: manifest.context_length,
-                slots: 8,
+                slots: 0,
             },
             end_token: manifest.end_tokens[0],
             vocab_size: manifest.vocab_size,
             engine: Mutex::new(engine),
             answers: Mutex::default(),
         }
+    }
+
+    /// What a node that takes this many jobs at once says of it.
+    pub fn served(&self, slots: u32) -> ServedModel {
+        ServedModel { slots, ..self.served.clone() }
     }
 
     /// The honest answer to a start.

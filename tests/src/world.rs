@@ -74,7 +74,7 @@ impl World {
 
     /// A scripted node that sends at this pace.
     pub async fn paced(&self, behaviour: Behaviour, pace: impl Into<Pace>) -> ScriptedNode {
-        let manners = Manners { behaviour, pace: pace.into() };
+        let manners = Manners { pace: pace.into(), ..behaviour.into() };
         self.scripted_of(self.operator().await, manners).await
     }
 
@@ -88,11 +88,16 @@ impl World {
 
     /// A scripted node that the gateway trusts to score.
     pub async fn scorer(&self) -> ScriptedNode {
+        self.paced_scorer(Pace::Free).await
+    }
+
+    /// A scorer that sends its scores at this pace.
+    pub async fn paced_scorer(&self, pace: impl Into<Pace>) -> ScriptedNode {
         let operator = self.operator().await;
         let identity = self.enrol(operator).await;
         self.admin.trust(identity.node).await;
-        let honest = Behaviour::Honest.into();
-        let node = ScriptedNode::connect(identity, operator, self.model.clone(), honest);
+        let manners = Manners { pace: pace.into(), ..Behaviour::Honest.into() };
+        let node = ScriptedNode::connect(identity, operator, self.model.clone(), manners);
         node.is_active().await;
         node
     }

@@ -217,9 +217,9 @@ impl From<ServeError> for ApiError {
             ServeError::Template(_) => {
                 Self::invalid(StatusCode::BAD_REQUEST, None, message).naming("messages")
             }
-            ServeError::NoNodes { .. } | ServeError::TooFewNodes { .. } => {
-                Self::unavailable(5, message)
-            }
+            ServeError::NoNodes { .. }
+            | ServeError::TooFewNodes { .. }
+            | ServeError::NoScorer { .. } => Self::unavailable(5, message),
             ServeError::NotVerified { .. } | ServeError::Contradicted => {
                 Self::new(StatusCode::BAD_GATEWAY, "server_error", Some("not_verified"), message)
             }

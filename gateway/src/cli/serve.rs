@@ -1,11 +1,12 @@
 //! `gateway serve`.
 
 use std::{
-    fs::{self, File},
+    fs::{DirBuilder, File},
+    os::unix::fs::DirBuilderExt,
     path::Path,
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -18,6 +19,9 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     telemetry::start_logging(&config.log)?;
     telemetry::start_metrics();
     let listen = config.gateway.listen;
+    if config.models.is_empty() {
+        bail!("no model is served: pass --model DIR, or name one under [[models]] in the settings");
+    }
     // Before anything is read or given back: another gateway may be at work with this very folder.
     let _alone = lock_folder(&config.gateway.data_dir)?;
     let listener =
@@ -38,7 +42,11 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
 
 /// Holds the data folder for this process alone, until it ends however it ends.
 fn lock_folder(folder: &Path) -> anyhow::Result<File> {
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .with_context(|| format!("cannot make {}", folder.display()))?;
     let path = folder.join("gateway.lock");
     let file = File::create(&path).with_context(|| format!("cannot open {}", path.display()))?;
     file.try_lock().with_context(|| {

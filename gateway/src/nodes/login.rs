@@ -37,7 +37,7 @@ pub(super) struct Login {
 }
 
 /// Why a log-in was turned down, as the node reads it.
-struct Refusal(CloseCode, &'static str);
+struct Refusal(CloseCode, String);
 
 /// A refusal that may be over soon is worth another try after this long.
 const RETRY_MS: u64 = 5_000;
@@ -58,14 +58,14 @@ pub(super) async fn log_in(app: &App, socket: &mut Socket) -> Option<Login> {
         }
         Ok(Some(Err(refusal))) => refusal,
         Ok(None) => return None,
-        Err(_) => Refusal(CloseCode::Silent, "no log-in came within five seconds"),
+        Err(_) => Refusal(CloseCode::Silent, "no log-in came within five seconds".into()),
     };
     warn!(reason = refusal.1, "node log-in refused");
     let retry_after_ms = match refusal.0 {
         CloseCode::Shutdown | CloseCode::Silent => Some(RETRY_MS),
         _ => None,
     };
-    let close = ToNode::Close { code: refusal.0, reason: refusal.1.to_owned(), retry_after_ms };
+    let close = ToNode::Close { code: refusal.0, reason: refusal.1, retry_after_ms };
     let _ = socket.send(&close).await;
     None
 }
@@ -79,16 +79,16 @@ async fn answer(app: &App, socket: &mut Socket) -> Option<Result<Login, Refusal>
         Incoming::Frame(frame) => frame.frame,
         Incoming::Closed => return None,
         Incoming::Alive | Incoming::Broken(_) => {
-            return Some(Err(Refusal(CloseCode::BadLogin, "expected a log-in frame")));
+            return Some(Err(Refusal(CloseCode::BadLogin, "expected a log-in frame".into())));
         }
     };
     let FromNodeFrame::Login { node, version, signature } = frame else {
-        return Some(Err(Refusal(CloseCode::BadLogin, "expected a log-in frame")));
+        return Some(Err(Refusal(CloseCode::BadLogin, "expected a log-in frame".into())));
     };
     if version != VERSION {
         return Some(Err(Refusal(
             CloseCode::VersionNotSpoken,
-            "this gateway speaks protocol version 1 only; update the node agent",
+            "this gateway speaks protocol version 1 only; update the node agent".into(),
         )));
     }
     Some(
@@ -110,22 +110,19 @@ async fn look_up(
         Ok(None) => {
             return Err(Refusal(
                 CloseCode::UnknownNode,
-                "this gateway does not know that node: enrol",
+                "this gateway does not know that node: enrol".into(),
             ));
         }
         Err(error) => {
             warn!(%node, %error, "node log-in could not read the store");
-            return Err(Refusal(CloseCode::Shutdown, "the gateway's store does not answer"));
+            return Err(Refusal(CloseCode::Shutdown, "the gateway's store does not answer".into()));
         }
     };
     if !signed_by(row.public_key) {
-        return Err(Refusal(CloseCode::BadLogin, "the signature is not of this node's key"));
+        return Err(Refusal(CloseCode::BadLogin, "the signature is not of this node's key".into()));
     }
     if row.is_banned() {
-        return Err(Refusal(
-            CloseCode::Banned,
-            "this node is banned; its operator sees the reason",
-        ));
+        return Err(Refusal(CloseCode::Banned, format!("this node is banned: {}", row.reason)));
     }
     if let Err(error) = db::nodes::set_last_seen(&app.db, node, clock::now_ms()).await {
         warn!(%node, %error, "last-seen time not stored");

@@ -93,8 +93,10 @@ pub enum ServeError {
     Template(String),
     #[error("no node serves `{model}` right now")]
     NoNodes { model: String },
-    #[error("too few independent nodes serve `{model}` right now")]
-    TooFewNodes { model: String },
+    #[error("`{model}` needs nodes of {needed} different owners for this request; {there} took it")]
+    TooFewNodes { model: String, there: usize, needed: usize },
+    #[error("risk `high` needs a scorer for `{model}`, and none is connected")]
+    NoScorer { model: String },
     #[error("no answer passed verification in {rounds} round(s); nothing was charged")]
     NotVerified { rounds: u8 },
     #[error("what was checked contradicts what had been sent; nothing was charged")]

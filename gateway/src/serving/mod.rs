@@ -73,6 +73,9 @@ pub async fn serve_request(
         app.tasks.clone().spawn_blocking(move || Job::prepare(&app, request))
     };
     let job = preparing.await.map_err(|_| ServeError::Internal)??;
+    if job.policy.score_always && !scorer::is_available(app, job.question()) {
+        return Err(ServeError::NoScorer { model: job.model.id().to_owned() });
+    }
     let created_s = crate::clock::now_ms() / 1_000;
     let (outlet, delivery) = delivery::open(job.id, created_s, job.prompt_tokens(), job.max_tokens);
     app.tasks.spawn(run(app.clone(), *caller, job, outlet, running));

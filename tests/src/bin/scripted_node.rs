@@ -47,7 +47,7 @@ async fn main() -> anyhow::Result<()> {
         0 => Pace::Free,
         ms => Pace::Each(Duration::from_millis(ms)),
     };
-    let manners = Manners { behaviour: cli.kind, pace };
+    let manners = Manners { pace, ..cli.kind.into() };
     loop {
         let (seen, heard) = watch::channel(Seen::default());
         let end = tokio::select! {

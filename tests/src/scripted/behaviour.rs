@@ -37,4 +37,10 @@ pub enum Behaviour {
     Stall,
     /// Refuses every offer.
     Refuse,
+    /// Answers no offer, neither way.
+    Silent,
+    /// Writes on whatever the gateway says: hears no finish and no cancel.
+    Deaf,
+    /// Sends no signature before the last one.
+    SkipSignature,
 }

@@ -24,16 +24,22 @@ pub use pace::{Gate, Pace};
 pub use seen::{Seen, Told};
 pub use session::{End, run};
 
+/// Enough that no story waits for a busy node unless it is about one.
+const SLOTS: u32 = 8;
+
 /// How a node acts.
 #[derive(Clone, Debug)]
 pub struct Manners {
     pub behaviour: Behaviour,
+    /// Of tokens; a scorer that is gated sends each set of scores as one.
     pub pace: Pace,
+    /// Jobs at once, as its hello says.
+    pub slots: u32,
 }
 
 impl From<Behaviour> for Manners {
     fn from(behaviour: Behaviour) -> Self {
-        Self { behaviour, pace: Pace::Free }
+        Self { behaviour, pace: Pace::Free, slots: SLOTS }
     }
 }
 

@@ -149,10 +149,15 @@ impl<'a> Session<'a> {
             ToNode::Start(Start::Score(start)) => self.score(start),
             ToNode::Finish { job, at } => {
                 self.note(|seen| seen.told.push(Told::Finish { at }));
-                self.end_at(job, at).await?;
+                if !self.is(Behaviour::Deaf) {
+                    self.end_at(job, at).await?;
+                }
             }
             ToNode::Cancel { job, reason } => {
                 self.note(|seen| seen.told.push(Told::Cancel(reason)));
+                if self.is(Behaviour::Deaf) {
+                    return Ok(());
+                }
                 self.accepted.remove(&job);
                 if let Some(sent) = self.running.get(&job).map(|running| running.writing.sent()) {
                     self.end_at(job, sent).await?;
@@ -169,7 +174,7 @@ impl<'a> Session<'a> {
     fn hello(&self) -> FromNodeFrame {
         FromNodeFrame::Hello(Hello {
             agent_version: env!("CARGO_PKG_VERSION").into(),
-            models: vec![self.model.served.clone()],
+            models: vec![self.model.served(self.manners.slots)],
             hardware: Hardware { cpu: "scripted".into(), cores: 1, accelerator: None },
         })
     }
@@ -177,7 +182,10 @@ impl<'a> Session<'a> {
     async fn offered(&mut self, offer: JobOffer) -> anyhow::Result<()> {
         self.note(|seen| seen.offers += 1);
         let job = offer.job;
-        if self.manners.behaviour == Behaviour::Refuse {
+        if self.is(Behaviour::Silent) {
+            return Ok(());
+        }
+        if self.is(Behaviour::Refuse) {
             let code = RefuseCode::Busy;
             return self.connection.send(FromNodeFrame::Refuse { job, code }).await;
         }
@@ -205,9 +213,11 @@ impl<'a> Session<'a> {
 
     fn score(&mut self, start: ScoreStart) {
         self.accepted.remove(&start.job);
-        let (model, sender) = (self.model.clone(), self.sender.clone());
+        let (model, sender, pace) =
+            (self.model.clone(), self.sender.clone(), self.manners.pace.clone());
         self.tasks.spawn(async move {
             let positions = model.score(&start).await;
+            pace.pass(1).await;
             // A session that is over needs no scores.
             let _ = sender.send((start.job, Work::Scored(positions))).await;
         });
@@ -241,8 +251,11 @@ impl<'a> Session<'a> {
         let Some(running) = self.running.get_mut(&job) else { return Ok(()) };
         let room = running.told.map_or(usize::MAX, |at| (at - running.writing.sent()) as usize);
         let taken = ids.len().min(room);
+        let skips = self.manners.behaviour == Behaviour::SkipSignature;
         for frame in running.writing.chunk(self.who, &ids[..taken], &logits[..taken]) {
-            self.connection.send(frame).await?;
+            if !(skips && matches!(frame, FromNodeFrame::Signed { .. })) {
+                self.connection.send(frame).await?;
+            }
         }
         self.seen.send_modify(|seen| seen.tokens_sent += u32::try_from(taken).expect("a chunk"));
         match self.running.get(&job).and_then(|running| running.told) {
@@ -272,6 +285,10 @@ impl<'a> Session<'a> {
         self.connection.send(writing.complete(self.who, finish, count)).await?;
         self.note(|seen| seen.completed += 1);
         Ok(())
+    }
+
+    fn is(&self, behaviour: Behaviour) -> bool {
+        self.manners.behaviour == behaviour
     }
 
     fn note(&self, note: impl FnOnce(&mut Seen)) {

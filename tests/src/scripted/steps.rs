@@ -61,7 +61,10 @@ pub(super) fn steps(behaviour: Behaviour, answer: Answer, start: &GenerateStart)
         | Behaviour::Edit
         | Behaviour::IgnoreSeed
         | Behaviour::Canned
-        | Behaviour::Refuse => vec![tokens(answer), Step::Complete(finish)],
+        | Behaviour::Refuse
+        | Behaviour::Silent
+        | Behaviour::Deaf
+        | Behaviour::SkipSignature => vec![tokens(answer), Step::Complete(finish)],
     }
 }
 

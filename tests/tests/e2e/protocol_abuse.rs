@@ -35,13 +35,22 @@ async fn a_node_whose_signature_does_not_hold_is_cut_and_its_job_goes_on() {
     is_cut(Behaviour::BadSignature).await;
 }
 
+#[tokio::test]
+async fn a_node_that_skips_the_signature_at_its_64th_token_is_cut_and_its_job_goes_on() {
+    is_cut_while_it_writes(Behaviour::SkipSignature, 80).await;
+}
+
 async fn is_cut(behaviour: Behaviour) {
+    is_cut_while_it_writes(behaviour, 12).await;
+}
+
+async fn is_cut_while_it_writes(behaviour: Behaviour, tokens: u32) {
     let world = World::new().await;
     let _scorer = world.scorer().await;
     let nodes = [world.honest().await, world.honest().await];
     let abuser = world.scripted(behaviour).await;
 
-    let ask = Ask::say("Tell me a story.").max_tokens(12);
+    let ask = Ask::say("Tell me a story.").endless(world.model.end_token).max_tokens(tokens);
     let answer = world.client.plain(&ask).await.expect("an answer");
     assert_undisturbed(&world, &ask, &answer).await;
 

@@ -140,3 +140,27 @@ async fn a_node_comes_back_by_itself_after_the_gateway_restarts_and_is_the_same_
     assert_paid(&world, &job, &[(&agents[0]).into(), (&agents[1]).into()], 2).await;
     world.finish().await;
 }
+
+#[tokio::test]
+async fn a_second_gateway_on_the_same_data_does_not_start_and_leaves_the_jobs_alone() {
+    let world = World::new().await;
+    let _scorer = world.scorer().await;
+    let (gates, nodes) = two_gated(&world).await;
+    let ask = long(&world, 60);
+    let mut stream = world.client.stream(&ask).await.expect("a stream");
+    stream.read_until(|text| !text.is_empty()).await;
+
+    let mut rival = world.gateway.rival();
+    assert!(!rival.end().await.success());
+    let folder = world.folder().join("data").display().to_string();
+    assert!(rival.log().contains(&folder), "it names what is taken:\n{}", rival.log());
+    assert_eq!(world.admin.job_now(&stream.job).await.state, "running");
+    assert!(world.admin.balance(world.account).await.held > 0, "the hold stands");
+
+    gates.iter().for_each(Gate::open);
+    let job = stream.job.clone();
+    assert!(stream.rest().await.done);
+    let job = world.admin.job(&job).await;
+    assert_paid(&world, &job, &[(&nodes[0]).into(), (&nodes[1]).into()], 2).await;
+    world.finish().await;
+}

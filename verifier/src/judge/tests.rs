@@ -181,6 +181,20 @@ fn the_winner_goes_on_from_what_the_client_has() {
 }
 
 #[test]
+fn a_lie_that_the_client_was_sent_is_never_gone_on_from() {
+    let lie = [7, 7, END];
+    let answers = said(&[&lie, &lie]);
+    let refuted = [check(&answers[0], &[(0, 50, 3.0)])];
+    let sent = |released| Setting { released, ..setting() };
+    let found = decide(&answers, &refuted, sent(&[7]));
+    assert_eq!(found.rule, Rule::ReleasedContradicted);
+    // What is refuted only after what was sent leaves that to go on from.
+    let refuted_later = [check(&answers[0], &[(1, 50, 3.0)])];
+    assert_eq!(decide(&answers, &refuted_later, sent(&[7])).rule, Rule::NonePassed);
+    assert_eq!(decide(&answers, &refuted, sent(&[])).rule, Rule::NonePassed);
+}
+
+#[test]
 fn who_continued_a_refuted_prefix_is_not_blamed_and_nothing_wins() {
     let continued = Answer { from: 1, ..answer(4, &A) };
     let also_wrong = Answer { from: 1, ..answer(5, &B) };

@@ -26,24 +26,23 @@ pub(super) fn job(job: &Value, names: &[(String, String)]) -> String {
 }
 
 fn ended(job: &Value) -> String {
-    let agreed = job["verdict"]["nodes_agreed"].as_i64().unwrap_or_default();
-    let asked = job["verdict"]["nodes_asked"].as_i64().unwrap_or_default();
+    let verdict = |key: &str| job["verdict"][key].as_i64().unwrap_or_default();
+    let equal = format!("{} of {} equal", verdict("nodes_agreed"), verdict("nodes_asked"));
+    let checked = match verdict("positions_checked") {
+        0 => String::new(),
+        positions => format!(", the model asked at {positions} positions"),
+    };
     let round = match job["rounds"].as_i64().unwrap_or_default() {
         0 | 1 => String::new(),
-        round => format!(" in round {round}"),
+        round => format!(", in round {round}"),
     };
     match (job["state"].as_str().unwrap_or("?"), job["verdict"]["rule"].as_str()) {
         ("succeeded", Some("agreement")) => {
-            format!("verified by agreement, {agreed} of {asked} equal{round}")
+            format!("verified by agreement, {equal}{checked}{round}")
         }
-        ("succeeded", Some("majority")) => {
-            format!("verified by majority, {agreed} of {asked} equal, and the model asked{round}")
-        }
-        ("succeeded", Some("spot_check")) => {
-            let checked = job["verdict"]["positions_checked"].as_i64().unwrap_or_default();
-            format!("verified by spot checks of the model at {checked} positions{round}")
-        }
-        ("succeeded", rule) => format!("verified ({}){round}", rule.unwrap_or("?")),
+        ("succeeded", Some("majority")) => format!("verified by majority, {equal}{checked}{round}"),
+        ("succeeded", Some("spot_checks")) => format!("verified by spot checks{checked}{round}"),
+        ("succeeded", rule) => format!("verified ({}){checked}{round}", rule.unwrap_or("?")),
         ("cancelled", _) => "the client left, charged for what it got".to_owned(),
         (state, _) => format!("{state}: {}", job["reason"].as_str().unwrap_or("?")),
     }
@@ -106,7 +105,8 @@ mod tests {
             &json!({
                 "id": "j1", "state": "succeeded", "prompt_tokens": 21, "completion_tokens": 9,
                 "cost_nano": 34_800, "reserve_nano": 0, "rounds": 1,
-                "verdict": { "rule": "majority", "nodes_asked": 3, "nodes_agreed": 2 },
+                "verdict": { "rule": "majority", "nodes_asked": 3, "nodes_agreed": 2,
+                    "positions_checked": 9 },
                 "nodes": [
                     { "node_id": "a", "role": "generate", "outcome": "agreed", "pay_nano": 16_530 },
                     { "node_id": "b", "role": "generate", "outcome": "failed_spot_check", "pay_nano": 0 },
@@ -116,7 +116,7 @@ mod tests {
         );
         assert_eq!(
             line,
-            "j1  verified by majority, 2 of 3 equal, and the model asked · 21 + 9 tokens · 0.0000348 credits \
+            "j1  verified by majority, 2 of 3 equal, the model asked at 9 positions · 21 + 9 tokens · 0.0000348 credits \
              · node-1 agreed, paid 0.00001653; cheat CAUGHT: the model contradicts its tokens, paid nothing"
         );
     }

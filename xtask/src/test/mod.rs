@@ -101,11 +101,12 @@ fn licences(stop: &Stop) -> anyhow::Result<Done> {
 /// By nextest where it is installed: a test in a process of its own can start and kill others.
 fn tests(names: &[String], stop: &Stop) -> anyhow::Result<Done> {
     let mut command = if works(&mut cargo(["nextest", "--version"])) {
-        let mut nextest = cargo(["nextest", "run", "--workspace"]);
+        let mut nextest = cargo(["nextest", "run", "--workspace", "--no-fail-fast"]);
         nextest.args(names);
         nextest
     } else {
-        let mut test = cargo(["test", "--workspace", "--lib", "--bins", "--tests", "--"]);
+        let mut test =
+            cargo(["test", "--workspace", "--no-fail-fast", "--lib", "--bins", "--tests", "--"]);
         test.args(names);
         test
     };

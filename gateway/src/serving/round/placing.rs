@@ -68,7 +68,7 @@ impl Round<'_> {
             return Err(self.abandon(match accepted {
                 _ if self.busy_owners > 0 => ServeError::Overloaded,
                 0 => ServeError::NoNodes { model },
-                _ => ServeError::TooFewNodes { model },
+                there => ServeError::TooFewNodes { model, there, needed: nodes_min },
             }));
         }
         self.asked = u32::try_from(accepted).unwrap_or(u32::MAX);
