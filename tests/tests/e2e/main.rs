@@ -14,6 +14,7 @@ mod openai_surface;
 mod ownership;
 mod postgres;
 mod protocol_abuse;
+mod proven_nodes;
 mod restarts;
 mod rounds;
 mod seeds;
