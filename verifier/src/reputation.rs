@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 mod beta;
 
-/// λ = 0.5^(1/200): a check counts half after 200 more.
+/// λ = 0.5^(1/200): a check counts half after 200 more of full weight. Evidence fades by `λ^weight`, so that checks
+/// that teach nothing do not wash out a failure either.
 pub const DECAY: f64 = 0.996_540_262_827_867_8;
 /// Correctness is this quantile of what the evidence allows, so that little evidence means little trust.
 pub const LOWER_QUANTILE: f64 = 0.05;
@@ -26,13 +27,14 @@ pub struct Evidence {
 impl Evidence {
     /// Adds a passed check; `weight` is what it teaches, 0 to 1 ([`pass_weight`]).
     pub fn record_pass(&mut self, weight: f64) {
-        self.decay();
-        self.passes += fraction(weight);
+        let weight = fraction(weight);
+        self.fade(weight);
+        self.passes += weight;
     }
 
     /// Adds a failed check.
     pub fn record_failure(&mut self) {
-        self.decay();
+        self.fade(1.0);
         self.failures += 1.0;
     }
 
@@ -47,10 +49,16 @@ impl Evidence {
         audit_probability(self.correctness())
     }
 
-    fn decay(&mut self) {
-        self.passes *= DECAY;
-        self.failures *= DECAY;
+    fn fade(&mut self, weight: f64) {
+        let kept = kept(weight);
+        self.passes *= kept;
+        self.failures *= kept;
     }
+}
+
+/// What is left of older evidence after a check of this weight, 0 to 1: `λ^weight`.
+pub fn kept(weight: f64) -> f64 {
+    libm::pow(DECAY, weight)
 }
 
 /// `clamp(5·(1 − C), 0.05, 1)`.
@@ -105,9 +113,15 @@ mod tests {
     fn old_checks_fade_by_half_in_two_hundred() {
         assert!((DECAY.powi(200) - 0.5).abs() < 1e-12);
         let mut node = evidence(0.0, 8.0);
-        (0..200).for_each(|_| node.record_pass(0.0));
+        (0..400).for_each(|_| node.record_pass(0.5));
         assert!((node.failures - 4.0).abs() < 1e-9);
-        assert_eq!(node.passes, 0.0);
+    }
+
+    #[test]
+    fn dust_washes_no_failure_off() {
+        let mut node = evidence(0.0, 8.0);
+        (0..100_000).for_each(|_| node.record_pass(0.0));
+        assert_eq!(node, evidence(0.0, 8.0));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What verified checks say of each node and model: decayed sums, as integers of a millionth.
 
 use assay_protocol::NodeId;
-use assay_verifier::reputation::Evidence;
+use assay_verifier::reputation::{self, Evidence};
 
 use super::{
     Db, DbError,
@@ -11,7 +11,7 @@ use super::{
 };
 
 statements! { "reputation";
-    // S = λS + pass, F = λF + fail; λ in parts per billion is $6.
+    // S = kept·S + pass, F = kept·F + fail; kept = λ^weight, in parts per billion, is $6.
     plain RECORD = "insert into reputation (node, model, passes_micro, failures_micro, updated_ms)
         values ($1, $2, $3, $4, $5)
         on conflict (node, model) do update set
@@ -22,8 +22,6 @@ statements! { "reputation";
         where node > $1 or (node = $1 and model > $2) order by node, model limit $3";
 }
 
-/// λ = 0.5^(1/200): a check counts half after 200 more.
-const DECAY_PER_BILLION: i64 = 996_540_263;
 /// Rows fetched at once by [`load_all`].
 const ROWS_PER_FETCH: i64 = 1000;
 
@@ -43,6 +41,13 @@ impl EvidenceDelta {
     )]
     pub fn passed(weight: f64) -> Self {
         Self { pass_micro: (weight.clamp(0.0, 1.0) * 1e6).round() as u32, fail_micro: 0 }
+    }
+
+    /// What is left of older evidence, in parts per billion.
+    #[expect(clippy::cast_possible_truncation, reason = "at most 10^9")]
+    fn kept_per_billion(self) -> i64 {
+        let weight = f64::from(self.pass_micro) + f64::from(self.fail_micro);
+        (reputation::kept(weight / 1e6) * 1e9).round() as i64
     }
 
     /// A failed check; all weigh the same.
@@ -75,7 +80,7 @@ pub(super) async fn record(
     at_ms: i64,
 ) -> Result<(), DbError> {
     let EvidenceDelta { pass_micro, fail_micro } = delta;
-    let args = args![node, model, pass_micro, fail_micro, at_ms, DECAY_PER_BILLION];
+    let args = args![node, model, pass_micro, fail_micro, at_ms, delta.kept_per_billion()];
     tx.execute(&RECORD, args).await?;
     Ok(())
 }
@@ -114,15 +119,23 @@ mod tests {
 
     #[test]
     fn the_store_forgets_as_the_verifier_does() {
-        let decay = (assay_verifier::reputation::DECAY * 1e9).round();
-        assert_eq!(decay, DECAY_PER_BILLION as f64);
-    }
-
-    #[test]
-    fn two_hundred_checks_halve_the_weight() {
-        let after =
-            (0..200).fold(1_000_000_000_i64, |sum, _| sum * DECAY_PER_BILLION / 1_000_000_000);
-        assert!((499_999_000..=500_000_000).contains(&after), "{after}");
+        let after = |delta: EvidenceDelta, checks: u32| {
+            let kept = delta.kept_per_billion();
+            (0..checks).fold(1_000_000_000_i64, |sum, _| sum * kept / 1_000_000_000)
+        };
+        for (delta, checks) in [
+            (EvidenceDelta::failed(), 200),
+            (EvidenceDelta::passed(1.0), 200),
+            (EvidenceDelta::passed(0.5), 400),
+        ] {
+            let left = after(delta, checks);
+            assert!((499_999_000..=500_001_000).contains(&left), "{left} after {checks}");
+        }
+        assert_eq!(
+            after(EvidenceDelta::passed(0.0), 100_000),
+            1_000_000_000,
+            "dust counts nothing"
+        );
     }
 
     #[test]

@@ -74,7 +74,7 @@ async fn a_node_is_trusted_banned_and_seen() {
 }
 
 #[tokio::test]
-async fn reputation_decays_by_check_and_is_kept_with_the_job() {
+async fn reputation_fades_by_weight_and_is_kept_with_the_job() {
     on_each_engine(async |db| {
         let ada = client(db, Nano(1_000_000)).await;
         let asked = [node(db, 1).await, node(db, 2).await, node(db, 3).await];
@@ -89,7 +89,7 @@ async fn reputation_decays_by_check_and_is_kept_with_the_job() {
         assert_eq!(known.len(), 3);
         let (node, model, honest) = &known[0];
         assert_eq!((*node, model.as_str()), (asked[0].id, "demo"));
-        assert_eq!((honest.passes, honest.failures), (0.998_270, 0.0));
+        assert_eq!((honest.passes, honest.failures), (0.999_134, 0.0));
         let liar = &known[2].2;
         assert_eq!((liar.passes, liar.failures), (0.0, 1.996_540));
     })
