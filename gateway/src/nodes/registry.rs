@@ -140,7 +140,12 @@ impl Registry {
 
     /// Ends the session of a node, if it has one.
     pub fn close(&self, node: NodeId, code: CloseCode, reason: String) {
-        if let Some(entry) = lock(&self.entries).get(&node) {
+        if let Some(entry) = lock(&self.entries).get_mut(&node) {
+            if code == CloseCode::Banned {
+                // Counts from now on, even if its session is too stuck to hear of it.
+                entry.state = NodeState::Banned;
+                entry.reason.clone_from(&reason);
+            }
             let _ = entry.handle.close(code, reason);
         }
     }
