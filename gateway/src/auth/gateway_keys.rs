@@ -18,7 +18,6 @@ use super::SessionTokens;
 /// See the head of this file.
 pub struct GatewayKeys {
     gateway_id: String,
-    signing: SigningKey,
     k_seed: [u8; 32],
     sessions: SessionTokens,
 }
@@ -31,12 +30,7 @@ impl GatewayKeys {
         let gateway_id = format!("gw-{}", hex::encode(&id[..8]));
         let sessions =
             SessionTokens::new(&derive(&seed, b"assay/gateway/admin-jwt/1"), &gateway_id);
-        Self {
-            k_seed: derive(&seed, b"assay/gateway/sampling-seed/1"),
-            gateway_id,
-            signing,
-            sessions,
-        }
+        Self { k_seed: derive(&seed, b"assay/gateway/sampling-seed/1"), gateway_id, sessions }
     }
 
     /// Reads the key file of this folder, or makes it from `fresh` when there is none.
@@ -58,11 +52,6 @@ impl GatewayKeys {
     /// The name that nodes sign at log-in: `gw-` and 16 hex digits of the signing key's hash.
     pub fn gateway_id(&self) -> &str {
         &self.gateway_id
-    }
-
-    /// Signs what the gateway vouches for.
-    pub fn signing(&self) -> &SigningKey {
-        &self.signing
     }
 
     /// The key that sampling seeds come from when the client gives none.

@@ -47,7 +47,7 @@ pub struct Wanted<'a> {
     pub count: usize,
     /// Output tokens to expect.
     pub output_tokens: u32,
-    /// Owners who have a part in this job already, or are the client itself.
+    /// Owners who have a part in this job already.
     pub owners_taken: &'a [AccountId],
 }
 

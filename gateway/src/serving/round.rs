@@ -76,7 +76,7 @@ enum Event {
 }
 
 impl<'a> Round<'a> {
-    /// `owners_taken`: the client's own account and all owners of earlier rounds.
+    /// `owners_taken`: all owners of earlier rounds.
     pub(super) fn new(
         app: &'a App,
         job: &'a Job,
