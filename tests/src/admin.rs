@@ -178,6 +178,14 @@ impl Admin {
         .await;
     }
 
+    /// Waits until the gateway gives a node jobs.
+    pub async fn node_serves(&self, node: NodeId) {
+        wait_until(&format!("node {node} gets jobs"), async || {
+            ["probation", "active"].contains(&self.node(node).await.state.as_str()).then_some(())
+        })
+        .await;
+    }
+
     /// The job as it is now.
     pub async fn job_now(&self, id: &str) -> JobView {
         self.ask(Method::GET, &format!("jobs/{id}"), None).await

@@ -105,7 +105,7 @@ impl World {
     /// A real node agent of a new operator, ready for jobs.
     pub async fn agent(&self) -> NodeAgent {
         let agent = self.start_agent().await;
-        self.admin.node_is(agent.id, "active").await;
+        self.admin.node_serves(agent.id).await;
         agent
     }
 
@@ -113,7 +113,7 @@ impl World {
     pub async fn scorer_agent(&self) -> NodeAgent {
         let agent = self.start_agent().await;
         self.admin.trust(agent.id).await;
-        self.admin.node_is(agent.id, "active").await;
+        self.admin.node_serves(agent.id).await;
         agent
     }
 

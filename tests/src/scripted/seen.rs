@@ -8,6 +8,8 @@ use super::End;
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
     pub state: Option<NodeState>,
+    /// Answers begun for the gateway's self-test; nothing else here counts those.
+    pub self_tests: u32,
     pub offers: u32,
     pub starts: u32,
     /// Output tokens that came with the last start.

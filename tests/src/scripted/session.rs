@@ -3,8 +3,8 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use assay_protocol::{
-    Finish, FromNodeFrame, GenerateStart, Hardware, Hello, JobId, JobOffer, RefuseCode, ScoreStart,
-    Start, ToNode, limits,
+    Finish, FromNodeFrame, GenerateStart, Hardware, Hello, JobId, JobOffer, NodeState, RefuseCode,
+    ScoreStart, Start, ToNode, limits,
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -66,6 +66,8 @@ struct Session<'a> {
 /// An answer on its way out.
 struct Running {
     writing: Writing,
+    /// For the gateway's self-test: no story counts it.
+    canary: bool,
     /// Where the gateway ends it.
     told: Option<u32>,
     writer: AbortHandle,
@@ -180,8 +182,12 @@ impl<'a> Session<'a> {
     }
 
     async fn offered(&mut self, offer: JobOffer) -> anyhow::Result<()> {
-        self.note(|seen| seen.offers += 1);
         let job = offer.job;
+        if self.is_tested() {
+            self.accepted.insert(job, offer);
+            return self.connection.send(FromNodeFrame::Accept { job }).await;
+        }
+        self.note(|seen| seen.offers += 1);
         if self.is(Behaviour::Silent) {
             return Ok(());
         }
@@ -198,16 +204,17 @@ impl<'a> Session<'a> {
         let (job, epoch) = (start.job, self.connection.epoch);
         let prefix_tokens = u32::try_from(start.prefix.len()).expect("a short prefix");
         let writing = Writing::new(offer, start.clone(), epoch);
-        let writer = self.tasks.spawn(write(
-            self.manners.clone(),
-            self.model.clone(),
-            start,
-            self.sender.clone(),
-        ));
-        self.running.insert(job, Running { writing, told: None, writer });
-        self.note(|seen| {
-            seen.starts += 1;
-            seen.prefix_tokens = prefix_tokens;
+        let canary = self.is_tested();
+        let manners = if canary { Behaviour::Honest.into() } else { self.manners.clone() };
+        let writer =
+            self.tasks.spawn(write(manners, self.model.clone(), start, self.sender.clone()));
+        self.running.insert(job, Running { writing, canary, told: None, writer });
+        self.note(|seen| match canary {
+            true => seen.self_tests += 1,
+            false => {
+                seen.starts += 1;
+                seen.prefix_tokens = prefix_tokens;
+            }
         });
     }
 
@@ -239,7 +246,7 @@ impl<'a> Session<'a> {
             Work::Step(Step::Complete(finish)) => {
                 let Some(running) = self.running.remove(&job) else { return Ok(()) };
                 let count = running.told.unwrap_or_else(|| running.writing.sent());
-                self.complete(&running.writing, finish, count).await
+                self.complete(&running, finish, count).await
             }
             Work::Step(Step::Frame(frame)) => self.connection.send(frame).await,
             Work::Step(Step::Text(text)) => self.connection.send_text(text).await,
@@ -251,13 +258,17 @@ impl<'a> Session<'a> {
         let Some(running) = self.running.get_mut(&job) else { return Ok(()) };
         let room = running.told.map_or(usize::MAX, |at| (at - running.writing.sent()) as usize);
         let taken = ids.len().min(room);
-        let skips = self.manners.behaviour == Behaviour::SkipSignature;
+        let canary = running.canary;
+        let skips = self.manners.behaviour == Behaviour::SkipSignature && !canary;
         for frame in running.writing.chunk(self.who, &ids[..taken], &logits[..taken]) {
             if !(skips && matches!(frame, FromNodeFrame::Signed { .. })) {
                 self.connection.send(frame).await?;
             }
         }
-        self.seen.send_modify(|seen| seen.tokens_sent += u32::try_from(taken).expect("a chunk"));
+        if !canary {
+            let taken = u32::try_from(taken).expect("a chunk");
+            self.seen.send_modify(|seen| seen.tokens_sent += taken);
+        }
         match self.running.get(&job).and_then(|running| running.told) {
             Some(at) => self.end_at(job, at).await,
             None => Ok(()),
@@ -273,18 +284,25 @@ impl<'a> Session<'a> {
         }
         running.writer.abort();
         let Some(running) = self.running.remove(&job) else { return Ok(()) };
-        self.complete(&running.writing, Finish::Told, at).await
+        self.complete(&running, Finish::Told, at).await
     }
 
     async fn complete(
         &mut self,
-        writing: &Writing,
+        running: &Running,
         finish: Finish,
         count: u32,
     ) -> anyhow::Result<()> {
-        self.connection.send(writing.complete(self.who, finish, count)).await?;
-        self.note(|seen| seen.completed += 1);
+        self.connection.send(running.writing.complete(self.who, finish, count)).await?;
+        if !running.canary {
+            self.note(|seen| seen.completed += 1);
+        }
         Ok(())
+    }
+
+    /// Whether the gateway still tests it: no cheat starts before its jobs pay.
+    fn is_tested(&self) -> bool {
+        self.seen.borrow().state == Some(NodeState::Testing)
     }
 
     fn is(&self, behaviour: Behaviour) -> bool {

@@ -89,7 +89,7 @@ async fn the_cheat_of_the_demonstration_is_caught() {
         log.strip_prefix("enrolled as node ")?.split(' ').next()?.parse().ok()
     })
     .await;
-    world.admin.node_is(id, "active").await;
+    world.admin.node_serves(id).await;
 
     let ask = Ask::say("Tell me a story.");
     let answer = world.client.plain(&ask).await.expect("an answer");

@@ -46,7 +46,7 @@ async fn a_newer_session_takes_the_place_of_the_older_one() {
     );
     newer.is_active().await;
     older.wait_for("has to leave", |seen| seen.closed.is_some()).await;
-    assert_eq!(world.admin.node(newer.id()).await.state, "active");
+    world.admin.node_serves(newer.id()).await;
     world.finish().await;
 }
 

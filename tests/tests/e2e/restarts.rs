@@ -132,7 +132,7 @@ async fn a_node_comes_back_by_itself_after_the_gateway_restarts_and_is_the_same_
     world.gateway.kill_nine();
     world.gateway.start_again().await;
     for agent in agents.iter().chain([&scorer]) {
-        world.admin.node_is(agent.id, "active").await;
+        world.admin.node_serves(agent.id).await;
     }
     assert!(world.admin.node(scorer.id).await.trusted);
     let answer = world.client.plain(&Ask::say("Hello!")).await.expect("an answer");

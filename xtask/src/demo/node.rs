@@ -114,5 +114,6 @@ fn wait_for_id(place: Place<'_>, operator: i64, process: &mut Process) -> anyhow
 
 /// Whether the gateway gives this node jobs.
 pub(super) fn is_active(nodes: &[Value], id: &str) -> bool {
-    nodes.iter().any(|node| node["id"].as_str() == Some(id) && node["state"] == "active")
+    let serves = |state: &Value| state == "probation" || state == "active";
+    nodes.iter().any(|node| node["id"].as_str() == Some(id) && serves(&node["state"]))
 }
