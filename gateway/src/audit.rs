@@ -23,6 +23,8 @@ pub struct AuditReport {
     pub holds_ended: u64,
     /// All credit that was granted.
     pub granted: Nano,
+    /// What came in from outside, less what went out.
+    pub paid_in: Nano,
     /// What the gateway has earned.
     pub fees: Nano,
     /// The verification reserve.
@@ -81,8 +83,8 @@ impl fmt::Display for AuditReport {
         let Self { journals, entries, accounts, jobs, .. } = self;
         writeln!(f, "{journals} journals, {entries} entries, {accounts} accounts, {jobs} jobs")?;
         writeln!(f, "{} holds open, {} ended", self.holds_open, self.holds_ended)?;
-        let Self { granted, fees, reserve, .. } = self;
-        writeln!(f, "granted {granted}, fees {fees}, reserve {reserve}")?;
+        let Self { granted, paid_in, fees, reserve, .. } = self;
+        writeln!(f, "granted {granted}, paid in {paid_in}, fees {fees}, reserve {reserve}")?;
         match &self.fault {
             None => write!(f, "clean"),
             Some(fault) => write!(f, "WRONG ({}): {}", fault.check, fault.message),
@@ -183,6 +185,7 @@ impl Replay {
         let sum = |account| self.available.get(&account).copied().unwrap_or_default();
         let nano = |sum: i128| i64::try_from(sum).map(Nano).unwrap_or_default();
         self.report.granted = nano(-sum(AccountId::PROMOTION));
+        self.report.paid_in = nano(-sum(AccountId::OUTSIDE));
         self.report.fees = nano(sum(AccountId::FEE));
         self.report.reserve = nano(sum(AccountId::RESERVE));
         self.report
@@ -193,8 +196,9 @@ impl Replay {
 fn key_fits(journal: &JournalRow) -> bool {
     let prefix = match journal.kind {
         PostingKind::Grant => "grant:",
+        PostingKind::TopUp => "top_up:",
         PostingKind::Hold => "hold:",
-        PostingKind::Settle | PostingKind::Void => "end:",
+        PostingKind::Settle | PostingKind::Void | PostingKind::SendOut => "end:",
     };
     journal.key.starts_with(prefix)
 }

@@ -13,9 +13,9 @@ pub struct AccountId(pub i64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AccountKind {
-    /// Buys: is granted credit, and holds of jobs are taken from it.
+    /// Buys: pays credit in or is granted it, and holds of jobs are taken from it.
     Client,
-    /// Runs nodes: is paid for jobs.
+    /// Runs nodes: is paid for jobs, and takes its earnings out.
     Operator,
     /// The system's own: may be negative, and its balance is the sum of its entries.
     System,

@@ -63,9 +63,15 @@ fn decide(balances: &Balances, command: &Command, repeated: bool) -> Result<Vec<
             let from = (AccountId::PROMOTION, Available, negative(*amount));
             (*account, vec![from, (*account, Available, *amount)])
         }
+        Command::TopUp { account, amount, .. } => {
+            require(amount.0 > 0, Rejected::BadAmount(*amount))?;
+            require_kind(balances, *account, AccountKind::Client)?;
+            let from = (AccountId::OUTSIDE, Available, negative(*amount));
+            (*account, vec![from, (*account, Available, *amount)])
+        }
         Command::Hold { account, amount, .. } => {
             require(amount.0 >= 0, Rejected::BadAmount(*amount))?;
-            let available = require_kind(balances, *account, AccountKind::Client)?;
+            let available = require_owned(balances, *account)?;
             let enough = repeated || available >= *amount;
             require(enough, Rejected::InsufficientCredit { available, needed: *amount })?;
             let from = (*account, Available, negative(*amount));
@@ -74,6 +80,7 @@ fn decide(balances: &Balances, command: &Command, repeated: bool) -> Result<Vec<
         Command::Settle { hold, settlement } => {
             let hold = hold_to_end(balances, *hold, repeated)?;
             let held = hold.amount;
+            require_kind(balances, hold.account, AccountKind::Client)?;
             require(settlement.accounts_for(held), Rejected::NotAccountedFor { held })?;
             for (account, _) in &settlement.pays {
                 require_kind(balances, *account, AccountKind::Operator)?;
@@ -83,6 +90,11 @@ fn decide(balances: &Balances, command: &Command, repeated: bool) -> Result<Vec<
         Command::Void { hold } => {
             let hold = hold_to_end(balances, *hold, repeated)?;
             (hold.account, settle_moves(&hold, &Settlement::nothing(hold.amount)))
+        }
+        Command::SendOut { hold } => {
+            let hold = hold_to_end(balances, *hold, repeated)?;
+            let from = (hold.account, Held, negative(hold.amount));
+            (hold.account, vec![from, (AccountId::OUTSIDE, Available, hold.amount)])
         }
     };
     entries(&moves).ok_or(Rejected::BalanceOverflow(owner))
@@ -109,7 +121,7 @@ fn hold_to_end(balances: &Balances, id: HoldId, repeated: bool) -> Result<Hold, 
     // The key of its end is taken when a hold has ended; this is the second lock on that door.
     let open = repeated || hold.state == HoldState::Open;
     require(open, Rejected::KeyConflict { key: Command::Void { hold: id }.key() })?;
-    require_kind(balances, hold.account, AccountKind::Client)?;
+    require_owned(balances, hold.account)?;
     Ok(hold)
 }
 
@@ -121,6 +133,14 @@ fn require(holds: bool, otherwise: Rejected) -> Result<(), Rejected> {
 fn require_kind(balances: &Balances, id: AccountId, needed: AccountKind) -> Result<Nano, Rejected> {
     let account = balances.accounts.get(&id).ok_or(Rejected::UnknownAccount(id))?;
     require(account.kind == needed, Rejected::WrongKind { account: id, needed })?;
+    Ok(account.available)
+}
+
+/// What the account has available, if it exists and is somebody's: a client's or an operator's.
+fn require_owned(balances: &Balances, id: AccountId) -> Result<Nano, Rejected> {
+    let account = balances.accounts.get(&id).ok_or(Rejected::UnknownAccount(id))?;
+    let owned = account.kind != AccountKind::System;
+    require(owned, Rejected::WrongKind { account: id, needed: AccountKind::Client })?;
     Ok(account.available)
 }
 
@@ -152,12 +172,12 @@ fn move_hold(balances: &mut Balances, command: &Command) {
         balances.holds.entry(id).and_modify(|hold: &mut Hold| hold.state = state);
     };
     match command {
-        Command::Grant { .. } => {}
+        Command::Grant { .. } | Command::TopUp { .. } => {}
         Command::Hold { hold, account, amount } => {
             let new = Hold { account: *account, amount: *amount, state: HoldState::Open };
             balances.holds.insert(*hold, new);
         }
-        Command::Settle { hold, .. } => end(*hold, HoldState::Settled),
+        Command::Settle { hold, .. } | Command::SendOut { hold } => end(*hold, HoldState::Settled),
         Command::Void { hold } => end(*hold, HoldState::Voided),
     }
 }

@@ -13,21 +13,28 @@ pub struct HoldId(pub u128);
 pub enum Command {
     /// Gives a client credit, from the promotion account. `key` is made by whoever grants.
     Grant { key: String, account: AccountId, amount: Nano },
-    /// Sets money of a client aside for a job. An amount of zero is allowed: a free model.
+    /// Credits a client with money that came in from outside. `key` is the payment's name.
+    TopUp { key: String, account: AccountId, amount: Nano },
+    /// Sets money aside: of a client for a job (zero is allowed: a free model) or a refund, of an operator
+    /// for a withdrawal.
     Hold { hold: HoldId, account: AccountId, amount: Nano },
     /// Ends a hold by sharing it.
     Settle { hold: HoldId, settlement: Settlement },
     /// Ends a hold by giving it back.
     Void { hold: HoldId },
+    /// Ends a hold by sending all of it outside: a refund or a withdrawal that was paid.
+    SendOut { hold: HoldId },
 }
 
 /// What a journal is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PostingKind {
     Grant,
+    TopUp,
     Hold,
     Settle,
     Void,
+    SendOut,
 }
 
 /// Which part of an account an entry moves.
@@ -58,12 +65,15 @@ pub struct Posting {
 }
 
 impl Command {
-    /// The key, unique over all journals. Settle and void share one, so that a hold ends once.
+    /// The key, unique over all journals. All ends of a hold share one, so that it ends once.
     pub fn key(&self) -> String {
         match self {
             Self::Grant { key, .. } => format!("grant:{key}"),
+            Self::TopUp { key, .. } => format!("top_up:{key}"),
             Self::Hold { hold, .. } => format!("hold:{hold}"),
-            Self::Settle { hold, .. } | Self::Void { hold } => format!("end:{hold}"),
+            Self::Settle { hold, .. } | Self::Void { hold } | Self::SendOut { hold } => {
+                format!("end:{hold}")
+            }
         }
     }
 
@@ -71,28 +81,33 @@ impl Command {
     pub fn kind(&self) -> PostingKind {
         match self {
             Self::Grant { .. } => PostingKind::Grant,
+            Self::TopUp { .. } => PostingKind::TopUp,
             Self::Hold { .. } => PostingKind::Hold,
             Self::Settle { .. } => PostingKind::Settle,
             Self::Void { .. } => PostingKind::Void,
+            Self::SendOut { .. } => PostingKind::SendOut,
         }
     }
 
     /// The hold that this takes or ends.
     pub fn hold(&self) -> Option<HoldId> {
         match self {
-            Self::Grant { .. } => None,
-            Self::Hold { hold, .. } | Self::Settle { hold, .. } | Self::Void { hold } => {
-                Some(*hold)
-            }
+            Self::Grant { .. } | Self::TopUp { .. } => None,
+            Self::Hold { hold, .. }
+            | Self::Settle { hold, .. }
+            | Self::Void { hold }
+            | Self::SendOut { hold } => Some(*hold),
         }
     }
 
     /// The accounts that it names itself; the owner of a hold that it ends comes on top.
     pub fn accounts(&self) -> Vec<AccountId> {
         match self {
-            Self::Grant { account, .. } | Self::Hold { account, .. } => vec![*account],
+            Self::Grant { account, .. }
+            | Self::TopUp { account, .. }
+            | Self::Hold { account, .. } => vec![*account],
             Self::Settle { settlement, .. } => settlement.pays.iter().map(|(to, _)| *to).collect(),
-            Self::Void { .. } => Vec::new(),
+            Self::Void { .. } | Self::SendOut { .. } => Vec::new(),
         }
     }
 
@@ -100,7 +115,7 @@ impl Command {
     pub fn digest(&self) -> Digest {
         let mut bytes = Digest::writer(self.kind().as_str());
         match self {
-            Self::Grant { key, account, amount } => {
+            Self::Grant { key, account, amount } | Self::TopUp { key, account, amount } => {
                 bytes.text(key).int(account.0).int(amount.0);
             }
             Self::Hold { hold, account, amount } => {
@@ -109,7 +124,7 @@ impl Command {
             Self::Settle { hold, settlement } => {
                 bytes.text(&hold.to_string()).settlement(settlement);
             }
-            Self::Void { hold } => {
+            Self::Void { hold } | Self::SendOut { hold } => {
                 bytes.text(&hold.to_string());
             }
         }
@@ -133,15 +148,19 @@ impl PostingKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Grant => "grant",
+            Self::TopUp => "top_up",
             Self::Hold => "hold",
             Self::Settle => "settle",
             Self::Void => "void",
+            Self::SendOut => "send_out",
         }
     }
 
     /// Reads that word.
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Grant, Self::Hold, Self::Settle, Self::Void].into_iter().find(|k| k.as_str() == word)
+        [Self::Grant, Self::TopUp, Self::Hold, Self::Settle, Self::Void, Self::SendOut]
+            .into_iter()
+            .find(|kind| kind.as_str() == word)
     }
 }
 

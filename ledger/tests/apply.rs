@@ -112,7 +112,16 @@ fn what_breaks_a_rule_is_rejected() {
             Command::Grant { key: "b".into(), account: operator, amount: Nano(1) },
             Rejected::WrongKind { account: operator, needed },
         ),
+        (
+            Command::TopUp { key: "b".into(), account: operator, amount: Nano(1) },
+            Rejected::WrongKind { account: operator, needed },
+        ),
+        (
+            Command::TopUp { key: "b".into(), account: CLIENTS[0], amount: Nano(0) },
+            Rejected::BadAmount(Nano(0)),
+        ),
         (Command::Void { hold: unknown }, Rejected::UnknownHold(unknown)),
+        (Command::SendOut { hold: unknown }, Rejected::UnknownHold(unknown)),
         (settle(1, 21, 5), Rejected::NotAccountedFor { held: Nano(20) }),
         (
             Command::Settle { hold: HoldId(1), settlement: to_client },
@@ -124,6 +133,37 @@ fn what_breaks_a_rule_is_rejected() {
         assert_eq!(apply(&mut books, &command), Err(rejected));
         assert_eq!(books, before);
     }
+}
+
+#[test]
+fn an_operator_takes_out_what_it_earned_once() {
+    let mut books = books();
+    let top_up =
+        |key: &str| Command::TopUp { key: key.to_owned(), account: CLIENTS[0], amount: Nano(600) };
+    assert!(!apply(&mut books, &top_up("a payment")).unwrap().repeated);
+    assert!(apply(&mut books, &top_up("a payment")).unwrap().repeated, "a payment counts once");
+    apply(&mut books, &hold(1, 600)).unwrap();
+    apply(&mut books, &settle(1, 600, 100)).unwrap();
+
+    let withdraw = |id, amount| Command::Hold {
+        hold: HoldId(id),
+        account: OPERATORS[0],
+        amount: Nano(amount),
+    };
+    let poor = Rejected::InsufficientCredit { available: Nano(100), needed: Nano(101) };
+    assert_eq!(apply(&mut books, &withdraw(2, 101)), Err(poor));
+    apply(&mut books, &withdraw(2, 60)).unwrap();
+    let job_of_an_operator =
+        Rejected::WrongKind { account: OPERATORS[0], needed: AccountKind::Client };
+    assert_eq!(apply(&mut books, &settle(2, 60, 5)), Err(job_of_an_operator));
+    let sent = apply(&mut books, &Command::SendOut { hold: HoldId(2) }).unwrap();
+    let outside = sent.entries.iter().find(|entry| entry.account == AccountId::OUTSIDE);
+    assert_eq!(outside.map(|entry| entry.amount), Some(Nano(60)));
+    let end = "end:00000000-0000-0000-0000-000000000002".to_owned();
+    let ended = Err(Rejected::KeyConflict { key: end });
+    assert_eq!(apply(&mut books, &Command::Void { hold: HoldId(2) }), ended);
+    let operator = books.accounts[&OPERATORS[0]];
+    assert_eq!((operator.available, operator.held), (Nano(40), Nano(0)));
 }
 
 #[test]
@@ -154,13 +194,16 @@ fn any_command() -> impl Strategy<Value = Command> {
             account,
             amount
         }),
-        (id(), client(), amount()).prop_map(|(hold, account, amount)| Command::Hold {
-            hold,
+        ("[a-d]", client(), amount()).prop_map(|(key, account, amount)| Command::TopUp {
+            key,
             account,
             amount
         }),
+        (id(), prop::sample::select([CLIENTS, OPERATORS].concat()), amount())
+            .prop_map(|(hold, account, amount)| Command::Hold { hold, account, amount }),
         (id(), amount(), 0..9i64).prop_map(|(hold, held, pay)| settle(hold.0, held.0, pay)),
         id().prop_map(|hold| Command::Void { hold }),
+        id().prop_map(|hold| Command::SendOut { hold }),
     ]
 }
 

@@ -38,17 +38,43 @@ statements! { "checks";
         where case coalesce(journal.kind, 'none')
             when 'none' then hold.state <> 'open'
             when 'settle' then hold.state <> 'settled' or coalesce(entry.amount, 0) <> -hold.amount
+            when 'send_out' then hold.state <> 'settled' or coalesce(entry.amount, 0) <> -hold.amount
             when 'void' then hold.state <> 'voided' or coalesce(entry.amount, 0) <> -hold.amount
             else true end
         order by hold.id limit 1";
     plain HOLD_MISSING = "select journal.key as subject from journal
-        where kind in ('hold', 'settle', 'void') and not exists (
+        where kind in ('hold', 'settle', 'void', 'send_out') and not exists (
             select 1 from hold where journal.key in ('hold:' || hold.id, 'end:' || hold.id))
         order by journal.id limit 1";
+    // A hold is of a job, or of money on its way out.
     plain JOB_OF_HOLD = "select hold.id as subject from hold left join job on job.id = hold.id
-        where job.id is null or job.account <> hold.account or job.hold <> hold.amount
-            or (job.state = 'running') <> (hold.state = 'open')
+        where (job.id is null or job.account <> hold.account or job.hold <> hold.amount
+                or (job.state = 'running') <> (hold.state = 'open'))
+            and not exists (select 1 from refund where refund.id = hold.id)
+            and not exists (select 1 from withdrawal where withdrawal.id = hold.id)
         order by hold.id limit 1";
+    plain REFUND_OF_HOLD = "select refund.id as subject from refund left join hold on hold.id = refund.id
+        left join journal on journal.key = 'end:' || refund.id
+        where hold.id is null or refund.account <> hold.account or refund.cents * 10000000 <> hold.amount
+            or (refund.state = 'held') <> (hold.state = 'open')
+            or (refund.state = 'sent') <> (coalesce(journal.kind, 'none') = 'send_out')
+        order by refund.id limit 1";
+    plain WITHDRAWAL_OF_HOLD = "select withdrawal.id as subject from withdrawal
+        left join hold on hold.id = withdrawal.id
+        left join journal on journal.key = 'end:' || withdrawal.id
+        where hold.id is null or withdrawal.account <> hold.account or withdrawal.amount <> hold.amount
+            or (withdrawal.ended_ms is null) <> (hold.state = 'open')
+            or (withdrawal.state = 'sent') <> (coalesce(journal.kind, 'none') = 'send_out')
+        order by withdrawal.id limit 1";
+    plain TOP_UP_AS_POSTED = "select top_up.id as subject from top_up
+        left join journal on journal.key = 'top_up:' || top_up.payment_key and journal.kind = 'top_up'
+        left join entry on entry.journal = journal.id and entry.account = top_up.account
+        where (top_up.state = 'paid') <> (journal.id is not null)
+            or (top_up.state = 'paid' and coalesce(entry.amount, 0) <> top_up.cents * 10000000)
+        order by top_up.id limit 1";
+    plain TOP_UP_MISSING = "select journal.key as subject from journal where kind = 'top_up'
+        and not exists (select 1 from top_up where journal.key = 'top_up:' || top_up.payment_key)
+        order by journal.id limit 1";
     plain JOB_ADDS_UP = "select job.id as subject from job
         left join (select job, sum(pay) as paid from job_node group by job) as parts
             on parts.job = job.id
@@ -85,13 +111,21 @@ pub struct Check {
 }
 
 /// In the order in which they are asked, after the replay.
-pub static CHECKS: [Check; 9] = [
+pub static CHECKS: [Check; 13] = [
     check("orphan_entry", "has entries but is no journal", &ORPHAN_ENTRY),
     check("held", "has held what its open holds are not", &HELD),
     check("hold_begun", "was not posted as its row says", &HOLD_BEGUN),
     check("hold_ended", "did not end once, as its row says", &HOLD_ENDED),
     check("hold_missing", "is posted for a hold that has no row", &HOLD_MISSING),
     check("job_of_hold", "is a hold that its job does not match", &JOB_OF_HOLD),
+    check("refund_of_hold", "is a refund that its hold does not match", &REFUND_OF_HOLD),
+    check(
+        "withdrawal_of_hold",
+        "is a withdrawal that its hold does not match",
+        &WITHDRAWAL_OF_HOLD,
+    ),
+    check("top_up_as_posted", "is a top-up that was not posted as its row says", &TOP_UP_AS_POSTED),
+    check("top_up_missing", "is posted for a top-up that has no row", &TOP_UP_MISSING),
     check("job_adds_up", "has paid + fee + reserve + returned unlike held", &JOB_ADDS_UP),
     check("job_as_posted", "has fee, reserve or return unlike its entries", &JOB_AS_POSTED),
     check("pay_as_posted", "has pay unlike its entries", &PAY_AS_POSTED),

@@ -12,7 +12,7 @@ use super::{Db, DbError};
 /// Version, what it does, and its text for SQLite and for PostgreSQL.
 type Step = (i64, &'static str, &'static str, &'static str);
 
-const STEPS: [Step; 2] = [
+const STEPS: [Step; 3] = [
     (
         1,
         "founding",
@@ -24,6 +24,18 @@ const STEPS: [Step; 2] = [
         "immutable",
         include_str!("../../../migrations/sqlite/0002_immutable.sql"),
         include_str!("../../../migrations/postgres/0002_immutable.sql"),
+    ),
+    (
+        6,
+        "payments",
+        concat!(
+            include_str!("../../../migrations/common/0006_payments.sql"),
+            include_str!("../../../migrations/sqlite/0006_payments.sql"),
+        ),
+        concat!(
+            include_str!("../../../migrations/common/0006_payments.sql"),
+            include_str!("../../../migrations/postgres/0006_payments.sql"),
+        ),
     ),
 ];
 

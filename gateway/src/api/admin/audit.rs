@@ -26,6 +26,8 @@ pub struct Audit {
     pub holds_ended: u64,
     /// All credit that was granted, in 1e-9 credit.
     pub granted_nano: i64,
+    /// What came in from outside, less what went out, in 1e-9 credit.
+    pub paid_in_nano: i64,
     /// What the gateway has earned, in 1e-9 credit.
     pub fees_nano: i64,
     /// The verification reserve, in 1e-9 credit.
@@ -101,6 +103,7 @@ impl From<AuditReport> for Audit {
             holds_open: report.holds_open,
             holds_ended: report.holds_ended,
             granted_nano: report.granted.0,
+            paid_in_nano: report.paid_in.0,
             fees_nano: report.fees.0,
             reserve_nano: report.reserve.0,
             fault: report
