@@ -15,12 +15,14 @@ pub mod process;
 pub mod scripted;
 pub mod wait;
 pub mod world;
+pub mod zoo;
 
 pub use admin::{Admin, JobView, Operator, PartView};
 pub use agent::NodeAgent;
 pub use chat::{Ask, ChatClient, Completion, Refusal, Streamed};
 pub use gateway::Gateway;
 pub use model::Model;
-pub use scripted::{Behaviour, Gate, Pace, ScriptedNode};
+pub use scripted::{Gate, Pace, ScriptedNode};
 pub use wait::{wait_until, within};
 pub use world::World;
+pub use zoo::Behaviour;

@@ -44,7 +44,7 @@ async fn main() -> anyhow::Result<()> {
     println!("enrolled as node {} of gateway {}", identity.node, identity.gateway_id);
     let model = std::sync::Arc::new(Model::open(&cli.model));
     let pace = match cli.delay_ms {
-        0 => Pace::Free,
+        0 => cli.kind.pace(),
         ms => Pace::Each(Duration::from_millis(ms)),
     };
     let manners = Manners { pace, ..cli.kind.into() };

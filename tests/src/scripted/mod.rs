@@ -1,14 +1,11 @@
 //! A node that speaks the real protocol and behaves as a story wants it to: honest or not, at full speed
 //! or token by token. Whatever it is, it passes the gateway's self-test honestly, as any cheat would.
 
-mod answers;
-mod behaviour;
 mod connection;
 mod identity;
 mod pace;
 mod seen;
 mod session;
-mod steps;
 mod writing;
 
 use std::sync::Arc;
@@ -18,7 +15,7 @@ use tokio::{sync::watch, task::JoinSet};
 
 use crate::{Model, admin::Operator, wait::within};
 
-pub use behaviour::Behaviour;
+pub use crate::zoo::Behaviour;
 pub use identity::Identity;
 pub use pace::{Gate, Pace};
 pub use seen::{Seen, Told};
@@ -39,7 +36,7 @@ pub struct Manners {
 
 impl From<Behaviour> for Manners {
     fn from(behaviour: Behaviour) -> Self {
-        Self { behaviour, pace: Pace::Free, slots: SLOTS }
+        Self { behaviour, pace: behaviour.pace(), slots: SLOTS }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use assay_protocol::{
-    Finish, FromNodeFrame, GenerateStart, Hardware, Hello, JobId, JobOffer, NodeState, RefuseCode,
+    Bytes64, Finish, FromNodeFrame, GenerateStart, Hardware, Hello, JobId, JobOffer, NodeState,
     ScoreStart, Start, ToNode, limits,
 };
 use tokio::{
@@ -12,11 +12,11 @@ use tokio::{
     time::interval,
 };
 
-use super::{
-    Behaviour, Identity, Manners, Seen, Told, answers, connection::Connection, steps, steps::Step,
-    writing::Writing,
+use super::{Identity, Manners, Pace, Seen, Told, connection::Connection, writing::Writing};
+use crate::{
+    Model,
+    zoo::{Behaviour, Job, OnOffer, Step},
 };
-use crate::Model;
 
 /// Steps that wait for the socket.
 const STEPS_QUEUED_MAX: usize = 64;
@@ -58,6 +58,7 @@ struct Session<'a> {
     connection: Connection,
     accepted: HashMap<JobId, JobOffer>,
     running: HashMap<JobId, Running>,
+    last_signature: Option<Bytes64>,
     tasks: JoinSet<()>,
     sender: mpsc::Sender<(JobId, Work)>,
     work: mpsc::Receiver<(JobId, Work)>,
@@ -66,6 +67,7 @@ struct Session<'a> {
 /// An answer on its way out.
 struct Running {
     writing: Writing,
+    kind: Behaviour,
     /// For the gateway's self-test: no story counts it.
     canary: bool,
     /// Where the gateway ends it.
@@ -96,6 +98,7 @@ impl<'a> Session<'a> {
             connection,
             accepted: HashMap::new(),
             running: HashMap::new(),
+            last_signature: None,
             tasks: JoinSet::new(),
             sender,
             work,
@@ -151,13 +154,13 @@ impl<'a> Session<'a> {
             ToNode::Start(Start::Score(start)) => self.score(start),
             ToNode::Finish { job, at } => {
                 self.note(|seen| seen.told.push(Told::Finish { at }));
-                if !self.is(Behaviour::Deaf) {
+                if !self.manners.behaviour.is_deaf() {
                     self.end_at(job, at).await?;
                 }
             }
             ToNode::Cancel { job, reason } => {
                 self.note(|seen| seen.told.push(Told::Cancel(reason)));
-                if self.is(Behaviour::Deaf) {
+                if self.manners.behaviour.is_deaf() {
                     return Ok(());
                 }
                 self.accepted.remove(&job);
@@ -176,7 +179,7 @@ impl<'a> Session<'a> {
     fn hello(&self) -> FromNodeFrame {
         FromNodeFrame::Hello(Hello {
             agent_version: env!("CARGO_PKG_VERSION").into(),
-            models: vec![self.model.served(self.manners.slots)],
+            models: vec![self.manners.behaviour.claims(self.model.served(self.manners.slots))],
             hardware: Hardware { cpu: "scripted".into(), cores: 1, accelerator: None },
         })
     }
@@ -188,27 +191,29 @@ impl<'a> Session<'a> {
             return self.connection.send(FromNodeFrame::Accept { job }).await;
         }
         self.note(|seen| seen.offers += 1);
-        if self.is(Behaviour::Silent) {
-            return Ok(());
+        let answer = match self.manners.behaviour.on_offer() {
+            OnOffer::Ignore => return Ok(()),
+            OnOffer::Refuse(code) => FromNodeFrame::Refuse { job, code },
+            OnOffer::Accept => FromNodeFrame::Accept { job },
+        };
+        if matches!(answer, FromNodeFrame::Accept { .. }) {
+            self.accepted.insert(job, offer);
         }
-        if self.is(Behaviour::Refuse) {
-            let code = RefuseCode::Busy;
-            return self.connection.send(FromNodeFrame::Refuse { job, code }).await;
-        }
-        self.accepted.insert(job, offer);
-        self.connection.send(FromNodeFrame::Accept { job }).await
+        self.connection.send(answer).await
     }
 
     fn generate(&mut self, start: GenerateStart) {
         let Some(offer) = self.accepted.remove(&start.job) else { return };
-        let (job, epoch) = (start.job, self.connection.epoch);
+        let (id, epoch) = (start.job, self.connection.epoch);
         let prefix_tokens = u32::try_from(start.prefix.len()).expect("a short prefix");
         let writing = Writing::new(offer, start.clone(), epoch);
         let canary = self.is_tested();
-        let manners = if canary { Behaviour::Honest.into() } else { self.manners.clone() };
-        let writer =
-            self.tasks.spawn(write(manners, self.model.clone(), start, self.sender.clone()));
-        self.running.insert(job, Running { writing, canary, told: None, writer });
+        let job = self.job(start);
+        let is_itself = !canary && self.manners.behaviour.cheats_in(&job);
+        let kind = if is_itself { self.manners.behaviour } else { Behaviour::Honest };
+        let pace = if canary { Pace::Free } else { self.manners.pace.clone() };
+        let writer = self.tasks.spawn(write(kind, pace, job, self.sender.clone()));
+        self.running.insert(id, Running { writing, kind, canary, told: None, writer });
         self.note(|seen| match canary {
             true => seen.self_tests += 1,
             false => {
@@ -216,6 +221,18 @@ impl<'a> Session<'a> {
                 seen.prefix_tokens = prefix_tokens;
             }
         });
+    }
+
+    fn job(&self, start: GenerateStart) -> Job {
+        let seen = self.seen.borrow();
+        Job {
+            start,
+            model: self.model.clone(),
+            nth: seen.starts,
+            state: seen.state,
+            last_signature: self.last_signature,
+            dice: rand::random(),
+        }
     }
 
     fn score(&mut self, start: ScoreStart) {
@@ -258,8 +275,7 @@ impl<'a> Session<'a> {
         let Some(running) = self.running.get_mut(&job) else { return Ok(()) };
         let room = running.told.map_or(usize::MAX, |at| (at - running.writing.sent()) as usize);
         let taken = ids.len().min(room);
-        let canary = running.canary;
-        let skips = self.manners.behaviour == Behaviour::SkipSignature && !canary;
+        let (canary, skips) = (running.canary, running.kind.skips_signatures());
         for frame in running.writing.chunk(self.who, &ids[..taken], &logits[..taken]) {
             if !(skips && matches!(frame, FromNodeFrame::Signed { .. })) {
                 self.connection.send(frame).await?;
@@ -293,7 +309,11 @@ impl<'a> Session<'a> {
         finish: Finish,
         count: u32,
     ) -> anyhow::Result<()> {
-        self.connection.send(running.writing.complete(self.who, finish, count)).await?;
+        let end = running.writing.complete(self.who, finish, count);
+        if let FromNodeFrame::Complete { signature, .. } = &end {
+            self.last_signature = Some(*signature);
+        }
+        self.connection.send(end).await?;
         if !running.canary {
             self.note(|seen| seen.completed += 1);
         }
@@ -302,11 +322,8 @@ impl<'a> Session<'a> {
 
     /// Whether the gateway still tests it: no cheat starts before its jobs pay.
     fn is_tested(&self) -> bool {
-        self.seen.borrow().state == Some(NodeState::Testing)
-    }
-
-    fn is(&self, behaviour: Behaviour) -> bool {
-        self.manners.behaviour == behaviour
+        let tested = [Some(NodeState::Testing), Some(NodeState::Quarantined)];
+        tested.contains(&self.seen.borrow().state)
     }
 
     fn note(&self, note: impl FnOnce(&mut Seen)) {
@@ -315,25 +332,22 @@ impl<'a> Session<'a> {
 }
 
 /// Works an answer out and hands its steps over, tokens at the node's pace.
-async fn write(
-    manners: Manners,
-    model: Arc<Model>,
-    start: GenerateStart,
-    sender: mpsc::Sender<(JobId, Work)>,
-) {
-    let answer = answers::answer(manners.behaviour, &model, &start).await;
-    for step in steps::steps(manners.behaviour, answer, &start) {
+async fn write(kind: Behaviour, pace: Pace, job: Job, sender: mpsc::Sender<(JobId, Work)>) {
+    let id = job.start.job;
+    let computed = job.model.answer(&kind.asks(&job)).await;
+    let answer = kind.says(computed, &job).cut_to(job.room());
+    for step in kind.sends(answer, &job) {
         let Step::Tokens { ids, logits } = step else {
-            if sender.send((start.job, Work::Step(step))).await.is_err() {
+            if sender.send((id, Work::Step(step))).await.is_err() {
                 return;
             }
             continue;
         };
         let mut sent = 0;
         while sent < ids.len() {
-            let end = sent + manners.pace.pass(ids.len() - sent).await;
+            let end = sent + pace.pass(ids.len() - sent).await;
             let (ids, logits) = (ids[sent..end].to_vec(), logits[sent..end].to_vec());
-            if sender.send((start.job, Work::Step(Step::Tokens { ids, logits }))).await.is_err() {
+            if sender.send((id, Work::Step(Step::Tokens { ids, logits }))).await.is_err() {
                 return;
             }
             sent = end;
