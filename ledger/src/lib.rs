@@ -16,5 +16,5 @@ pub use balances::{Account, Balances, Hold, HoldState};
 pub use command::{Bucket, Command, Entry, HoldId, Posting, PostingKind};
 pub use digest::{Digest, DigestWriter};
 pub use nano::{Nano, NotAnAmount};
-pub use payout::{PayRules, Round, Settlement, payout};
+pub use payout::{PayRules, Round, Settlement, Share, payout};
 pub use price::{Price, PriceOverflow, Quote, cost};

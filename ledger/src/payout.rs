@@ -1,4 +1,5 @@
-//! How a job's money is shared: `pay = floor(min(P/m, cap · P/k))` for each node that passed.
+//! How a job's money is shared: `pay = floor(min(P/m, cap · P/k))` for each node that passed. A node that wrote a
+//! part of the answer only, because another one had begun it, weighs that part.
 
 use serde::{Deserialize, Serialize};
 
@@ -23,11 +24,22 @@ pub struct Round<'a> {
     pub cost: Nano,
     /// k: the nodes that were asked.
     pub asked: u32,
-    /// The accounts of the m nodes that passed, one for each node; m ≤ k.
-    pub passed: &'a [AccountId],
+    /// n: the tokens of the answer.
+    pub tokens: u32,
+    /// The m nodes that passed, m ≤ k.
+    pub passed: &'a [Share],
     /// Whether the model refuted the answer that most nodes gave: what is then left goes back to the
     /// client with its fee, so that nobody profits by wronging a peer.
     pub majority_refuted: bool,
+}
+
+/// What one node that passed did for the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Its operator's.
+    pub account: AccountId,
+    /// Tokens that it wrote itself and that stood; those it was handed do not count.
+    pub tokens: u32,
 }
 
 /// Where every nano of a hold goes.
@@ -73,42 +85,59 @@ impl Settlement {
     }
 }
 
-/// Shares a round's money.
+/// Shares a round's money: `floor(min(P·t/Σt, cap · P·t/(k·n)))` for a node that wrote t of n tokens, which is
+/// `floor(min(P/m, cap · P/k))` when everybody wrote all of them.
 ///
 /// # Panics
 /// On a cost outside of 0 ..= held, more passed than asked, a fee above the whole, or if the parts did
 /// not make the hold: a bug that must not move money.
 pub fn payout(round: &Round<'_>, rules: &PayRules) -> Settlement {
-    let Round { held, cost, asked, passed, majority_refuted } = *round;
+    let Round { held, cost, asked, passed, majority_refuted, .. } = *round;
     assert!(Nano::ZERO <= cost && cost <= held, "cost {cost} must be within the hold {held}");
     assert!(passed.len() <= asked as usize, "{} of {asked} passed", passed.len());
     assert!(rules.fee_ppm <= 1_000_000, "a fee of {} ppm", rules.fee_ppm);
     if passed.is_empty() {
         return Settlement::nothing(held);
     }
-    let (m, k) = (passed.len() as i128, i128::from(asked));
+    let (weights, whole) = weights(round);
+    let all: i128 = weights.iter().sum();
     let fee = i128::from(cost.0) * i128::from(rules.fee_ppm) / 1_000_000;
     let shared = i128::from(cost.0) - fee;
-    let cap = rules.cap_per_mille.map(i128::from).filter(|cap| cap * m < 1000 * k);
-    let pay = cap.map_or(shared / m, |cap| cap * shared / (1000 * k));
-    let left = shared - pay * m;
+    let limit = 1000 * i128::from(asked) * whole;
+    let cap = rules.cap_per_mille.map(i128::from).filter(|cap| cap * all < limit);
+    let pay =
+        |weight: &i128| cap.map_or(shared * weight / all, |cap| cap * shared * weight / limit);
+    let pays: Vec<i128> = weights.iter().map(pay).collect();
+    let paid: i128 = pays.iter().sum();
+    let left = shared - paid;
     // Without the cap, what is left is only what did not divide.
     let (fee, reserve) = match cap {
         None => (fee + left, 0),
-        Some(_) if majority_refuted && shared > 0 => (fee * (pay * m) / shared, 0),
-        Some(_) if m == 1 => (fee, 0),
+        Some(_) if majority_refuted && shared > 0 => (fee * paid / shared, 0),
+        Some(_) if passed.len() == 1 => (fee, 0),
         Some(_) => (fee, left),
     };
-    settlement(held, passed, pay, fee, reserve)
+    settlement(held, passed, &pays, fee, reserve)
 }
 
-fn settlement(held: Nano, passed: &[AccountId], pay: i128, fee: i128, reserve: i128) -> Settlement {
+/// The tokens that each wrote, and those of a whole answer; alike when there are none to count.
+fn weights(round: &Round<'_>) -> (Vec<i128>, i128) {
+    let wrote: Vec<i128> = round.passed.iter().map(|share| i128::from(share.tokens)).collect();
+    let most = wrote.iter().copied().max().unwrap_or(0);
+    if most == 0 {
+        return (vec![1; wrote.len()], 1);
+    }
+    (wrote, most.max(i128::from(round.tokens)))
+}
+
+fn settlement(held: Nano, passed: &[Share], pays: &[i128], fee: i128, reserve: i128) -> Settlement {
     let narrow = |wide| Nano::narrow(wide).expect("a part of a hold must fit");
-    let cost = narrow(pay * passed.len() as i128 + fee + reserve);
+    let cost = narrow(pays.iter().sum::<i128>() + fee + reserve);
+    let pays = passed.iter().zip(pays).map(|(share, pay)| (share.account, narrow(*pay)));
     let settlement = Settlement {
         cost,
         fee: narrow(fee),
-        pays: passed.iter().map(|account| (*account, narrow(pay))).collect(),
+        pays: pays.collect(),
         reserve: narrow(reserve),
         returned: held.checked_sub(cost).expect("a cost within the hold must fit"),
     };

@@ -1,6 +1,6 @@
 //! The table of pay, case by case, and what holds for every case.
 
-use assay_ledger::{AccountId, Nano, PayRules, Round, Settlement, payout};
+use assay_ledger::{AccountId, Nano, PayRules, Round, Settlement, Share, payout};
 use proptest::prelude::*;
 
 const RULES: PayRules = PayRules { fee_ppm: 100_000, cap_per_mille: Some(1500) };
@@ -9,13 +9,30 @@ const SHARE_ALL: PayRules = PayRules { fee_ppm: 100_000, cap_per_mille: None };
 const HELD: Nano = Nano(1500);
 const COST: Nano = Nano(1000);
 
-fn nodes(count: u32) -> Vec<AccountId> {
-    (0..count).map(|node| AccountId(1001 + i64::from(node))).collect()
+/// Of the answer.
+const TOKENS: u32 = 80;
+
+/// Nodes that wrote all of the answer.
+fn nodes(count: u32) -> Vec<Share> {
+    (0..count).map(|node| share(node, TOKENS)).collect()
+}
+
+fn share(node: u32, tokens: u32) -> Share {
+    Share { account: AccountId(1001 + i64::from(node)), tokens }
 }
 
 fn settle(cost: Nano, passed: u32, asked: u32, refuted: bool, rules: &PayRules) -> Settlement {
-    let passed = nodes(passed);
-    payout(&Round { held: HELD, cost, asked, passed: &passed, majority_refuted: refuted }, rules)
+    settle_shares(cost, &nodes(passed), asked, refuted, rules)
+}
+
+fn settle_shares(
+    cost: Nano,
+    passed: &[Share],
+    asked: u32,
+    majority_refuted: bool,
+    rules: &PayRules,
+) -> Settlement {
+    payout(&Round { held: HELD, cost, asked, tokens: TOKENS, passed, majority_refuted }, rules)
 }
 
 /// Pay of each, fee, reserve, returned.
@@ -76,6 +93,31 @@ fn without_a_cap_those_who_passed_share_all() {
 }
 
 #[test]
+fn who_steps_in_is_paid_for_what_it_wrote() {
+    // Two asked, one left half-way; 900 to share by 80 and 40 tokens.
+    let passed = [share(0, 80), share(1, 40)];
+    let settlement = settle_shares(COST, &passed, 2, false, &RULES);
+    assert_eq!(parts(&settlement), (vec![600, 300], 100, 0, 500));
+    // Three asked, two left: the cap is 450 for a whole answer.
+    let settlement = settle_shares(COST, &passed, 3, false, &RULES);
+    assert_eq!(parts(&settlement), (vec![450, 225], 100, 225, 500));
+}
+
+#[test]
+fn who_ends_what_one_alone_had_begun_is_paid_for_its_part_and_the_client_gets_the_rest() {
+    // 1.5 · 900 · 40/80 = 675.
+    let settlement = settle_shares(COST, &[share(0, 40)], 1, false, &RULES);
+    assert_eq!(parts(&settlement), (vec![675], 100, 0, 725));
+}
+
+#[test]
+fn when_nobody_wrote_anything_all_share_alike() {
+    let passed = [share(0, 0), share(1, 0)];
+    let settlement = settle_shares(COST, &passed, 2, false, &RULES);
+    assert_eq!(parts(&settlement), (vec![450; 2], 100, 0, 500));
+}
+
+#[test]
 #[should_panic(expected = "must be within the hold")]
 fn a_cost_above_the_hold_moves_no_money() {
     settle(Nano(1501), 3, 3, false, &RULES);
@@ -96,20 +138,29 @@ proptest! {
     #[test]
     fn every_nano_is_accounted_for(
         (held, cost) in (0..=i64::MAX).prop_flat_map(|held| (Just(held), 0..=held)),
-        (asked, passed) in (1..=9u32).prop_flat_map(|asked| (Just(asked), 0..=asked)),
+        (asked, wrote) in (1..=9u32).prop_flat_map(|asked| {
+            (Just(asked), prop::collection::vec(any::<u32>(), 0..=asked as usize))
+        }),
+        tokens: u32,
         majority_refuted: bool,
         rules in any_rules(),
     ) {
-        let passed = nodes(passed);
+        let passed: Vec<Share> = (0..).zip(&wrote).map(|(node, tokens)| share(node, *tokens)).collect();
         let round = Round {
-            held: Nano(held), cost: Nano(cost), asked, passed: &passed, majority_refuted,
+            held: Nano(held), cost: Nano(cost), asked, tokens, passed: &passed, majority_refuted,
         };
         let settlement = payout(&round, &rules);
         prop_assert!(settlement.accounts_for(round.held));
         prop_assert!(settlement.cost <= round.cost, "a client never pays more than the real cost");
         prop_assert_eq!(settlement.pays.len(), passed.len());
-        let first = settlement.pays.first().map(|(_, pay)| *pay);
-        prop_assert!(settlement.pays.iter().all(|(_, pay)| Some(*pay) == first), "all alike");
+        let mut by_work: Vec<_> =
+            wrote.iter().zip(&settlement.pays).map(|(tokens, (_, pay))| (*tokens, *pay)).collect();
+        by_work.sort_unstable();
+        for pair in by_work.windows(2) {
+            let ((less, pay), (more, higher)) = (pair[0], pair[1]);
+            prop_assert!(pay <= higher, "more work is never paid less");
+            prop_assert!(less < more || pay == higher, "equal work is paid alike");
+        }
     }
 
     #[test]
@@ -120,7 +171,7 @@ proptest! {
     ) {
         let (all, some) = (nodes(asked), nodes(passed));
         let round = |passed, majority_refuted| Round {
-            held: Nano(cost), cost: Nano(cost), asked, passed, majority_refuted,
+            held: Nano(cost), cost: Nano(cost), asked, tokens: TOKENS, passed, majority_refuted,
         };
         let share = payout(&round(&all, false), &RULES).pays[0].1.0;
         let pay = payout(&round(&some, majority_refuted), &RULES).pays[0].1.0;
@@ -134,7 +185,8 @@ proptest! {
     ) {
         let passed = nodes(3);
         let round = Round {
-            held: Nano(cost + 5), cost: Nano(cost), asked: 3, passed: &passed, majority_refuted: false,
+            held: Nano(cost + 5), cost: Nano(cost), asked: 3, tokens: TOKENS, passed: &passed,
+            majority_refuted: false,
         };
         let mut touched = payout(&round, &RULES);
         let amount = match part {

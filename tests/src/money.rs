@@ -99,6 +99,19 @@ pub fn split(cost: i64, Passed { of_them, asked }: Passed) -> Split {
     }
 }
 
+/// What each gets that passed, by the tokens it wrote itself of an answer of `whole`:
+/// `floor(min(P·t/Σt, 1.5·P·t/(k·n)))`.
+pub fn pays_by_work(cost: i64, asked: u32, whole: u32, wrote: &[u32]) -> Vec<i64> {
+    let (k, n, c) = (i128::from(asked), i128::from(whole), i128::from(cost));
+    let shared = c - c * FEE_PER_MILLE / 1_000;
+    let all: i128 = wrote.iter().map(|tokens| i128::from(*tokens)).sum();
+    let pay = |tokens: &u32| {
+        let share = shared * i128::from(*tokens);
+        narrow((share / all).min(CAP_PER_MILLE * share / (1_000 * k * n)))
+    };
+    wrote.iter().map(pay).collect()
+}
+
 fn narrow(nano: i128) -> i64 {
     i64::try_from(nano).expect("the stories' amounts are small")
 }

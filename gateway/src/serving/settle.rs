@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use assay_ledger::{AccountId, Nano, PayRules, Settlement, payout};
+use assay_ledger::{Nano, PayRules, Settlement, Share, payout};
 use assay_protocol::{JobId, Outcome};
 use tracing::{error, info, warn};
 
@@ -105,7 +105,8 @@ impl Ending {
 
     fn settlement(&self, app: &App, job: &Job) -> Settlement {
         let held = job.quote.highest();
-        let passed: Vec<AccountId> = self.paid().map(|part| part.owner).collect();
+        let share = |part: &Part| Share { account: part.owner, tokens: part.tokens_judged };
+        let passed: Vec<Share> = self.paid().map(share).collect();
         if passed.is_empty() || self.failure.is_some() {
             return Settlement::nothing(held);
         }
@@ -120,6 +121,7 @@ impl Ending {
                 held,
                 cost,
                 asked,
+                tokens: self.completion_tokens,
                 passed: &passed,
                 majority_refuted: self.majority_refuted,
             },

@@ -74,7 +74,10 @@ pub(crate) struct Part {
     pub(crate) reason: String,
     /// JSON: what the sentence rests on.
     pub(crate) evidence: String,
+    /// Tokens that it sent.
     pub(crate) tokens: u32,
+    /// Those of them that were judged: its share of the pay, if it is paid.
+    pub(crate) tokens_judged: u32,
     pub(crate) elapsed_ms: i64,
     /// What it means for the node's reputation, if the answer was checked.
     pub(crate) check: Option<Check>,
@@ -273,6 +276,7 @@ fn judged_part(
     Part {
         check: learnt,
         evidence: explanation.evidence,
+        tokens_judged: u32::try_from(answer.ids.len()).unwrap_or(u32::MAX) - answer.from,
         ..part(case.round, branch, outcome, explanation.reason)
     }
 }
@@ -299,6 +303,7 @@ fn part(round: u8, branch: &Branch, outcome: Outcome, reason: String) -> Part {
         reason,
         evidence: "{}".into(),
         tokens: branch.own_tokens(),
+        tokens_judged: 0,
         elapsed_ms: branch.elapsed_ms(),
         check: None,
     }

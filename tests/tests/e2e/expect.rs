@@ -3,7 +3,7 @@
 use assay_protocol::NodeId;
 use assay_tests::{
     Completion, JobView, NodeAgent, Operator, ScriptedNode, World,
-    money::{Factor, Passed, Split, Tokens, cost, split},
+    money::{Factor, Passed, Split, Tokens, cost, pays_by_work, split},
     world::CREDIT,
 };
 
@@ -39,6 +39,28 @@ pub(crate) async fn assert_paid(
     let expected = split(cost(tokens, Factor::of(&job.risk)), Passed { of_them, asked });
     assert_split(world, job, passed, expected).await;
     expected
+}
+
+/// The same when nodes stepped in: each is paid for the tokens it wrote itself. Those it was handed come with it.
+pub(crate) async fn assert_paid_by_work(
+    world: &World,
+    job: &JobView,
+    passed: &[(Member, u32)],
+    asked: u32,
+) {
+    let tokens = Tokens { prompt: job.prompt_tokens, completion: job.completion_tokens };
+    let whole = job.completion_tokens;
+    let wrote: Vec<u32> = passed.iter().map(|(_, handed)| whole - handed).collect();
+    let pays = pays_by_work(cost(tokens, Factor::of(&job.risk)), asked, whole, &wrote);
+    for ((member, _), pay) in passed.iter().zip(&pays) {
+        assert_eq!(job.part(member.id).pay, *pay, "{member:?} in {job:#?}");
+        assert_eq!(world.admin.earned(member.operator).await, *pay, "{member:?}");
+    }
+    let paid: i64 = job.parts.iter().map(|part| part.pay).sum();
+    assert_eq!(paid, pays.iter().sum::<i64>(), "nobody else is paid: {job:#?}");
+    assert_eq!(job.cost, paid + job.fee + job.reserve, "{job:#?}");
+    let left = world.admin.balance(world.account).await;
+    assert_eq!((left.available, left.held), (CREDIT - job.cost, 0), "the client's account");
 }
 
 /// The same against amounts that the story worked out.

@@ -2,7 +2,7 @@
 
 use assay_tests::{Ask, Behaviour, Gate, World};
 
-use crate::expect::{assert_outcome, assert_paid, assert_undisturbed};
+use crate::expect::{assert_outcome, assert_paid, assert_paid_by_work, assert_undisturbed};
 
 fn long(world: &World, tokens: u32) -> Ask {
     Ask::say("Tell me a story.").endless(world.model.end_token).max_tokens(tokens)
@@ -74,7 +74,8 @@ async fn a_fresh_node_goes_on_from_the_agreed_tokens() {
     for node in &leave {
         assert_outcome(&job, node, "left");
     }
-    assert_paid(&world, &job, &[(&stays).into(), (&fresh).into()], 3).await;
+    let passed = [((&stays).into(), 0), ((&fresh).into(), fresh.seen().prefix_tokens)];
+    assert_paid_by_work(&world, &job, &passed, 3).await;
     world.finish().await;
 }
 
@@ -146,7 +147,8 @@ async fn a_stop_string_is_found_although_the_node_that_began_is_lost() {
     assert_eq!((answer.text.as_str(), answer.finish.as_str()), (until.as_str(), "stop"));
     assert!(fresh.seen().prefix_tokens > 0, "it did not start over: {:?}", fresh.seen());
     let job = world.admin.job(&answer.job).await;
-    assert_paid(&world, &job, &[(&stays).into(), (&fresh).into()], 2).await;
+    let passed = [((&stays).into(), 0), ((&fresh).into(), fresh.seen().prefix_tokens)];
+    assert_paid_by_work(&world, &job, &passed, 2).await;
     world.finish().await;
 }
 

@@ -10,7 +10,7 @@ mod statements;
 
 use std::{env, str::FromStr};
 
-use assay_ledger::{AccountId, Nano, PayRules, Round, Settlement, payout};
+use assay_ledger::{AccountId, Nano, PayRules, Round, Settlement, Share, payout};
 use assay_protocol::{Bytes32, JobId, NodeId, Outcome};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, postgres::PgConnectOptions};
 use uuid::Uuid;
@@ -132,12 +132,14 @@ fn job(client: &Client, id: u128, hold: Nano) -> NewJob {
 
 /// An end that pays these nodes, out of `asked`; the others' answers were wrong.
 fn success(job: &NewJob, cost: Nano, asked: &[NodeRow], passed: usize) -> JobEnd {
-    let accounts: Vec<AccountId> = asked[..passed].iter().map(|node| node.account).collect();
+    let share = |node: &NodeRow| Share { account: node.account, tokens: 20 };
+    let shares: Vec<Share> = asked[..passed].iter().map(share).collect();
     let round = Round {
         held: job.hold,
         cost,
         asked: u32::try_from(asked.len()).unwrap(),
-        passed: &accounts,
+        tokens: 20,
+        passed: &shares,
         majority_refuted: false,
     };
     let charge = payout(&round, &PayRules { fee_ppm: 100_000, cap_per_mille: Some(1500) });
