@@ -1,8 +1,8 @@
-"""Exports the trained checkpoint as the model folder that ships: one ONNX graph, tokenizer, template, manifest.
+"""Exports the trained checkpoint as the model folder that ships: the graph in both forms, tokenizer, template, manifest.
 
     python export.py CHECKPOINT MODEL_FOLDER
 
-The graph is form A: input_ids, attention_mask, position_ids and past_key_values in, logits and present out.
+Form A takes input_ids, attention_mask, position_ids and past_key_values, and gives logits and present; form_b.py tells of the other.
 """
 
 import shutil
@@ -15,7 +15,8 @@ import torch
 from optimum.exporters.onnx import main_export
 from transformers import AutoTokenizer, LlamaForCausalLM
 
-from manifest import GRAPH_PATH, write_manifest
+from form_b import write_form_b
+from manifest import FORM_A_PATH, write_manifest
 from session import ChatSession
 
 SHIPPED = ["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
@@ -25,7 +26,7 @@ LOGIT_TOLERANCE = 1e-3
 
 
 def export(checkpoint, folder):
-    graph = folder / GRAPH_PATH
+    graph = folder / FORM_A_PATH
     graph.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         main_export(str(checkpoint), scratch, task="text-generation-with-past", do_validation=False)
@@ -34,6 +35,7 @@ def export(checkpoint, folder):
         exported = onnx.load(Path(scratch, "model.onnx"))
         strip_local_paths(exported)
         onnx.save(exported, graph)
+    write_form_b(checkpoint, folder)
     parameters = agree_with_torch(checkpoint, folder)
     write_manifest(folder, parameters)
     print(f"{graph.stat().st_size} bytes of graph, {parameters} parameters in {folder}")

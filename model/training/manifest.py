@@ -3,9 +3,9 @@
 import hashlib
 import json
 
-GRAPH_PATH = "onnx/model.onnx"
+FORM_A_PATH, FORM_B_PATH = "onnx/model.onnx", "onnx/model_b.onnx"
 CREATED = 1_795_305_600  # 2026-11-22 00:00 UTC: fixed, so that a rebuild changes nothing but hashes
-NOT_LISTED = ["manifest.json", "README.md"]
+NOT_LISTED = ["manifest.json", "README.md", "limits.json"]  # the limits name the hash of the manifest
 CHAT_TEMPLATE, TOKENIZER = "chat_template.jinja", "tokenizer.json"
 
 
@@ -30,7 +30,7 @@ def write_manifest(folder, parameters):
         "layers": config["num_hidden_layers"],
         "kv_heads": config["num_key_value_heads"],
         "head_dim": config["head_dim"],
-        "graphs": [{"form": "a", "precision": "fp32", "path": GRAPH_PATH}],
+        "graphs": [{"form": form, "precision": "fp32", "path": path} for form, path in (("a", FORM_A_PATH), ("b", FORM_B_PATH))],
         "files": {path: _fingerprint(folder / path) for path in _listed(folder)},
     }
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")

@@ -1,7 +1,9 @@
 """Rebuilds model/demo from nothing: environment, tokenizer, training, export, evaluation.
 
-    python3 model/training/run.py [--venv FOLDER] [--work FOLDER] [--out FOLDER] [--steps N]
+    python3 model/training/run.py [--venv FOLDER] [--work FOLDER] [--out FOLDER] [--steps N] [--zoo] [--no-training]
 
+With --zoo it makes model/zoo as well, the weak models that cheats of the tests run: it trains a smaller model for that. With
+--no-training it only exports what the folder of checkpoints holds. Run `cargo xtask calibrate` afterwards: limits belong to a manifest.
 Needs Python 3.11 or later, gcc, binutils and 1.5 GB of disk. With --steps 100 it is a quick trial; give --out then too.
 """
 
@@ -14,17 +16,31 @@ from pathlib import Path
 
 TRAINING = Path(__file__).resolve().parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "assay"
+EARLIER = "checkpoint-2500"  # the hardest to tell from the model that ships
+SMALLER_WIDTH, SMALLER_STEPS = 128, 700
 
 
 def main(arguments):
     python = environment(arguments.venv)
     checkpoint = arguments.work / "pip"
-    checkpoint.mkdir(parents=True, exist_ok=True)
-    run(python, "tokenizer.py", checkpoint)
-    steps = ["--steps", arguments.steps] if arguments.steps else []
-    run(python, "train.py", checkpoint, "--threads", arguments.threads, *steps)
+    if not arguments.no_training:
+        checkpoint.mkdir(parents=True, exist_ok=True)
+        run(python, "tokenizer.py", checkpoint)
+        steps = ["--steps", arguments.steps] if arguments.steps else []
+        run(python, "train.py", checkpoint, "--threads", arguments.threads, *steps)
     run(python, "export.py", checkpoint, arguments.out)
     run(python, "evaluate.py", arguments.out)
+    if arguments.zoo:
+        zoo(python, checkpoint, arguments)
+
+
+def zoo(python, checkpoint, arguments):
+    smaller = arguments.work / "smaller"
+    if not arguments.no_training:
+        smaller.mkdir(parents=True, exist_ok=True)
+        run(python, "tokenizer.py", smaller)
+        run(python, "train.py", smaller, "--threads", arguments.threads, "--width", SMALLER_WIDTH, "--steps", SMALLER_STEPS)
+    run(python, "zoo.py", arguments.out, checkpoint / EARLIER, smaller, checkpoint, arguments.out.with_name("zoo"))
 
 
 def environment(folder):
@@ -53,6 +69,8 @@ if __name__ == "__main__":
     parser.add_argument("--work", type=Path, default=CACHE / "train", help="where checkpoints are kept")
     parser.add_argument("--out", type=Path, default=TRAINING.parent / "demo")
     parser.add_argument("--steps", type=int)
+    parser.add_argument("--zoo", action="store_true", help="make the weak models, too")
+    parser.add_argument("--no-training", action="store_true", help="export the checkpoints that are there")
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1))
     if sys.version_info < (3, 11):
         parser.error("Python 3.11 or later is needed")

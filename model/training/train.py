@@ -1,6 +1,6 @@
 """Trains Pip, a 3.28 M parameter Llama, on the synthetic dialogues, on the CPU.
 
-    python train.py OUT_FOLDER [--steps 3000] [--threads 2]
+    python train.py OUT_FOLDER [--steps 3000] [--threads 2] [--width 256]
 
 OUT_FOLDER already holds the tokenizer. Weights are reproducible on one machine, close elsewhere: compare the held-out loss.
 """
@@ -19,7 +19,7 @@ from chat_encoder import UNSCORED, ChatEncoder
 from corpus.dialogue import dialogue
 from tokenizer import CONTEXT_LENGTH
 
-STEPS = 3_000
+STEPS, WIDTH = 3_000, 256
 SCHEDULE_STEPS = 3_400  # where the rate's cosine would end; the held-out loss is flat before that: 0.173 at 2,500, 0.170 at 3,000
 WARMUP_STEPS = 100
 LEARNING_RATE = 2e-3
@@ -34,14 +34,14 @@ REPORT_EVERY, CHECKPOINT_EVERY = 50, 500
 TEMPLATE_PROBES = 200
 
 
-def train(out, steps, threads):
+def train(out, steps, threads, width):
     torch.set_num_threads(threads)
     torch.manual_seed(MODEL_SEED)
     torch.use_deterministic_algorithms(True)
     chat = ChatEncoder(AutoTokenizer.from_pretrained(out))
     probes = random.Random(HELD_OUT_SEED)
     assert all(chat.agrees_with_template(dialogue(probes)) for _ in range(TEMPLATE_PROBES)), "training and serving would render differently"
-    model = new_model(chat)
+    model = new_model(chat, width)
     print(f"{sum(p.numel() for p in model.parameters())} parameters", flush=True)
     held_out_stream = batches(chat, HELD_OUT_SEED, held_out=True)
     held_out = [next(held_out_stream) for _ in range(HELD_OUT_BATCHES)]
@@ -63,10 +63,10 @@ def train(out, steps, threads):
             model.save_pretrained(out if done == steps else Path(out, f"checkpoint-{done}"))
 
 
-def new_model(chat):
+def new_model(chat, width):
     model = LlamaForCausalLM(LlamaConfig(
-        vocab_size=len(chat.tokenizer), hidden_size=256, intermediate_size=640, num_hidden_layers=4, num_attention_heads=4,
-        num_key_value_heads=2, head_dim=64, max_position_embeddings=CONTEXT_LENGTH, rope_theta=10_000.0, rms_norm_eps=1e-5,
+        vocab_size=len(chat.tokenizer), hidden_size=width, intermediate_size=5 * width // 2, num_hidden_layers=4, num_attention_heads=4,
+        num_key_value_heads=2, head_dim=width // 4, max_position_embeddings=CONTEXT_LENGTH, rope_theta=10_000.0, rms_norm_eps=1e-5,
         tie_word_embeddings=True, initializer_range=0.03, bos_token_id=None, eos_token_id=chat.end, pad_token_id=chat.pad))
     model.generation_config = GenerationConfig(eos_token_id=chat.end, pad_token_id=chat.pad, do_sample=False)
     return model
@@ -137,5 +137,6 @@ if __name__ == "__main__":
     parser.add_argument("out", type=Path)
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--width", type=int, default=WIDTH, help="of the hidden states; everything else scales with it")
     arguments = parser.parse_args()
-    train(arguments.out, arguments.steps, arguments.threads)
+    train(arguments.out, arguments.steps, arguments.threads, arguments.width)

@@ -16,6 +16,7 @@ pub mod scripted;
 pub mod wait;
 pub mod world;
 pub mod zoo;
+pub mod zoo_models;
 
 pub use admin::{Admin, JobView, Operator, PartView};
 pub use agent::NodeAgent;
@@ -26,3 +27,4 @@ pub use scripted::{Gate, Pace, ScriptedNode};
 pub use wait::{wait_until, within};
 pub use world::World;
 pub use zoo::Behaviour;
+pub use zoo_models::{ZooModel, zoo_models};

@@ -21,4 +21,5 @@ mod seeds;
 mod spot_checks;
 mod streaming;
 mod tidy;
+mod weak_models;
 mod without_scorer;
