@@ -19,6 +19,8 @@ mod error;
 mod ids;
 mod migrations;
 mod page;
+#[cfg_attr(not(test), expect(dead_code, reason = "payments post here"))]
+mod posting;
 mod statement;
 mod transaction;
 mod value;

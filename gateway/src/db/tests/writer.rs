@@ -1,12 +1,15 @@
 //! Commands that are committed together: each is decided for itself.
 
-use assay_ledger::Nano;
+use assay_ledger::{Command, Nano};
 use tokio::task::JoinSet;
 
 use super::{client, failure, fresh, job, on_each_engine, on_each_url};
 use crate::{
     audit::audit,
-    db::{Db, DbError, JobEnd, KeyId, NewJob, OpenJobError, accounts, jobs},
+    db::{
+        Db, DbError, JobEnd, KeyId, NewJob, OpenJobError, accounts, jobs,
+        posting::{JournalHead, post},
+    },
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,6 +111,31 @@ async fn a_thousand_attempts_from_two_gateways_get_exactly_what_there_is() {
         for db in gateways {
             db.close().await;
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_single_command_may_be_posted_with_other_rows() {
+    on_each_engine(async |db| {
+        let account = client(db, Nano::ZERO).await.account;
+        let (key, amount) = ("welcome".into(), Nano(70));
+        let command = Command::Grant { key, account, amount };
+        for repeated in [false, true] {
+            let head = JournalHead { id: db.next_journal_id().await.unwrap(), note: "", at_ms: 1 };
+            let mut tx = db.begin().await.unwrap();
+            let posted = post(&mut tx, head, &command).await.unwrap();
+            assert_eq!(posted.repeated, repeated);
+            tx.commit().await.unwrap();
+        }
+        let head = JournalHead { id: db.next_journal_id().await.unwrap(), note: "", at_ms: 1 };
+        let mut tx = db.begin().await.unwrap();
+        let other = Command::Grant { key: "other".into(), account, amount };
+        post(&mut tx, head, &other).await.unwrap();
+        drop(tx);
+        assert_eq!(accounts::balance(db, account).await.unwrap().available, amount);
+        let report = audit(db).await.unwrap();
+        assert!(report.is_clean(), "{report}");
     })
     .await;
 }

@@ -12,7 +12,7 @@ use crate::db::{
 
 /// What a batch touches, as it is in the store.
 #[derive(Debug, Default)]
-pub(super) struct Loaded {
+pub(in crate::db) struct Loaded {
     pub(super) balances: Balances,
     pub(super) jobs: BTreeMap<HoldId, StoredJob>,
 }
@@ -42,7 +42,7 @@ pub(in crate::db) struct EndedJob<'a> {
 
 /// A batch in the making: the rows as they will be, and what is to be written besides.
 #[derive(Debug, Default)]
-pub(super) struct Batch<'a> {
+pub(in crate::db) struct Batch<'a> {
     pub(super) rows: Loaded,
     pub(super) journals: Vec<NewJournal<'a>>,
     pub(super) accounts: BTreeSet<AccountId>,
@@ -53,7 +53,7 @@ pub(super) struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    pub(super) fn of(rows: Loaded) -> Self {
+    pub(in crate::db) fn of(rows: Loaded) -> Self {
         Self { rows, ..Self::default() }
     }
 
@@ -63,7 +63,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Does what is asked, or says why not; then nothing has moved.
-    pub(super) fn decide(&mut self, request: &'a Request) -> Answer {
+    pub(in crate::db) fn decide(&mut self, request: &'a Request) -> Answer {
         match request {
             Request::Post { command, note, at_ms } => self.post(command, note, *at_ms),
             Request::Open(job) => self.open(job),
@@ -118,10 +118,12 @@ impl<'a> Batch<'a> {
             self.accounts.extend(moved.filter(|account| !account.is_system()));
             match command {
                 Command::Hold { hold, .. } => self.holds_begun.push(*hold),
-                Command::Settle { hold, .. } | Command::Void { hold } => {
+                Command::Settle { hold, .. }
+                | Command::Void { hold }
+                | Command::SendOut { hold } => {
                     self.holds_ended.push(*hold);
                 }
-                Command::Grant { .. } => {}
+                Command::Grant { .. } | Command::TopUp { .. } => {}
             }
             self.journals.push(NewJournal { posting, note, at_ms });
         }

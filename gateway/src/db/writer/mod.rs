@@ -3,7 +3,7 @@
 //! answers everyone. A command that is refused hurts nobody else.
 
 mod batch;
-mod rows;
+pub(super) mod rows;
 mod task;
 
 use assay_ledger::Command;
@@ -17,7 +17,7 @@ use super::{
     jobs::{JobEnd, NewJob},
 };
 
-pub(super) use batch::EndedJob;
+pub(super) use batch::{Batch, EndedJob};
 pub(super) use task::WriterTask;
 
 /// Commands that are committed together at most.

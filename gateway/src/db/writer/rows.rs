@@ -42,7 +42,7 @@ bulks! { "writer";
 }
 
 /// Loads and locks what these requests touch.
-pub(super) async fn load(tx: &mut Tx, requests: &[&Request]) -> Result<Loaded, DbError> {
+pub(in crate::db) async fn load(tx: &mut Tx, requests: &[&Request]) -> Result<Loaded, DbError> {
     let mut loaded = Loaded::default();
     let (mut holds, mut accounts) = (BTreeSet::new(), BTreeSet::new());
     for request in requests {
@@ -89,9 +89,9 @@ fn keys(requests: &[&Request], loaded: &Loaded) -> impl Iterator<Item = String> 
     let ended = |hold| holds.get(hold).is_some_and(|hold| hold.state != HoldState::Open);
     let keys = requests.iter().filter_map(|request| match request {
         Request::Post { command, .. } => match command {
-            Command::Grant { .. } => Some(command.key()),
+            Command::Grant { .. } | Command::TopUp { .. } => Some(command.key()),
             Command::Hold { hold, .. } => holds.contains_key(hold).then(|| command.key()),
-            Command::Settle { hold, .. } | Command::Void { hold } => {
+            Command::Settle { hold, .. } | Command::Void { hold } | Command::SendOut { hold } => {
                 ended(hold).then(|| command.key())
             }
         },
@@ -107,7 +107,7 @@ fn keys(requests: &[&Request], loaded: &Loaded) -> impl Iterator<Item = String> 
 }
 
 /// Writes a batch; its journals take their numbers from `journal_ids`, in order.
-pub(super) async fn write(
+pub(in crate::db) async fn write(
     tx: &mut Tx,
     batch: &Batch<'_>,
     journal_ids: &mut Range<i64>,
