@@ -2,7 +2,7 @@
 //! undisturbed answer is.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     ops::ControlFlow,
     path::Path,
     sync::{Arc, Mutex, OnceLock, PoisonError},
@@ -13,7 +13,7 @@ use assay_model::{ChatMessage, sampler};
 use assay_protocol::{Finish, GenerateStart, PositionScore, ScoreStart, ServedModel, TokenId};
 use tokio::task::spawn_blocking;
 
-use crate::{Ask, binaries::demo_model};
+use crate::{Ask, binaries::demo_model, zoo_models::ZooModel};
 
 /// Answers kept: nodes of one job ask the same question.
 const ANSWERS_KEPT_MAX: usize = 64;
@@ -25,6 +25,8 @@ pub struct Model {
     pub end_token: TokenId,
     pub vocab_size: u32,
     engine: Mutex<Engine>,
+    /// Tokens by how they read; made when first asked for.
+    pieces: OnceLock<HashMap<String, TokenId>>,
     /// At equal seeds a remembered answer is an honest answer.
     answers: Mutex<HashMap<String, Answer>>,
 }
@@ -42,6 +44,13 @@ impl Model {
     pub fn demo() -> Arc<Self> {
         static DEMO: OnceLock<Arc<Model>> = OnceLock::new();
         DEMO.get_or_init(|| Arc::new(Self::open(&demo_model()))).clone()
+    }
+
+    /// A model of the zoo, by its name: what a cheat runs.
+    pub fn of_zoo(name: &'static str) -> Arc<Self> {
+        static OPEN: Mutex<BTreeMap<&str, Arc<Model>>> = Mutex::new(BTreeMap::new());
+        let open = || Arc::new(Self::open(ZooModel::assemble(name).folder()));
+        lock(&OPEN).entry(name).or_insert_with(open).clone()
     }
 
     /// Opens a model folder on the processor.
@@ -65,6 +74,7 @@ impl Model {
             end_token: manifest.end_tokens[0],
             vocab_size: manifest.vocab_size,
             engine: Mutex::new(engine),
+            pieces: OnceLock::new(),
             answers: Mutex::default(),
         }
     }
@@ -98,6 +108,23 @@ impl Model {
         let model = self.clone();
         let score = move || lock(&model.engine).score(&request).expect("an answer can be scored");
         spawn_blocking(score).await.expect("the engine does not panic")
+    }
+
+    /// The raw logit of each of these tokens after a start, from one pass.
+    pub async fn true_logits(
+        self: &Arc<Self>,
+        start: &GenerateStart,
+        said: &[TokenId],
+    ) -> Vec<f32> {
+        let from = start.prefix.len();
+        let score = ScoreStart {
+            job: start.job,
+            prompt: start.prompt.clone(),
+            output: [start.prefix.as_slice(), said].concat(),
+            sampling: start.sampling.clone(),
+            seed: start.seed,
+        };
+        self.score(&score).await[from..].iter().map(|score| score.logit).collect()
     }
 
     /// What a client must get for a request when nothing disturbs it.
@@ -136,6 +163,20 @@ impl Model {
         let mut detokenizer = lock(&self.engine).text().detokenizer();
         let text: String = ids.iter().map(|id| detokenizer.push(*id)).collect();
         text + &detokenizer.finish()
+    }
+
+    /// Two tokens that read as this one does, if the vocabulary has such.
+    pub fn respelled(&self, id: TokenId) -> Option<[TokenId; 2]> {
+        let pieces = self.pieces.get_or_init(|| {
+            (0..self.vocab_size).map(|id| (self.text(&[id]), id)).collect::<HashMap<_, _>>()
+        });
+        let whole = self.text(&[id]);
+        let cuts = whole.char_indices().map(|(at, _)| at).skip(1);
+        let mut pairs = cuts.filter_map(|at| {
+            let (head, tail) = whole.split_at(at);
+            Some([*pieces.get(head)?, *pieces.get(tail)?])
+        });
+        pairs.find(|pair| self.text(pair) == whole)
     }
 
     fn write(&self, request: &GenerateRequest) -> Answer {

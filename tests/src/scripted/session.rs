@@ -334,8 +334,7 @@ impl<'a> Session<'a> {
 /// Works an answer out and hands its steps over, tokens at the node's pace.
 async fn write(kind: Behaviour, pace: Pace, job: Job, sender: mpsc::Sender<(JobId, Work)>) {
     let id = job.start.job;
-    let computed = job.model.answer(&kind.asks(&job)).await;
-    let answer = kind.says(computed, &job).cut_to(job.room());
+    let answer = kind.answer(&job).await;
     for step in kind.sends(answer, &job) {
         let Step::Tokens { ids, logits } = step else {
             if sender.send((id, Work::Step(step))).await.is_err() {

@@ -32,6 +32,11 @@ pub trait Kind: Debug + Send + Sync {
         true
     }
 
+    /// Which model of `model/zoo` it runs instead of the right one.
+    fn weights(&self) -> Option<&'static str> {
+        None
+    }
+
     /// What it asks the model instead of what it was asked.
     fn asks(&self, job: &Job) -> GenerateStart {
         job.start.clone()
@@ -40,6 +45,11 @@ pub trait Kind: Debug + Send + Sync {
     /// What it makes of the model's answer.
     fn says(&self, computed: Answer, _job: &Job) -> Answer {
         computed
+    }
+
+    /// Whether it runs the right model once over what it says, to report that model's logits.
+    fn forges_logits(&self) -> bool {
+        false
     }
 
     /// How it sends that, step by step.

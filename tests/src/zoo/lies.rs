@@ -6,7 +6,7 @@ use rand::Rng;
 use crate::model::{Answer, Model};
 
 /// What a made-up token claims as its logit: an ordinary one for a chosen token.
-const PLAUSIBLE_LOGIT: f32 = 12.5;
+pub(super) const PLAUSIBLE_LOGIT: f32 = 12.5;
 
 /// These ids and a forged end.
 pub(super) fn made_up(mut ids: Vec<TokenId>, model: &Model) -> Answer {

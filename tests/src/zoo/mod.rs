@@ -12,6 +12,8 @@ pub use job::Job;
 pub use kind::{Kind, OnOffer};
 pub use step::Step;
 
+use crate::{Model, model::Answer};
+
 /// A kind of node. `Behaviour::Truncate` is the node of `truncate.rs`.
 #[derive(Clone, Copy, Debug)]
 pub struct Behaviour(&'static dyn Kind);
@@ -30,14 +32,37 @@ macro_rules! zoo {
 }
 
 zoo! {
+    // No cheats.
     honest::Honest,
-    // Lies about the answer.
+    slow::Slow,
+    // Other answers.
     random::Random,
     canned::Canned,
+    cached::Cached,
+    other_prompt::OtherPrompt,
     ignore_seed::IgnoreSeed,
+    wrong_temperature::WrongTemperature,
     truncate::Truncate,
     pad::Pad,
     edit::Edit,
+    inflate::Inflate,
+    collude::Collude,
+    copy::Copy,
+    // Other weights.
+    smaller::Smaller,
+    earlier::Earlier,
+    fp16::Fp16,
+    int8::Int8,
+    int8_dynamic::Int8Dynamic,
+    q4::Q4,
+    // False evidence.
+    forge_logits::ForgeLogits,
+    prefill::Prefill,
+    false_class::FalseClass,
+    // Honest at times.
+    one_in_ten::OneInTen,
+    until_trusted::UntilTrusted,
+    dust_farmer::DustFarmer,
     // Lies about the protocol.
     wrong_count::WrongCount,
     wrong_size::WrongSize,
@@ -45,6 +70,7 @@ zoo! {
     garbage::Garbage,
     oversized::Oversized,
     bad_signature::BadSignature,
+    replay_signature::ReplaySignature,
     skip_signature::SkipSignature,
     // Bad manners.
     vanish::Vanish,
@@ -52,6 +78,22 @@ zoo! {
     refuse::Refuse,
     silent::Silent,
     deaf::Deaf,
+}
+
+impl Behaviour {
+    /// What a node of this kind answers.
+    pub async fn answer(self, job: &Job) -> Answer {
+        let model = match self.weights() {
+            Some(name) => Model::of_zoo(name),
+            None => job.model.clone(),
+        };
+        let computed = model.answer(&self.asks(job)).await;
+        let said = self.says(computed, job).cut_to(job.room());
+        match self.forges_logits() {
+            true => Answer { logits: job.model.true_logits(&job.start, &said.ids).await, ..said },
+            false => said,
+        }
+    }
 }
 
 impl std::ops::Deref for Behaviour {

@@ -23,3 +23,4 @@ mod streaming;
 mod tidy;
 mod weak_models;
 mod without_scorer;
+mod zoo;
