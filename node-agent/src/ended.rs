@@ -35,6 +35,8 @@ impl EndedJobs {
         match outcome {
             Outcome::FailedSpotCheck
             | Outcome::FailedEndCheck
+            | Outcome::FailedWholeAnswer
+            | Outcome::FailedLogits
             | Outcome::FailedStructure
             | Outcome::Left
             | Outcome::Violation => tracing::warn!("{line}"),

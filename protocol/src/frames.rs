@@ -299,6 +299,10 @@ pub enum Outcome {
     FailedSpotCheck,
     /// The answer stops where the model goes on, or goes on where it stops: not paid.
     FailedEndCheck,
+    /// No single token, but the answer as a whole is too far from what the model gives: not paid.
+    FailedWholeAnswer,
+    /// The reported logits are not the model's, whatever the tokens are: not paid.
+    FailedLogits,
     /// The answer breaks a rule that needs no model (ids, counts, finish): not paid.
     FailedStructure,
     /// Accepted, then left, stalled or failed: not paid.
@@ -320,12 +324,25 @@ impl Outcome {
             Self::Passed => "passed",
             Self::FailedSpotCheck => "failed_spot_check",
             Self::FailedEndCheck => "failed_end_check",
+            Self::FailedWholeAnswer => "failed_whole_answer",
+            Self::FailedLogits => "failed_logits",
             Self::FailedStructure => "failed_structure",
             Self::Left => "left",
             Self::Violation => "violation",
             Self::Unverified => "unverified",
             Self::Cancelled => "cancelled",
         }
+    }
+
+    /// Whether the model itself speaks against the answer.
+    pub fn is_refuted(self) -> bool {
+        matches!(
+            self,
+            Self::FailedSpotCheck
+                | Self::FailedEndCheck
+                | Self::FailedWholeAnswer
+                | Self::FailedLogits
+        )
     }
 
     /// Whether this node shares the pay.

@@ -76,6 +76,22 @@ fn to_node() -> Vec<(&'static str, ToNode)> {
             },
         ),
         (
+            "outcome_failed_whole_answer",
+            ToNode::Outcome {
+                job: job(),
+                outcome: Outcome::FailedWholeAnswer,
+                reason: "the tokens together are too far from the model".into(),
+            },
+        ),
+        (
+            "outcome_failed_logits",
+            ToNode::Outcome {
+                job: job(),
+                outcome: Outcome::FailedLogits,
+                reason: "the reported logits are not the model's".into(),
+            },
+        ),
+        (
             "close",
             ToNode::Close {
                 code: CloseCode::Shutdown,

@@ -1,11 +1,9 @@
-//! An answer as a node gave it, the rules it is held to, and the check that needs no model (R0).
+//! An answer as a node gave it, and the check that needs no model (R0).
 
 use assay_protocol::{Finish, NodeId, TokenId};
 use serde::{Deserialize, Serialize};
 
-/// The largest margin of an honest answer, in logits: the calibrated limit of CPU classes. Honest answers of
-/// one class were measured at exactly 0, with no two logits nearer than 1e-4.
-pub const TAU_GAP: f64 = 1e-3;
+use crate::Rules;
 
 /// Who runs a node. Nodes of one owner never make a quorum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -13,7 +11,7 @@ pub const TAU_GAP: f64 = 1e-3;
 pub struct OwnerId(pub i64);
 
 /// A complete answer of one node.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
     pub node: NodeId,
     pub owner: OwnerId,
@@ -21,6 +19,9 @@ pub struct Answer {
     pub ids: Vec<TokenId>,
     /// How many of the ids were handed over: the node does not answer for them.
     pub from: u32,
+    /// The raw logit of each token that the node wrote itself (`ids[from..]`), as it reported them. Empty only where
+    /// no logits are collected; then [`Rules::tau_logit`] is none.
+    pub logits: Vec<f32>,
     /// What the node says of the end.
     pub finish: Finish,
     /// What the gateway told it about the end; without it, `finish` cannot be [`Finish::Told`].
@@ -37,26 +38,6 @@ pub enum Told {
     At(u32),
     /// Wherever it was: the job was cancelled.
     Anywhere,
-}
-
-/// What answers to one job are held to.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Rules {
-    /// R1: no margin may be larger, in logits.
-    pub tau_gap: f64,
-    /// How many positions the founding rule draws. R1 looks at all of them anyway.
-    pub positions: SpotChecks,
-    pub max_tokens: u32,
-    pub vocab_size: u32,
-    pub end_tokens: Vec<TokenId>,
-}
-
-/// How many random positions to check, besides the last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SpotChecks {
-    Random(u32),
-    All,
 }
 
 /// What breaks a rule that needs no model.
@@ -83,16 +64,21 @@ pub enum StructureFault {
     NotTold,
     #[error("it was told to end after {at} tokens and has {count}")]
     ToldElsewhere { count: usize, at: u32 },
-}
-
-impl Rules {
-    /// Whether this token ends an answer.
-    pub fn is_end(&self, id: TokenId) -> bool {
-        self.end_tokens.contains(&id)
-    }
+    #[error("{count} logits came with {tokens} tokens of its own")]
+    LogitsDoNotPair { count: usize, tokens: usize },
 }
 
 impl Answer {
+    /// The tokens that the node answers for.
+    pub fn own_ids(&self) -> &[TokenId] {
+        self.ids.get(self.from as usize..).unwrap_or_default()
+    }
+
+    /// The reported logit of the token at this output position.
+    pub(crate) fn logit_at(&self, position: usize) -> Option<f32> {
+        self.logits.get(position.checked_sub(self.from as usize)?).copied()
+    }
+
     /// Whether two nodes said the same, to the last token and for the same reason.
     pub fn is_equal_to(&self, other: &Self) -> bool {
         self.ids == other.ids && self.finish == other.finish
@@ -116,6 +102,10 @@ pub fn check_structure(answer: &Answer, rules: &Rules) -> Result<(), StructureFa
     }
     if let Some(position) = ids.iter().position(|id| *id >= rules.vocab_size) {
         return Err(StructureFault::OutsideVocabulary { position, id: ids[position] });
+    }
+    let (count_logits, tokens) = (answer.logits.len(), answer.own_ids().len());
+    if count_logits != tokens && (count_logits > 0 || rules.tau_logit.is_some()) {
+        return Err(StructureFault::LogitsDoNotPair { count: count_logits, tokens });
     }
     let first_end = ids.iter().position(|id| rules.is_end(*id));
     match first_end {
@@ -179,6 +169,21 @@ mod tests {
         );
         assert_eq!(told(&[5], Told::Anywhere), None);
         assert_eq!(told(&[5, END], Told::Anywhere), None);
+    }
+
+    #[test]
+    fn logits_come_one_for_each_own_token() {
+        let check = |from, logits: &[f32], tau_logit| {
+            let said = Answer { from, logits: logits.to_vec(), ..answer(1, &[5, 6, END]) };
+            check_structure(&said, &Rules { tau_logit, ..rules() })
+        };
+        let fault = |count, tokens| Err(StructureFault::LogitsDoNotPair { count, tokens });
+        assert_eq!(check(1, &[0.5, 0.5], Some(1e-4)), Ok(()));
+        assert_eq!(check(3, &[], Some(1e-4)), Ok(()));
+        assert_eq!(check(0, &[], None), Ok(()));
+        assert_eq!(check(0, &[], Some(1e-4)), fault(0, 3));
+        assert_eq!(check(0, &[0.5], None), fault(1, 3));
+        assert_eq!(check(1, &[0.5; 3], None), fault(3, 2));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use assay_protocol::PositionScore;
 use serde::{Deserialize, Serialize};
 
-mod beta;
+use crate::beta;
 
 /// λ = 0.5^(1/200): a check counts half after 200 more of full weight. Evidence fades by `λ^weight`, so that checks
 /// that teach nothing do not wash out a failure either.
@@ -73,7 +73,7 @@ pub fn pass_weight(scores: &[PositionScore]) -> f64 {
 }
 
 /// Into 0 to 1; NaN is nothing.
-fn fraction(value: f64) -> f64 {
+pub(crate) fn fraction(value: f64) -> f64 {
     if value > 0.0 { value.min(1.0) } else { 0.0 }
 }
 

@@ -1,11 +1,12 @@
-//! The spot checks of one answer: what a scorer found at each position, held against the limit (R1).
+//! The spot checks of one answer: what a scorer found, held against the limits: each position (R1), the whole (R2)
+//! and the reported logits (R5).
 
 use std::collections::BTreeSet;
 
 use assay_protocol::{PositionScore, TokenId};
 use serde::Serialize;
 
-use crate::{Answer, Rules, SpotChecks, reputation};
+use crate::{Answer, Measures, Rules, SpotChecks, reputation};
 
 /// A scorer's findings about one sequence of ids. They hold for every answer with these ids.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,6 +15,7 @@ pub struct SpotCheck {
     scores: Vec<PositionScore>,
     positions: Vec<u32>,
     faults: Vec<Fault>,
+    rules: Rules,
 }
 
 /// A position where the model contradicts the answer.
@@ -26,6 +28,7 @@ pub struct Fault {
     pub own: TokenId,
     /// In logits.
     pub margin: f64,
+    /// [`FaultKind::Spot`] or [`FaultKind::End`].
     pub kind: FaultKind,
 }
 
@@ -37,6 +40,10 @@ pub enum FaultKind {
     Spot,
     /// The answer ends where the sampler goes on, or goes on where the sampler ends.
     End,
+    /// No single token, but all of them together are too far from what the model draws (R2).
+    Whole,
+    /// The tokens may be right, but the logits that were reported with them are not the model's (R5).
+    Logits,
 }
 
 /// A scorer's list that says nothing about the answer: its own fault, nobody else's.
@@ -46,6 +53,8 @@ pub enum BadScores {
     Count { found: usize, expected: usize },
     #[error("the margin at position {position} is {margin}")]
     Margin { position: usize, margin: f64 },
+    #[error("the logit at position {position} is {logit}")]
+    Logit { position: usize, logit: f32 },
 }
 
 /// Holds the scores of an answer, one for each of its ids, against the rules.
@@ -66,10 +75,13 @@ pub fn spot_check(
     if let Some(position) = scores.iter().position(|score| !is_margin(score.margin)) {
         return Err(BadScores::Margin { position, margin: scores[position].margin });
     }
+    if let Some(position) = scores.iter().position(|score| !score.logit.is_finite()) {
+        return Err(BadScores::Logit { position, logit: scores[position].logit });
+    }
     let ids = answer.ids.clone();
     let faults = faults(&ids, &scores, rules);
     let positions = drawn_positions(ids.len(), rules.positions, draw);
-    Ok(SpotCheck { ids, scores, positions, faults })
+    Ok(SpotCheck { ids, scores, positions, faults, rules: rules.clone() })
 }
 
 impl SpotCheck {
@@ -88,6 +100,27 @@ impl SpotCheck {
         self.faults.iter().copied().find(|fault| fault.position >= answer.from)
     }
 
+    /// What the answer breaks by what the node wrote itself, the worst rule first: R1, R2, R5.
+    pub fn failure(&self, answer: &Answer) -> Option<FaultKind> {
+        let spot = self.first_fault(answer).map(|fault| fault.kind);
+        spot.or_else(|| self.measures(answer).fault(&self.rules))
+    }
+
+    /// Whether the model confirms the whole answer, the prefix that the node was handed included.
+    pub fn confirms(&self, answer: &Answer) -> bool {
+        self.is_clean() && self.failure(answer).is_none()
+    }
+
+    /// What is measured of what the node wrote itself.
+    pub fn measures(&self, answer: &Answer) -> Measures {
+        Measures::of(answer, &self.scores)
+    }
+
+    /// How many times its limit the worst measure of what the node wrote itself is.
+    pub fn over_limit(&self, answer: &Answer) -> f64 {
+        self.measures(answer).over_limit(&self.rules)
+    }
+
     /// Whether the model contradicts what the node was handed. It is not to blame for that.
     pub fn refutes_prefix_of(&self, answer: &Answer) -> bool {
         self.faults.first().is_some_and(|fault| fault.position < answer.from)
@@ -101,7 +134,7 @@ impl SpotCheck {
         })
     }
 
-    /// Whether the model contradicts nothing.
+    /// Whether the model contradicts none of the tokens.
     pub fn is_clean(&self) -> bool {
         self.faults.is_empty()
     }

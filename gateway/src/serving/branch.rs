@@ -15,6 +15,8 @@ pub(crate) struct Branch {
     pub(crate) stage: Stage,
     /// The whole answer so far, the prefix that was handed over included.
     pub(crate) ids: Vec<TokenId>,
+    /// The raw logit that it reported with each token of its own.
+    logits: Vec<f32>,
     prefix_tokens: usize,
     since: Instant,
     first_token: Option<Instant>,
@@ -40,6 +42,7 @@ impl Branch {
             owner,
             stage: Stage::Offered,
             ids: Vec::new(),
+            logits: Vec::new(),
             prefix_tokens: 0,
             since: now,
             first_token: None,
@@ -55,19 +58,22 @@ impl Branch {
     pub(crate) fn start(&mut self, prefix: &[TokenId], now: Instant) {
         self.stage = Stage::Writing;
         self.ids = prefix.to_vec();
+        self.logits.clear();
         self.prefix_tokens = prefix.len();
         self.since = now;
         self.last_news = now;
     }
 
-    pub(crate) fn tokens(&mut self, ids: &[TokenId], now: Instant) {
+    pub(crate) fn tokens(&mut self, ids: &[TokenId], logits: &[f32], now: Instant) {
         self.ids.extend_from_slice(ids);
+        self.logits.extend_from_slice(logits);
         self.first_token.get_or_insert(now);
         self.last_news = now;
     }
 
     pub(crate) fn complete(&mut self, finish: Finish, count: u32, now: Instant) {
         self.ids.truncate(count as usize);
+        self.logits.truncate(self.ids.len().saturating_sub(self.prefix_tokens));
         self.stage = Stage::Complete(finish);
         self.last_news = now;
     }
@@ -83,6 +89,12 @@ impl Branch {
             Some(at) if self.ids.len() >= at => Some((&self.ids[..at], Finish::Told)),
             _ => Some((&self.ids, finish)),
         }
+    }
+
+    /// The logits of its own tokens among the first `count` of its answer.
+    pub(crate) fn own_logits(&self, count: usize) -> &[f32] {
+        let own = count.saturating_sub(self.prefix_tokens);
+        &self.logits[..own.min(self.logits.len())]
     }
 
     /// Whether it writes or has written an answer.

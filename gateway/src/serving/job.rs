@@ -109,6 +109,10 @@ impl Job {
         let manifest = &self.model.text.manifest;
         Rules {
             tau_gap: app.config.serving.margin_limit,
+            tau_logit: None,
+            sigma2_max: None,
+            flips_max_per_mille: None,
+            temperature: self.sampling.temperature,
             positions: self.policy.spot_checks,
             max_tokens: self.max_tokens,
             vocab_size: manifest.vocab_size,

@@ -208,7 +208,9 @@ impl<'a> Round<'a> {
             (Stage::Offered, _) | (Stage::Accepted, JobNews::Lost(_) | JobNews::Failed(_)) => {
                 self.branches.remove(index);
             }
-            (Stage::Writing, JobNews::Tokens { ids, .. }) => branch.tokens(&ids, now),
+            (Stage::Writing, JobNews::Tokens { ids, logits }) => {
+                branch.tokens(&ids, &logits, now);
+            }
             (Stage::Writing, JobNews::Complete { finish, count }) => {
                 branch.complete(finish, count, now);
             }

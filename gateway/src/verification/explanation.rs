@@ -1,7 +1,7 @@
 //! "Why was I (not) paid?": a sentence for the operator, and the evidence that it rests on.
 
-use assay_protocol::{NodeId, Outcome};
-use assay_verifier::{Answer, FaultKind, Rules, SpotCheck, check_structure};
+use assay_protocol::Outcome;
+use assay_verifier::{Answer, FaultKind, Rules, Scored, SpotCheck, check_structure};
 use serde_json::json;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -17,9 +17,10 @@ pub(super) fn explain(
     answer: &Answer,
     answers: &[Answer],
     rules: &Rules,
-    check: Option<&SpotCheck>,
-    scorer: Option<NodeId>,
+    scored: Option<&Scored>,
 ) -> Explanation {
+    let check = scored.map(|scored| &scored.check);
+    let measures = check.map(|check| check.measures(answer));
     let equal = answers
         .iter()
         .filter(|other| other.owner != answer.owner && other.is_equal_to(answer))
@@ -32,17 +33,25 @@ pub(super) fn explain(
         },
         (_, Some(fault)) => {
             let what = match fault.kind {
-                FaultKind::Spot => "the model gives another token",
                 FaultKind::End if rules.is_end(fault.claimed) => {
                     "the answer ends where the model goes on"
                 }
                 FaultKind::End => "the answer goes on where the model ends",
+                _ => "the model gives another token",
             };
             format!(
                 "{what} at position {}: {} instead of {}, off by {:.4} logits where {} is allowed",
                 fault.position, fault.own, fault.claimed, fault.margin, rules.tau_gap,
             )
         }
+        (Outcome::FailedWholeAnswer, None) => {
+            "no single token, but all of them together are too far from what the model draws".into()
+        }
+        (Outcome::FailedLogits, None) => format!(
+            "the reported logits are {:.6} off the model's on average, where {:.6} is allowed",
+            measures.and_then(|measures| measures.logit_difference).unwrap_or_default(),
+            rules.tau_logit.unwrap_or_default(),
+        ),
         (Outcome::Agreed, None) => match check {
             Some(_) => format!("equal to {equal} other owner(s), and confirmed by the model"),
             None => format!("equal to {equal} other owner(s)"),
@@ -62,8 +71,12 @@ pub(super) fn explain(
         "positions_drawn": check.map(SpotCheck::positions),
         "largest_margin": check.map(SpotCheck::largest_margin),
         "margin_allowed": rules.tau_gap,
+        "sigma2": measures.and_then(|measures| measures.sigma2(rules.temperature)),
+        "sigma2_allowed": rules.sigma2_max,
+        "logit_difference": measures.and_then(|measures| measures.logit_difference),
+        "logit_difference_allowed": rules.tau_logit,
         "first_fault": fault,
-        "scorer": scorer,
+        "scorer": scored.map(|scored| scored.scorer),
     });
     Explanation { reason, evidence: evidence.to_string() }
 }

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use assay_ledger::AccountId;
 use assay_protocol::{Finish, NodeId, Outcome, TokenId};
 use assay_verifier::{
-    Answer, Judgement as Step, OwnerId, Rule, Rules, Scorer, Setting, SpotCheck, Told, judge,
-    spot_check,
+    Answer, Judgement as Step, OwnerId, Rule, Rules, Scored, Scorer, Setting, SpotCheck, Told,
+    deciding, judge, spot_check,
 };
 use futures_util::future::join_all;
 use hmac::{Hmac, Mac};
@@ -88,7 +88,7 @@ pub(crate) async fn decide(app: &App, case: &Case<'_>) -> Judgement {
     let told = case.branches.iter().map(|branch| branch.answer(case.cut)).collect::<Vec<_>>();
     let answers: Vec<Answer> = told.iter().flatten().cloned().collect();
     let audited = case.audited.unwrap_or_else(|| is_audited(app, case));
-    let mut findings = Findings::default();
+    let mut scores = Scores::default();
     let mut scorer = Scorer::Available;
     let verdict = loop {
         let setting = Setting {
@@ -96,13 +96,14 @@ pub(crate) async fn decide(app: &App, case: &Case<'_>) -> Judgement {
             // An audit that finds no scorer does not hold up what everybody agrees on.
             score_all: case.score_always || (audited && scorer == Scorer::Available),
             scorer,
+            second_scorer: Scorer::Absent,
             released: case.released,
         };
-        match judge(&answers, &findings.checks, &setting, &case.rules) {
+        match judge(&answers, &scores.0, &setting, &case.rules) {
             Step::Decided(verdict) => break verdict,
-            Step::NeedsScores(open) => {
+            Step::NeedsScores(open) | Step::NeedsSecondScore(open) => {
                 let open: Vec<&Answer> = open.into_iter().map(|index| &answers[index]).collect();
-                if !findings.score(app, case, &open).await {
+                if !scores.score(app, case, &open).await {
                     scorer = Scorer::Absent;
                 }
             }
@@ -111,13 +112,15 @@ pub(crate) async fn decide(app: &App, case: &Case<'_>) -> Judgement {
     let accepted = verdict.winner.map(|winner| Accepted {
         ids: answers[winner].ids.clone(),
         finish: answers[winner].finish,
-        verdict: client_verdict(case, &answers, winner, &verdict, &findings),
+        verdict: client_verdict(case, &answers, winner, &verdict, &scores),
     });
-    let mut outcomes = answers.iter().zip(&verdict.outcomes);
+    let mut judged = answers.iter().zip(verdict.outcomes.iter().zip(&verdict.findings));
     let parts = case.branches.iter().zip(&told).filter_map(|(branch, told)| match told {
         Some(_) => {
-            let (answer, outcome) = outcomes.next()?;
-            Some(judged_part(case, branch, answer, *outcome, &answers, &findings))
+            let (answer, (outcome, finding)) = judged.next()?;
+            let check = finding.map(Check::of);
+            let part = judged_part(case, branch, answer, *outcome, &answers, &scores);
+            Some(Part { check, ..part })
         }
         None => left_out(case.round, branch),
     });
@@ -144,13 +147,9 @@ pub(crate) fn undecided(round: u8, branches: &[Branch]) -> Vec<Part> {
 
 /// What scorers said so far.
 #[derive(Debug, Default)]
-struct Findings {
-    checks: Vec<SpotCheck>,
-    /// Who found it, in the same order.
-    scorers: Vec<NodeId>,
-}
+struct Scores(Vec<Scored>);
 
-impl Findings {
+impl Scores {
     /// Scores these answers at once. False when one could not be scored in time.
     async fn score(&mut self, app: &App, case: &Case<'_>, open: &[&Answer]) -> bool {
         // A scorer that is merely busy is worth all the time of the job: audits must not be starved.
@@ -172,8 +171,7 @@ impl Findings {
         let draw = draw(app, b"spot checks", case, &answer.ids);
         match spot_check(answer, score.positions, &case.rules, draw) {
             Ok(check) => {
-                self.checks.push(check);
-                self.scorers.push(score.scorer);
+                self.0.push(Scored { scorer: score.scorer, check });
                 true
             }
             Err(error) => {
@@ -183,13 +181,9 @@ impl Findings {
         }
     }
 
-    fn of(&self, answer: &Answer) -> Option<&SpotCheck> {
-        self.checks.iter().find(|check| check.is_of(answer))
-    }
-
-    fn scorer_of(&self, answer: &Answer) -> Option<NodeId> {
-        let index = self.checks.iter().position(|check| check.is_of(answer))?;
-        self.scorers.get(index).copied()
+    /// The findings that count for an answer.
+    fn of(&self, answer: &Answer) -> Option<&Scored> {
+        deciding(answer, &self.0)
     }
 }
 
@@ -223,13 +217,12 @@ fn draw(app: &App, purpose: &[u8], case: &Case<'_>, ids: &[TokenId]) -> [u8; 32]
     mac.finalize().into_bytes().into()
 }
 
+/// Whether several owners gave an answer that the model speaks against for every one of them.
 fn is_majority_refuted(answers: &[Answer], outcomes: &[Outcome]) -> bool {
-    let refuted =
-        |outcome: Outcome| matches!(outcome, Outcome::FailedSpotCheck | Outcome::FailedEndCheck);
     answers.iter().zip(outcomes).any(|(answer, outcome)| {
-        let shared =
-            answers.iter().any(|other| other.owner != answer.owner && other.is_equal_to(answer));
-        refuted(*outcome) && shared
+        let equal = || answers.iter().zip(outcomes).filter(|(other, _)| other.is_equal_to(answer));
+        let shared = equal().any(|(other, _)| other.owner != answer.owner);
+        outcome.is_refuted() && shared && !equal().any(|(_, outcome)| outcome.is_paid())
     })
 }
 
@@ -238,10 +231,10 @@ fn client_verdict(
     answers: &[Answer],
     winner: usize,
     verdict: &assay_verifier::Verdict,
-    findings: &Findings,
+    scores: &Scores,
 ) -> Verdict {
     let equal = answers.iter().filter(|answer| answer.is_equal_to(&answers[winner])).count();
-    let check = findings.of(&answers[winner]);
+    let check = scores.of(&answers[winner]).map(|scored| &scored.check);
     Verdict {
         rule: verdict.rule,
         round: case.round,
@@ -259,22 +252,11 @@ fn judged_part(
     answer: &Answer,
     outcome: Outcome,
     answers: &[Answer],
-    findings: &Findings,
+    scores: &Scores,
 ) -> Part {
-    let check = findings.of(answer);
-    let fault = check.and_then(|check| check.first_fault(answer));
-    let scorer = findings.scorer_of(answer);
-    let explanation = explain(outcome, answer, answers, &case.rules, check, scorer);
-    let learnt = match (outcome, check) {
-        (Outcome::FailedStructure, _) => Some(Check::Failed),
-        _ if fault.is_some() => Some(Check::Failed),
-        (_, Some(check)) if check.is_clean() => {
-            Some(Check::Passed { weight: check.pass_weight(answer) })
-        }
-        _ => None,
-    };
+    let scored = scores.of(answer);
+    let explanation = explain(outcome, answer, answers, &case.rules, scored);
     Part {
-        check: learnt,
         evidence: explanation.evidence,
         tokens_judged: u32::try_from(answer.ids.len()).unwrap_or(u32::MAX) - answer.from,
         ..part(case.round, branch, outcome, explanation.reason)
@@ -327,6 +309,7 @@ impl Branch {
             node: self.node(),
             owner: OwnerId(self.owner.0),
             ids: ids.to_vec(),
+            logits: self.own_logits(ids.len()).to_vec(),
             from: u32::try_from(self.prefix_tokens())
                 .unwrap_or(u32::MAX)
                 .min(u32::try_from(ids.len()).unwrap_or(u32::MAX)),

@@ -6,7 +6,7 @@ use std::{
 };
 
 use assay_protocol::NodeId;
-use assay_verifier::reputation::Evidence;
+use assay_verifier::{Finding, reputation::Evidence};
 
 use crate::db::EvidenceDelta;
 
@@ -58,6 +58,14 @@ pub enum Check {
 }
 
 impl Check {
+    /// What a verdict's finding means for the evidence.
+    pub fn of(finding: Finding) -> Self {
+        match finding {
+            Finding::Passed { weight } => Self::Passed { weight },
+            Finding::Failed { .. } => Self::Failed,
+        }
+    }
+
     /// What the store adds for it.
     pub fn delta(self) -> EvidenceDelta {
         match self {

@@ -11,7 +11,11 @@ pub(crate) const END: TokenId = 2;
 
 pub(crate) fn rules() -> Rules {
     Rules {
-        tau_gap: crate::answer::TAU_GAP,
+        tau_gap: crate::rules::TAU_GAP,
+        tau_logit: None,
+        sigma2_max: None,
+        flips_max_per_mille: None,
+        temperature: 1.0,
         positions: SpotChecks::Random(4),
         max_tokens: 8,
         vocab_size: 100,
@@ -26,6 +30,7 @@ pub(crate) fn answer(owner: i64, ids: &[TokenId]) -> Answer {
         owner: OwnerId(owner),
         ids: ids.to_vec(),
         from: 0,
+        logits: vec![],
         finish: Finish::Stop,
         told: Told::No,
     }

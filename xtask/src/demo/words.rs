@@ -59,6 +59,8 @@ fn node(part: &Value, names: &[(String, String)]) -> String {
         (_, "passed") => "passed the spot checks",
         (_, "failed_spot_check") => "CAUGHT: the model contradicts its tokens",
         (_, "failed_end_check") => "CAUGHT: the model would not end there",
+        (_, "failed_whole_answer") => "CAUGHT: too far from the model as a whole",
+        (_, "failed_logits") => "CAUGHT: its logits are not the model's",
         (_, "failed_structure") => "CAUGHT: no answer that this model could give",
         (_, "left") => "left in the middle",
         (_, "violation") => "CAUGHT: broke the protocol",

@@ -68,7 +68,8 @@ pub struct JobNode {
     /// `generate` or `score`.
     pub role: String,
     /// A stable code: `agreed`, `vindicated`, `passed`, `failed_spot_check`, `failed_end_check`,
-    /// `failed_structure`, `left`, `violation`, `unverified` or `cancelled`.
+    /// `failed_whole_answer`, `failed_logits`, `failed_structure`, `left`, `violation`, `unverified` or
+    /// `cancelled`.
     pub outcome: String,
     /// One sentence: why paid or not.
     pub reason: String,

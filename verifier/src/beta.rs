@@ -3,14 +3,15 @@
 
 /// Halvings of the unit interval: more than `f64` can tell apart.
 const BISECTIONS: u32 = 60;
-/// Terms of the continued fraction; a few times the square root of the larger parameter suffices.
-const TERMS_MAX: u32 = 500;
+/// Terms of the continued fraction; a few times the square root of the larger parameter suffices, so this is
+/// enough for millions of trials.
+const TERMS_MAX: u32 = 20_000;
 const PRECISION: f64 = 1e-15;
 /// Stands in for a denominator of 0.
 const TINY: f64 = 1e-300;
 
 /// The `x` with `I_x(a, b) = p`, for `a, b ≥ 1` and `p` between 0 and 1.
-pub(super) fn quantile(p: f64, a: f64, b: f64) -> f64 {
+pub(crate) fn quantile(p: f64, a: f64, b: f64) -> f64 {
     if b == 1.0 {
         // `I_x(a, 1) = x^a`: every node without failures.
         return libm::pow(p, 1.0 / a);
@@ -27,8 +28,9 @@ pub(super) fn quantile(p: f64, a: f64, b: f64) -> f64 {
     (low + high) / 2.0
 }
 
-/// The regularised incomplete beta function `I_x(a, b)`: the probability of at most `x`.
-fn regularised(x: f64, a: f64, b: f64) -> f64 {
+/// The regularised incomplete beta function `I_x(a, b)`: the probability of at most `x`. For whole parameters it is
+/// the chance of at least `a` hits in `a + b − 1` trials that each hit with chance `x`.
+pub(crate) fn regularised(x: f64, a: f64, b: f64) -> f64 {
     if x <= 0.0 {
         return 0.0;
     }
