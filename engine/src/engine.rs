@@ -1,16 +1,13 @@
-//! One model on one session: writes an answer token by token, or scores a given one in one pass.
+//! One model on one session: opens a folder, and says what runs.
 
-use std::{fmt, ops::ControlFlow, path::Path};
+use std::{fmt, path::Path};
 
-use assay_model::{
-    Files, TextModel,
-    sampler::{Position, TokenCounts},
-};
-use assay_protocol::{Bytes32, Finish, PositionScore, Sampling, TokenId};
+use assay_model::{Files, Graph as GraphEntry, Manifest, TextModel};
+use assay_protocol::TokenId;
 
 use crate::{
-    EngineConfig, EngineError, Runtime,
-    forms::{Cache, Graph},
+    EngineConfig, EngineError, ExecutionProvider, Form, Runtime,
+    forms::{Graph, check_verifiable},
     session,
 };
 
@@ -18,49 +15,32 @@ use crate::{
 /// those of one pass up to rounding (at most 3e-5), and small models are fed in one piece.
 const LOGITS_BYTES_MAX: usize = 256 << 20;
 
-/// Write an answer.
-#[derive(Clone, Debug)]
-pub struct GenerateRequest {
-    pub prompt: Vec<TokenId>,
-    /// Output tokens that are already there: the answer goes on after them.
-    pub prefix: Vec<TokenId>,
-    /// Output tokens at most, the prefix included.
-    pub max_tokens: u32,
-    pub sampling: Sampling,
-    pub seed: Bytes32,
-}
-
-/// Judge an answer.
-#[derive(Clone, Debug)]
-pub struct ScoreRequest {
-    pub prompt: Vec<TokenId>,
-    pub output: Vec<TokenId>,
-    pub sampling: Sampling,
-    pub seed: Bytes32,
-}
-
-/// A model that is ready to run. One request at a time; moves freely between threads.
+/// A model that is ready to run. One request at a time, or one batch; moves freely between threads.
 pub struct Engine {
     text: TextModel,
-    graph: Graph,
+    pub(crate) graph: Graph,
     precision: String,
     runtime: String,
     execution_provider: &'static str,
     /// How many tokens may be fed in one run.
-    piece_len: usize,
+    pub(crate) piece_len: usize,
 }
 
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Engine")
             .field("model", &self.text.manifest.id)
+            .field("form", &self.graph.form())
             .field("execution_provider", &self.execution_provider)
             .finish_non_exhaustive()
     }
 }
 
 impl Engine {
-    /// Opens a model folder: checks the hash of every file, then loads the first graph of form A.
+    /// Opens a model folder: checks the hash of every file, then loads one of its graphs.
+    ///
+    /// # Errors
+    /// Also when the graph is quantized dynamically, because its answers could not be verified.
     pub fn open(
         runtime: &Runtime,
         folder: &Path,
@@ -68,13 +48,19 @@ impl Engine {
     ) -> Result<Self, EngineError> {
         let text = TextModel::load(folder)?;
         text.manifest.check_files(folder, Files::All)?;
-        let entry = text.manifest.graphs.first().ok_or_else(|| EngineError::Graph {
-            path: folder.to_path_buf(),
-            problem: "the manifest lists no graph".into(),
-        })?;
+        let (entry, form) = choose(&text.manifest, config)
+            .map_err(|problem| EngineError::Graph { path: folder.to_path_buf(), problem })?;
         let path = folder.join(&entry.path);
+        if !config.allow_unverifiable {
+            check_verifiable(&path)?;
+        }
         let (session, execution_provider) = session::open(runtime, &path, config)?;
         let graph = Graph::of(session, &path, &text.manifest)?;
+        if graph.form() != form {
+            let found = graph.form();
+            let problem = format!("it is of form {found}, and its manifest says {form}");
+            return Err(EngineError::Graph { path, problem });
+        }
         let precision = entry.precision.clone();
         let row_bytes = size_of::<f32>() * text.manifest.vocab_size as usize;
         let piece_len = (LOGITS_BYTES_MAX / row_bytes.max(1)).max(1);
@@ -102,116 +88,13 @@ impl Engine {
         &self.precision
     }
 
-    /// Writes an answer. `on_token` gets each new token with its raw logit, the end token too.
-    ///
-    /// Ends with `Stop` at an end token, `Length` at `max_tokens` or the end of the context, and
-    /// `Told` when the callback breaks.
-    pub fn generate(
-        &mut self,
-        request: &GenerateRequest,
-        on_token: &mut dyn FnMut(TokenId, f32) -> ControlFlow<()>,
-    ) -> Result<Finish, EngineError> {
-        self.check(&request.prompt, &request.prefix)?;
-        let mut index = request.prefix.len();
-        let max_tokens = request.max_tokens as usize;
-        if index > max_tokens {
-            let max_tokens = request.max_tokens;
-            return Err(EngineError::PrefixTooLong { prefix: index, max_tokens });
-        }
-        if request.prefix.last().is_some_and(|id| self.text.is_end(*id)) {
-            return Ok(Finish::Stop);
-        }
-        let answer_max = max_tokens.min(self.context_length() - request.prompt.len());
-        if index >= answer_max {
-            return Ok(Finish::Length);
-        }
-
-        let mut counts = TokenCounts::of(&request.prefix);
-        let mut cache = self.graph.empty_cache()?;
-        let mut next = [request.prompt.as_slice(), &request.prefix].concat();
-        loop {
-            let (id, logit) = self.feed_and_draw(
-                &mut cache,
-                &next,
-                &Position {
-                    sampling: &request.sampling,
-                    seed: request.seed,
-                    index: position(index),
-                    counts: &counts,
-                },
-            )?;
-            index += 1;
-            if on_token(id, logit).is_break() {
-                return Ok(Finish::Told);
-            }
-            if self.text.is_end(id) {
-                return Ok(Finish::Stop);
-            }
-            if index == answer_max {
-                return Ok(Finish::Length);
-            }
-            counts.push(id);
-            next = vec![id];
-        }
+    /// The form of the graph that runs.
+    pub fn form(&self) -> Form {
+        self.graph.form()
     }
 
-    /// Feeds prompt and output and says, for each output position, what the model wanted there.
-    pub fn score(&mut self, request: &ScoreRequest) -> Result<Vec<PositionScore>, EngineError> {
-        self.check(&request.prompt, &request.output)?;
-        let Some((_, all_but_last)) = request.output.split_last() else {
-            return Ok(Vec::new());
-        };
-        let fed = [request.prompt.as_slice(), all_but_last].concat();
-        let first = request.prompt.len() - 1;
-        let vocabulary = self.vocabulary();
-
-        let mut scores = Vec::with_capacity(request.output.len());
-        let mut counts = TokenCounts::default();
-        let mut cache = self.graph.empty_cache()?;
-        let mut row_index = 0;
-        for piece in fed.chunks(self.piece_len) {
-            self.graph.feed(&mut cache, piece, |logits| {
-                for row in logits.chunks_exact(vocabulary) {
-                    row_index += 1;
-                    let Some(index) = (row_index - 1usize).checked_sub(first) else { continue };
-                    let claimed = request.output[index];
-                    let at = Position {
-                        sampling: &request.sampling,
-                        seed: request.seed,
-                        index: position(index),
-                        counts: &counts,
-                    };
-                    scores.push(at.score(row, claimed)?);
-                    counts.push(claimed);
-                }
-                Ok::<_, EngineError>(())
-            })??;
-        }
-        assert_eq!(scores.len(), request.output.len(), "one score for each output token");
-        Ok(scores)
-    }
-
-    /// Feeds `ids` and draws the token after them, with its raw logit.
-    fn feed_and_draw(
-        &mut self,
-        cache: &mut Cache,
-        ids: &[TokenId],
-        at: &Position<'_>,
-    ) -> Result<(TokenId, f32), EngineError> {
-        let vocabulary = self.vocabulary();
-        let pieces: Vec<&[TokenId]> = ids.chunks(self.piece_len).collect();
-        let (last, before) = pieces.split_last().ok_or(EngineError::EmptyPrompt)?;
-        for piece in before {
-            self.graph.feed(cache, piece, |_| ())?;
-        }
-        self.graph.feed(cache, last, |logits| {
-            let row = &logits[logits.len() - vocabulary..];
-            let id = at.draw(row)?;
-            Ok((id, row[id as usize]))
-        })?
-    }
-
-    fn check(&self, prompt: &[TokenId], output: &[TokenId]) -> Result<(), EngineError> {
+    /// Whether these can be fed at all.
+    pub(crate) fn check(&self, prompt: &[TokenId], output: &[TokenId]) -> Result<(), EngineError> {
         if prompt.is_empty() {
             return Err(EngineError::EmptyPrompt);
         }
@@ -219,64 +102,39 @@ impl Engine {
         if tokens > context {
             return Err(EngineError::TooLong { tokens, context });
         }
-        let vocabulary = self.vocabulary();
+        let vocabulary = self.text.manifest.vocab_size as usize;
         match prompt.iter().chain(output).find(|id| **id as usize >= vocabulary) {
             Some(id) => Err(EngineError::TokenOutOfRange { id: *id, vocabulary }),
             None => Ok(()),
         }
     }
 
-    fn vocabulary(&self) -> usize {
-        self.text.manifest.vocab_size as usize
-    }
-
-    fn context_length(&self) -> usize {
+    pub(crate) fn context_length(&self) -> usize {
         self.text.manifest.context_length as usize
     }
 }
 
-/// Positions fit: the context is far below 2³².
-fn position(index: usize) -> u32 {
-    u32::try_from(index).expect("an output position within the context")
+/// The graph of the form that is wanted; else the best that the manifest lists.
+fn choose<'a>(
+    manifest: &'a Manifest,
+    config: &EngineConfig,
+) -> Result<(&'a GraphEntry, Form), String> {
+    let preferred: &[Form] = match (config.form, config.execution_provider) {
+        (Some(form), _) => &[form],
+        (None, ExecutionProvider::Cpu) => &[Form::A, Form::B],
+        (None, ExecutionProvider::Cuda { .. }) => &[Form::A, Form::B],
+    };
+    let of_form = |form: Form| {
+        let mut graphs = manifest.graphs.iter();
+        graphs.find(|graph| graph.form.parse() == Ok(form)).map(|graph| (graph, form))
+    };
+    preferred.iter().find_map(|form| of_form(*form)).ok_or_else(|| {
+        let letters: Vec<String> = preferred.iter().map(Form::to_string).collect();
+        format!("the manifest lists no graph of form {}", letters.join(" or "))
+    })
 }
 
-#[cfg(test)]
-mod tests {
-    use assay_model::ChatMessage;
-
-    use super::*;
-    use crate::RuntimeConfig;
-
-    #[test]
-    fn feeding_in_pieces_changes_nothing_but_rounding() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../model/demo");
-        let runtime = Runtime::load(&RuntimeConfig::default()).unwrap();
-        let mut engine = Engine::open(&runtime, folder.as_ref(), &EngineConfig::default()).unwrap();
-        let ask = ChatMessage { role: "user".into(), content: "Tell me a story.".into() };
-        let prompt = engine.text().encode(&engine.text().render(&[ask]).unwrap()).unwrap();
-        let (sampling, seed) = (Sampling::default(), Bytes32([1; 32]));
-
-        let mut write = |piece_len| {
-            engine.piece_len = piece_len;
-            let (prompt, sampling) = (prompt.clone(), sampling.clone());
-            let mut output = Vec::new();
-            let request =
-                GenerateRequest { prompt, prefix: Vec::new(), max_tokens: 24, sampling, seed };
-            let push = &mut |id, _| {
-                output.push(id);
-                ControlFlow::Continue(())
-            };
-            engine.generate(&request, push).unwrap();
-            let GenerateRequest { prompt, sampling, .. } = request;
-            let request = ScoreRequest { prompt, output: output.clone(), sampling, seed };
-            (output, engine.score(&request).unwrap())
-        };
-        let (output, whole) = write(usize::MAX);
-        let (output_in_pieces, in_pieces) = write(3);
-        assert_eq!(output_in_pieces, output);
-        for (one, other) in whole.iter().zip(&in_pieces) {
-            assert_eq!(one.own, other.own);
-            assert!((one.logit - other.logit).abs() < 1e-4, "{one:?} {other:?}");
-        }
-    }
+/// Positions fit: the context is far below 2³².
+pub(crate) fn position(index: usize) -> u32 {
+    u32::try_from(index).expect("an output position within the context")
 }

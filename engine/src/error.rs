@@ -32,6 +32,9 @@ pub enum EngineError {
     /// More was handed over than the whole answer may hold.
     #[error("a prefix of {prefix} tokens is longer than the answer's {max_tokens}")]
     PrefixTooLong { prefix: usize, max_tokens: u32 },
+    /// More answers at once than the engine writes.
+    #[error("{requests} requests are more than a batch holds; {} are the most", crate::BATCH_MAX)]
+    BatchTooLarge { requests: usize },
     /// Nothing can be drawn from these logits with these parameters.
     #[error(transparent)]
     Sampler(#[from] SamplerError),
@@ -46,6 +49,7 @@ impl EngineError {
                 | Self::TokenOutOfRange { .. }
                 | Self::TooLong { .. }
                 | Self::PrefixTooLong { .. }
+                | Self::BatchTooLarge { .. }
                 | Self::Sampler(SamplerError::Temperature(_))
         )
     }

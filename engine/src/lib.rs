@@ -6,10 +6,15 @@ mod error;
 mod fetch;
 mod forms;
 mod runtime;
+mod scoring;
 mod session;
+mod writing;
 
-pub use engine::{Engine, GenerateRequest, ScoreRequest};
+pub use engine::Engine;
 pub use error::EngineError;
 pub use fetch::{CUDA_RUNTIME_VERSION, RUNTIME_VERSION};
+pub use forms::Form;
 pub use runtime::{Runtime, RuntimeConfig, locate_or_fetch};
+pub use scoring::ScoreRequest;
 pub use session::{EngineConfig, ExecutionProvider};
+pub use writing::{BATCH_MAX, GenerateRequest};

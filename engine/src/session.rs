@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ort::{ep, session::Session, session::builder::SessionBuilder};
 
-use crate::{EngineError, Runtime};
+use crate::{EngineError, Form, Runtime};
 
 /// How a model is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,11 +13,20 @@ pub struct EngineConfig {
     pub execution_provider: ExecutionProvider,
     /// Threads within one operator; more than one helps only on idle cores.
     pub threads: usize,
+    /// Which of the manifest's graphs; the best one when unset.
+    pub form: Option<Form>,
+    /// Opens dynamically quantized graphs, too: their answers pass no check, which is what tests show.
+    pub allow_unverifiable: bool,
 }
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self { execution_provider: ExecutionProvider::Cpu, threads: 1 }
+        Self {
+            execution_provider: ExecutionProvider::Cpu,
+            threads: 1,
+            form: None,
+            allow_unverifiable: false,
+        }
     }
 }
 

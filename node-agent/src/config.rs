@@ -134,7 +134,7 @@ impl ModelSection {
             ProviderName::Cpu => ExecutionProvider::Cpu,
             ProviderName::Cuda => ExecutionProvider::Cuda { device: self.device },
         };
-        EngineConfig { execution_provider, threads: self.threads }
+        EngineConfig { execution_provider, threads: self.threads, ..EngineConfig::default() }
     }
 }
 

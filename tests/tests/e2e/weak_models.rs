@@ -14,7 +14,8 @@ const TAU_LOGIT: f64 = 1e-4;
 #[test]
 fn every_weak_model_answers_and_is_told_from_the_shipped_one() {
     let runtime = Runtime::load(&RuntimeConfig::default()).expect("the runtime loads");
-    let config = EngineConfig::default();
+    // A cheat does not care whether its graph can be verified.
+    let config = EngineConfig { allow_unverifiable: true, ..EngineConfig::default() };
     let mut shipped = Engine::open(&runtime, &demo_model(), &config).expect("the demo model");
     let ask = ChatMessage { role: "user".into(), content: "Tell me a story about a fox.".into() };
     let prompt = shipped.text().encode(&shipped.text().render(&[ask]).unwrap()).unwrap();
@@ -48,5 +49,21 @@ fn every_weak_model_answers_and_is_told_from_the_shipped_one() {
             apart.map(|(own, said)| f64::from((own.logit - said).abs())).collect();
         let mean = apart.iter().sum::<f64>() / f64::from(u16::try_from(apart.len()).unwrap());
         assert!(mean > 5.0 * TAU_LOGIT, "{} differs by {mean} only", entry.name);
+    }
+}
+
+#[test]
+fn a_graph_that_is_quantized_dynamically_is_not_served() {
+    let runtime = Runtime::load(&RuntimeConfig::default()).expect("the runtime loads");
+    for entry in zoo_models() {
+        let model = ZooModel::assemble(&entry.name);
+        let opened = Engine::open(&runtime, model.folder(), &EngineConfig::default());
+        if entry.name == "int8-dynamic" {
+            let error = opened.expect_err("its answers depend on the batch").to_string();
+            assert!(error.contains("DynamicQuantizeLinear"), "{error}");
+            assert!(error.contains("cannot be verified"), "{error}");
+        } else {
+            assert!(opened.is_ok(), "{}: {opened:?}", entry.name);
+        }
     }
 }

@@ -1,63 +1,14 @@
-//! The demo model on the real runtime: it ends by itself, repeats itself from any prefix, and its own
-//! judgement finds what was changed in its answers.
+//! One answer at a time: it ends by itself, repeats itself from any prefix, and the model's own judgement
+//! finds what was changed in it.
 
-use std::{ops::ControlFlow, path::Path};
+use std::ops::ControlFlow;
 
-use assay_engine::{
-    Engine, EngineConfig, EngineError, ExecutionProvider, GenerateRequest, Runtime, RuntimeConfig,
-    ScoreRequest,
+use assay_engine::{EngineConfig, EngineError, ExecutionProvider, GenerateRequest};
+use assay_protocol::{Bytes32, Finish, Sampling};
+
+use crate::support::{
+    HONEST_MARGIN_MAX, engine, engine_with, largest_margin, prompt, request, score, warm, write,
 };
-use assay_model::ChatMessage;
-use assay_protocol::{Bytes32, Finish, PositionScore, Sampling, TokenId};
-
-/// What a margin may be between honest machines (docs/verification.md).
-const HONEST_MARGIN_MAX: f64 = 1e-3;
-const SEED: Bytes32 = Bytes32([7; 32]);
-
-fn engine() -> Engine {
-    engine_on(ExecutionProvider::Cpu)
-}
-
-fn engine_on(execution_provider: ExecutionProvider) -> Engine {
-    let runtime = Runtime::load(&RuntimeConfig::default()).expect("ONNX Runtime");
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/demo");
-    let config = EngineConfig { execution_provider, ..EngineConfig::default() };
-    Engine::open(&runtime, &folder, &config).expect("the demo model")
-}
-
-fn prompt(engine: &Engine, content: &str) -> Vec<TokenId> {
-    let message = ChatMessage { role: "user".into(), content: content.into() };
-    engine.text().encode(&engine.text().render(&[message]).unwrap()).unwrap()
-}
-
-fn request(prompt: Vec<TokenId>, sampling: Sampling) -> GenerateRequest {
-    GenerateRequest { prompt, prefix: Vec::new(), max_tokens: 200, sampling, seed: SEED }
-}
-
-fn warm() -> Sampling {
-    Sampling { temperature: 0.8, top_p: 0.95, frequency_penalty: 0.2, ..Sampling::default() }
-}
-
-fn write(engine: &mut Engine, request: &GenerateRequest) -> (Vec<TokenId>, Finish) {
-    let mut output = request.prefix.clone();
-    let finish = engine
-        .generate(request, &mut |id, _| {
-            output.push(id);
-            ControlFlow::Continue(())
-        })
-        .expect("an answer");
-    (output, finish)
-}
-
-fn score(engine: &mut Engine, asked: &GenerateRequest, output: &[TokenId]) -> Vec<PositionScore> {
-    let GenerateRequest { prompt, sampling, seed, .. } = asked.clone();
-    let request = ScoreRequest { prompt, output: output.to_vec(), sampling, seed };
-    engine.score(&request).expect("scores")
-}
-
-fn largest_margin(scores: &[PositionScore]) -> f64 {
-    scores.iter().map(|score| score.margin).fold(0.0, f64::max)
-}
 
 #[test]
 fn a_greedy_answer_ends_by_itself_and_scores_clean() {
@@ -179,7 +130,9 @@ fn what_cannot_be_answered_is_the_requests_fault() {
 
 #[test]
 fn without_its_cuda_device_a_model_runs_on_the_processor() {
-    let mut engine = engine_on(ExecutionProvider::Cuda { device: 99 });
+    let execution_provider = ExecutionProvider::Cuda { device: 99 };
+    let config = EngineConfig { execution_provider, ..EngineConfig::default() };
+    let mut engine = engine_with(&config);
     assert_eq!(engine.execution_provider(), "cpu");
     let asked = request(prompt(&engine, "Hello!"), Sampling::default());
     assert_eq!(write(&mut engine, &asked).1, Finish::Stop);

@@ -1,0 +1,52 @@
+//! Judges an answer: feeds all of it in one pass and says what the model wanted at each position.
+
+use assay_model::sampler::{Position, TokenCounts};
+use assay_protocol::{Bytes32, PositionScore, Sampling, TokenId};
+
+use crate::{Engine, EngineError, engine::position};
+
+/// Judge an answer.
+#[derive(Clone, Debug)]
+pub struct ScoreRequest {
+    pub prompt: Vec<TokenId>,
+    pub output: Vec<TokenId>,
+    pub sampling: Sampling,
+    pub seed: Bytes32,
+}
+
+impl Engine {
+    /// Feeds prompt and output and says, for each output position, what the model wanted there.
+    pub fn score(&mut self, request: &ScoreRequest) -> Result<Vec<PositionScore>, EngineError> {
+        self.check(&request.prompt, &request.output)?;
+        let Some((_, all_but_last)) = request.output.split_last() else {
+            return Ok(Vec::new());
+        };
+        let fed = [request.prompt.as_slice(), all_but_last].concat();
+        let first = request.prompt.len() - 1;
+
+        let mut scores = Vec::with_capacity(request.output.len());
+        let mut counts = TokenCounts::default();
+        let mut cache = self.graph.empty_cache(1)?;
+        let mut fed_before = 0;
+        for piece in fed.chunks(self.piece_len) {
+            self.graph.feed(&mut cache, &[piece], |logits| {
+                for token in first.saturating_sub(fed_before)..piece.len() {
+                    let index = fed_before + token - first;
+                    let claimed = request.output[index];
+                    let at = Position {
+                        sampling: &request.sampling,
+                        seed: request.seed,
+                        index: position(index),
+                        counts: &counts,
+                    };
+                    scores.push(at.score(logits.after(0, token), claimed)?);
+                    counts.push(claimed);
+                }
+                Ok::<_, EngineError>(())
+            })??;
+            fed_before += piece.len();
+        }
+        assert_eq!(scores.len(), request.output.len(), "one score for each output token");
+        Ok(scores)
+    }
+}

@@ -1,0 +1,5 @@
+//! The demo model on the real runtime.
+
+mod answers;
+mod batches;
+mod support;
