@@ -18,7 +18,7 @@ pub fn enrol_statement(token: &str, public_key: Bytes32) -> Vec<u8> {
 }
 
 /// A tag and then every field, each with its length before it, so that no two lists read alike.
-pub(crate) fn statement(tag: &[u8], fields: &[&[u8]]) -> Vec<u8> {
+pub fn statement(tag: &[u8], fields: &[&[u8]]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for field in std::iter::once(&tag).chain(fields) {
         bytes.extend((field.len() as u64).to_be_bytes());

@@ -1,0 +1,199 @@
+//! What the log holds. Entries are public: they name jobs by id and answers by salted hashes only.
+
+use assay_protocol::{Bytes32, Bytes64, JobId};
+
+use crate::wire::{Reader, WireError, Writer};
+
+/// An entry is read up to this length; C2SP's bundles allow 65,535.
+pub const ENTRY_BYTES_MAX: usize = 1_024;
+
+/// One entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// A job ended and its receipt was signed.
+    Answer(AnswerEntry),
+    /// What became of the audit that was drawn for a job.
+    Audit(AuditEntry),
+    /// From `starts_ms` on, audits are drawn with the secret that hashes to this.
+    EpochOpened { epoch: u64, starts_ms: u64, commitment: Bytes32 },
+    /// The secret of an epoch that is over: now everybody can draw.
+    EpochClosed { epoch: u64, secret: Bytes32 },
+    /// The head of the sealed journals: what receipts say was paid is in there.
+    LedgerHead { journals: u64, head: Bytes32, signature: Bytes64 },
+    /// Ends a batch: the root over everything before it. Draws of the batch's answers use it.
+    Seal { time_ms: u64, root: Bytes32 },
+}
+
+/// See [`Entry::Answer`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnswerEntry {
+    pub job: JobId,
+    /// SHA-256 of the receipt's signed bytes.
+    pub receipt: Bytes32,
+    /// The last link of the answer's hash chain; zeros without an answer.
+    pub link: Bytes32,
+    /// Whose secret draws.
+    pub epoch: u64,
+    /// The chance of an audit, in millionths; 0 when there is nothing to audit, or it was checked already.
+    pub q_ppm: u32,
+}
+
+/// See [`Entry::Audit`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditEntry {
+    pub job: JobId,
+    pub result: AuditResult,
+    /// SHA-256 of the evidence that the gateway keeps for the nodes' operators.
+    pub evidence: Bytes32,
+}
+
+/// How an audit came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuditResult {
+    /// The model confirms the answer.
+    Passed,
+    /// It does not.
+    Failed,
+    /// It could not be done in time, and nobody is paid for it.
+    Dropped,
+}
+
+impl AuditResult {
+    const ALL: [Self; 3] = [Self::Passed, Self::Failed, Self::Dropped];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Dropped => "dropped",
+        }
+    }
+}
+
+impl Entry {
+    /// The bytes that are hashed into the tree.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut writer = Writer::default();
+        match self {
+            Self::Answer(AnswerEntry { job, receipt, link, epoch, q_ppm }) => {
+                writer.byte(1).bytes(job.0.as_bytes()).bytes(&receipt.0).bytes(&link.0);
+                writer.number(*epoch).number((*q_ppm).into())
+            }
+            Self::Audit(AuditEntry { job, result, evidence }) => {
+                writer.byte(2).bytes(job.0.as_bytes()).byte(*result as u8).bytes(&evidence.0)
+            }
+            Self::EpochOpened { epoch, starts_ms, commitment } => {
+                writer.byte(3).number(*epoch).number(*starts_ms).bytes(&commitment.0)
+            }
+            Self::EpochClosed { epoch, secret } => writer.byte(4).number(*epoch).bytes(&secret.0),
+            Self::LedgerHead { journals, head, signature } => {
+                writer.byte(5).number(*journals).bytes(&head.0).bytes(&signature.0)
+            }
+            Self::Seal { time_ms, root } => writer.byte(6).number(*time_ms).bytes(&root.0),
+        };
+        writer.finish()
+    }
+
+    /// Reads an entry; what it reads is written the same again.
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        let mut reader = Reader::new(bytes);
+        let read = &mut reader;
+        let entry = match read.byte("kind")? {
+            1 => Self::Answer(AnswerEntry {
+                job: JobId(read.array("job")?.into_uuid()),
+                receipt: Bytes32(read.array("receipt")?),
+                link: Bytes32(read.array("answer's link")?),
+                epoch: read.number("epoch")?,
+                q_ppm: read.small("audit probability")?,
+            }),
+            2 => Self::Audit(AuditEntry {
+                job: JobId(read.array("job")?.into_uuid()),
+                result: AuditResult::ALL
+                    .get(usize::from(read.byte("result")?))
+                    .copied()
+                    .ok_or(WireError::Unknown("result"))?,
+                evidence: Bytes32(read.array("evidence")?),
+            }),
+            3 => Self::EpochOpened {
+                epoch: read.number("epoch")?,
+                starts_ms: read.number("time")?,
+                commitment: Bytes32(read.array("commitment")?),
+            },
+            4 => Self::EpochClosed {
+                epoch: read.number("epoch")?,
+                secret: Bytes32(read.array("secret")?),
+            },
+            5 => Self::LedgerHead {
+                journals: read.number("journals")?,
+                head: Bytes32(read.array("head")?),
+                signature: Bytes64(read.array("signature")?),
+            },
+            6 => Self::Seal { time_ms: read.number("time")?, root: Bytes32(read.array("root")?) },
+            _ => return Err(WireError::Unknown("kind")),
+        };
+        reader.end()?;
+        Ok(entry)
+    }
+}
+
+/// Sixteen bytes as an id.
+pub(crate) trait IntoUuid {
+    fn into_uuid(self) -> uuid::Uuid;
+}
+
+impl IntoUuid for [u8; 16] {
+    fn into_uuid(self) -> uuid::Uuid {
+        uuid::Uuid::from_bytes(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn entries() -> impl Strategy<Value = Entry> {
+        let bytes = || any::<[u8; 32]>().prop_map(Bytes32);
+        let job = || any::<u128>().prop_map(|id| JobId(Uuid::from_u128(id)));
+        prop_oneof![
+            (job(), bytes(), bytes(), any::<u64>(), any::<u32>()).prop_map(
+                |(job, receipt, link, epoch, q_ppm)| {
+                    Entry::Answer(AnswerEntry { job, receipt, link, epoch, q_ppm })
+                }
+            ),
+            (job(), prop::sample::select(AuditResult::ALL.to_vec()), bytes()).prop_map(
+                |(job, result, evidence)| Entry::Audit(AuditEntry { job, result, evidence })
+            ),
+            (any::<u64>(), any::<u64>(), bytes()).prop_map(|(epoch, starts_ms, commitment)| {
+                Entry::EpochOpened { epoch, starts_ms, commitment }
+            }),
+            (any::<u64>(), bytes())
+                .prop_map(|(epoch, secret)| Entry::EpochClosed { epoch, secret }),
+            (any::<u64>(), bytes()).prop_map(|(journals, head)| Entry::LedgerHead {
+                journals,
+                head,
+                signature: Bytes64([7; 64])
+            }),
+            (any::<u64>(), bytes()).prop_map(|(time_ms, root)| Entry::Seal { time_ms, root }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn an_entry_is_read_as_it_was_written(entry in entries()) {
+            let bytes = entry.encode();
+            prop_assert!(bytes.len() <= ENTRY_BYTES_MAX);
+            prop_assert_eq!(Entry::decode(&bytes), Ok(entry));
+        }
+
+        #[test]
+        fn what_can_be_read_has_one_spelling(bytes in prop::collection::vec(any::<u8>(), 0..140)) {
+            if let Ok(entry) = Entry::decode(&bytes) {
+                prop_assert_eq!(entry.encode(), bytes);
+            }
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Logs of honest gateways, and of those that lie.
+
+use uuid::Uuid;
+
+use super::*;
+use crate::log::{draw::PPM, entry::AuditEntry};
+
+const SECRET: Bytes32 = Bytes32([5; 32]);
+
+fn job(number: u128) -> JobId {
+    JobId(Uuid::from_u128(number))
+}
+
+fn answer(number: u128, q_ppm: u32) -> Entry {
+    let link = Bytes32([7; 32]);
+    Entry::Answer(AnswerEntry {
+        job: job(number),
+        receipt: Bytes32([1; 32]),
+        link,
+        epoch: 1,
+        q_ppm,
+    })
+}
+
+fn audit(number: u128, result: AuditResult) -> Entry {
+    Entry::Audit(AuditEntry { job: job(number), result, evidence: Bytes32([0; 32]) })
+}
+
+fn opened() -> Entry {
+    Entry::EpochOpened { epoch: 1, starts_ms: 0, commitment: commitment(1, SECRET) }
+}
+
+fn closed() -> Entry {
+    Entry::EpochClosed { epoch: 1, secret: SECRET }
+}
+
+/// Follows these entries with a seal after each; what was wrong, and the follower.
+fn follow(entries: &[Entry]) -> (Vec<LogFault>, Follower) {
+    let mut follower = Follower::default();
+    let mut faults = Vec::new();
+    for (time_ms, entry) in (0..).zip(entries) {
+        faults.extend(follower.push(&entry.encode()).err());
+        let seal = Entry::Seal { time_ms, root: follower.head().1 };
+        faults.extend(follower.push(&seal.encode()).err());
+    }
+    (faults, follower)
+}
+
+#[test]
+fn an_honest_log_has_no_fault() {
+    let done = AuditResult::Passed;
+    let entries = [opened(), answer(1, PPM), answer(2, 0), audit(1, done), closed()];
+    let (faults, follower) = follow(&entries);
+    assert_eq!(faults, []);
+    assert_eq!(follower.audits_missing(0), Missing::default());
+    let Summary { answers, audits, draws, drawn, .. } = follower.summary().clone();
+    assert_eq!((answers, audits, draws, drawn), (2, 1, 1, 1));
+}
+
+#[test]
+fn a_skipped_audit_is_seen_once_the_secret_is_out() {
+    let (faults, follower) =
+        follow(&[opened(), answer(1, PPM), answer(2, PPM), audit(2, AuditResult::Dropped)]);
+    assert_eq!((faults, follower.audits_missing(0)), (vec![], Missing::default()));
+    let entries =
+        [opened(), answer(1, PPM), answer(2, PPM), audit(2, AuditResult::Dropped), closed()];
+    let (faults, follower) = follow(&entries);
+    assert_eq!(faults, []);
+    let skipped = vec![LogFault::AuditSkipped(job(1)), LogFault::AuditSkipped(job(2))];
+    assert_eq!(follower.audits_missing(0), Missing { skipped, open: 0 });
+    assert_eq!(follower.audits_missing(60_000), Missing { skipped: vec![], open: 2 });
+}
+
+#[test]
+fn a_secret_that_was_not_committed_to_is_seen() {
+    let other = Entry::EpochClosed { epoch: 1, secret: Bytes32([6; 32]) };
+    let (faults, _) = follow(&[opened(), answer(1, PPM), other]);
+    assert_eq!(faults, [LogFault::WrongSecret { index: 4, epoch: 1 }]);
+    let (faults, _) = follow(&[opened(), opened()]);
+    assert_eq!(faults, [LogFault::EpochTwice { index: 2, epoch: 1 }]);
+}
+
+#[test]
+fn an_answer_outside_of_its_epoch_is_seen() {
+    let (faults, _) = follow(&[answer(1, PPM)]);
+    assert_eq!(faults, [LogFault::NoEpoch { index: 0, epoch: 1 }]);
+    let (faults, follower) = follow(&[opened(), closed(), answer(1, PPM)]);
+    assert_eq!(faults, [LogFault::AfterClose { index: 4, epoch: 1 }]);
+    assert_eq!(follower.audits_missing(0).skipped, [LogFault::AuditSkipped(job(1))]);
+}
+
+#[test]
+fn one_job_has_one_receipt() {
+    let (faults, _) = follow(&[opened(), answer(1, PPM), answer(1, 0)]);
+    assert_eq!(faults, [LogFault::AnswerTwice(job(1))]);
+}
+
+#[test]
+fn a_seal_over_another_tree_is_seen() {
+    let mut follower = Follower::default();
+    follower.push(&opened().encode()).unwrap();
+    let seal = Entry::Seal { time_ms: 0, root: Bytes32([0; 32]) };
+    assert_eq!(follower.push(&seal.encode()), Err(LogFault::WrongSeal(1)));
+    assert_eq!(follower.push(b"\x09"), Err(LogFault::Unreadable(2)));
+    assert_eq!(follower.head().0, 3);
+}
+
+#[test]
+fn journals_only_grow() {
+    let head = |journals, head| Entry::LedgerHead {
+        journals,
+        head: Bytes32([head; 32]),
+        signature: assay_protocol::Bytes64([0; 64]),
+    };
+    let (faults, _) = follow(&[head(1, 1), head(2, 2), head(2, 2), head(2, 3), head(1, 1)]);
+    let expected = [
+        LogFault::JournalsForked { index: 6, journals: 2 },
+        LogFault::JournalsShrank { index: 8, before: 2, after: 1 },
+    ];
+    assert_eq!(faults, expected);
+}

@@ -1,0 +1,98 @@
+//! What a receipt binds of a request and of its answer, as salted hashes: both sides compute them from what they
+//! hold, and only then does a receipt belong to them.
+
+use assay_protocol::{Bytes32, Finish, JobId, identity};
+use sha2::{Digest, Sha256};
+
+use super::canonical::{Json, NotJson};
+
+/// What an answer's id begins with.
+const ID_PREFIX: &str = "chatcmpl-";
+
+/// A request as its client sent it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    pub json: Json,
+    digest: Bytes32,
+}
+
+impl Request {
+    /// Reads the body of a request.
+    pub fn parse(body: &[u8]) -> Result<Self, NotJson> {
+        let json = Json::parse(body)?;
+        let digest = Bytes32(Sha256::digest(json.canonical()).into());
+        Ok(Self { json, digest })
+    }
+
+    /// SHA-256 of the canonical form.
+    pub fn digest(&self) -> Bytes32 {
+        self.digest
+    }
+}
+
+/// Of a request's digest and its salt: what stands in the receipt.
+pub fn request_hash(salt: Bytes32, digest: Bytes32) -> Bytes32 {
+    hash(b"assay/request/1", &[&salt.0, &digest.0])
+}
+
+/// The parts of an answer that its receipt binds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    pub id: String,
+    pub model: String,
+    /// OpenAI's word: `stop`, `length`, `tool_calls`.
+    pub finish_reason: String,
+    pub prompt_tokens: u32,
+    pub completion_tokens: u32,
+    /// SHA-256 of the content as UTF-8.
+    pub content: Bytes32,
+    /// SHA-256 of the canonical form of `tool_calls`; of nothing when there are none.
+    pub tool_calls: Bytes32,
+}
+
+impl Response {
+    /// What stands in the receipt.
+    pub fn hash(&self, salt: Bytes32) -> Bytes32 {
+        let Self { id, model, finish_reason, content, tool_calls, .. } = self;
+        let (prompt, completion) =
+            (self.prompt_tokens.to_be_bytes(), self.completion_tokens.to_be_bytes());
+        let fields: [&[u8]; 8] = [
+            &salt.0,
+            id.as_bytes(),
+            model.as_bytes(),
+            finish_reason.as_bytes(),
+            &prompt,
+            &completion,
+            &content.0,
+            &tool_calls.0,
+        ];
+        hash(b"assay/response/1", &fields)
+    }
+}
+
+/// The id that an answer carries.
+pub fn response_id(job: JobId) -> String {
+    format!("{ID_PREFIX}{job}")
+}
+
+/// OpenAI's word for why an answer without tool calls ends.
+pub fn finish_reason(finish: Finish) -> &'static str {
+    match finish {
+        Finish::Length => "length",
+        Finish::Stop | Finish::Told => "stop",
+    }
+}
+
+/// Of `content`, as it is bound.
+pub fn content_digest(content: &str) -> Bytes32 {
+    Bytes32(Sha256::digest(content).into())
+}
+
+/// Of `tool_calls`, as it is bound.
+pub fn tool_calls_digest(calls: Option<&Json>) -> Bytes32 {
+    Bytes32(Sha256::digest(calls.map(Json::canonical).unwrap_or_default()).into())
+}
+
+fn hash(tag: &[u8], fields: &[&[u8]]) -> Bytes32 {
+    Bytes32(Sha256::digest(identity::statement(tag, fields)).into())
+}

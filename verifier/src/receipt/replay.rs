@@ -1,0 +1,155 @@
+//! What a receipt says once more, from the request and the model's text side: the prompt's ids, the parameters, the
+//! seed, the answer's ids and its text. What is left for the model itself is one prefill over the ids found here.
+
+mod asked;
+
+use assay_model::{Found, StopFinder, TextModel, sampler};
+use assay_protocol::{AnswerChain, Bytes32, Finish, TokenId};
+
+use super::{Receipt, Refusal, Request, Saved, SeedFrom, State};
+use asked::Asked;
+
+/// The ids of an answer that its receipt is really about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replay {
+    pub prompt: Vec<TokenId>,
+    /// Nothing when neither the response nor its text tells the ids: then the model has to write them again.
+    pub output: Option<Vec<TokenId>>,
+}
+
+/// Replays all that the model's weights are not needed for.
+pub fn replay(
+    receipt: &Receipt,
+    request: &Request,
+    response: Option<&Saved>,
+    model: &TextModel,
+) -> Result<Replay, Refusal> {
+    if model.manifest_hash != receipt.manifest_hash {
+        let (found, claimed) = (model.manifest_hash, receipt.manifest_hash);
+        return Err(Refusal::Manifest { found, claimed });
+    }
+    let asked = Asked::read(&request.json).map_err(Refusal::NotReplayable)?;
+    let prompt = prompt(receipt, &asked, model)?;
+    check_sampling(receipt, &asked)?;
+    check_seed(receipt, &asked, &prompt)?;
+    let replay = Replay { output: None, prompt };
+    let guesses = response.into_iter().flat_map(|saved| guesses(saved, receipt, model));
+    for ids in guesses {
+        if link(receipt, &replay.prompt, &ids) == receipt.answer_link {
+            check_output(receipt, request, response, &replay, &ids, model)?;
+            return Ok(Replay { output: Some(ids), ..replay });
+        }
+    }
+    match response.and_then(|saved| saved.output_ids.as_ref()) {
+        // The gateway handed out ids that nobody signed.
+        Some(_) if receipt.state == State::Succeeded => Err(Refusal::Output),
+        _ => Ok(replay),
+    }
+}
+
+/// Whether these ids are the receipt's answer, and spell the response.
+pub fn check_output(
+    receipt: &Receipt,
+    request: &Request,
+    response: Option<&Saved>,
+    replay: &Replay,
+    ids: &[TokenId],
+    model: &TextModel,
+) -> Result<(), Refusal> {
+    if link(receipt, &replay.prompt, ids) != receipt.answer_link {
+        return Err(Refusal::Output);
+    }
+    let asked = Asked::read(&request.json).map_err(Refusal::NotReplayable)?;
+    check_end(receipt, ids, model)?;
+    let Some(saved) = response else { return Ok(()) };
+    let text = text(ids, &asked.stop, model);
+    let spells = match receipt.state {
+        State::Cancelled => text.starts_with(&saved.content),
+        State::Succeeded | State::Failed => text == saved.content || saved.tool_calls.is_some(),
+    };
+    if spells { Ok(()) } else { Err(Refusal::Text) }
+}
+
+fn prompt(receipt: &Receipt, asked: &Asked, model: &TextModel) -> Result<Vec<TokenId>, Refusal> {
+    let not_replayable = |error: assay_model::ModelError| Refusal::NotReplayable(error.to_string());
+    let text = model.render(&asked.messages).map_err(not_replayable)?;
+    let prompt = model.encode(&text).map_err(not_replayable)?;
+    let link = AnswerChain::start(receipt.job, receipt.salt, &prompt).hash();
+    if link != receipt.prompt_link || prompt.len() != receipt.prompt_tokens as usize {
+        return Err(Refusal::Prompt);
+    }
+    Ok(prompt)
+}
+
+fn check_sampling(receipt: &Receipt, asked: &Asked) -> Result<(), Refusal> {
+    let (found, wanted) = (&receipt.sampling, &asked.sampling);
+    let fields = [
+        ("temperature", found.temperature == wanted.temperature),
+        ("top_p", found.top_p == wanted.top_p),
+        ("top_k", found.top_k == wanted.top_k),
+        ("min_p", found.min_p == wanted.min_p),
+        ("presence_penalty", found.presence_penalty == wanted.presence_penalty),
+        ("frequency_penalty", found.frequency_penalty == wanted.frequency_penalty),
+        ("logit_bias", found.logit_bias == wanted.logit_bias),
+        ("max_tokens", asked.max_tokens.is_none_or(|max| receipt.max_tokens <= max)),
+    ];
+    match fields.iter().find(|(_, same)| !same) {
+        Some((field, _)) => Err(Refusal::Sampling(field)),
+        None => Ok(()),
+    }
+}
+
+fn check_seed(receipt: &Receipt, asked: &Asked, prompt: &[TokenId]) -> Result<(), Refusal> {
+    let fits = match asked.seed {
+        Some(seed) => {
+            receipt.seed_from == SeedFrom::Client
+                && receipt.seed == sampler::client_seed(seed, 0, prompt)
+        }
+        None => receipt.seed_from != SeedFrom::Client,
+    };
+    if fits { Ok(()) } else { Err(Refusal::Seed) }
+}
+
+/// What the ids may be: what the gateway said, or the text's own ids with an end token or without.
+fn guesses(saved: &Saved, receipt: &Receipt, model: &TextModel) -> Vec<Vec<TokenId>> {
+    let mut guesses: Vec<Vec<TokenId>> = saved.output_ids.iter().cloned().collect();
+    if let Ok(ids) = model.encode(&saved.content) {
+        let count = receipt.completion_tokens as usize;
+        if ids.len() + 1 == count {
+            let ends = model.manifest.end_tokens.iter();
+            guesses.extend(ends.map(|end| [ids.as_slice(), &[*end]].concat()));
+        }
+        guesses.push(ids);
+    }
+    guesses
+}
+
+fn link(receipt: &Receipt, prompt: &[TokenId], ids: &[TokenId]) -> Bytes32 {
+    AnswerChain::start(receipt.job, receipt.salt, prompt).extended(ids).hash()
+}
+
+fn check_end(receipt: &Receipt, ids: &[TokenId], model: &TextModel) -> Result<(), Refusal> {
+    if ids.len() != receipt.completion_tokens as usize {
+        return Err(Refusal::End("the number of tokens is another one"));
+    }
+    let Some(verdict) = &receipt.verdict else { return Ok(()) };
+    let ends = ids.last().is_some_and(|id| model.is_end(*id));
+    match verdict.finish {
+        Finish::Stop if !ends => Err(Refusal::End("it does not end with an end token")),
+        Finish::Length if ids.len() != receipt.max_tokens as usize => {
+            Err(Refusal::End("it is not as long as it may be"))
+        }
+        Finish::Stop | Finish::Length | Finish::Told => Ok(()),
+    }
+}
+
+fn text(ids: &[TokenId], stop: &[String], model: &TextModel) -> String {
+    let mut detokenizer = model.detokenizer();
+    let mut whole: String = ids.iter().map(|id| detokenizer.push(*id)).collect();
+    whole.push_str(&detokenizer.finish());
+    let mut stops = StopFinder::new(stop.to_vec());
+    match stops.push(&whole) {
+        Found::Stop(text) => text,
+        Found::Text(text) => text + &stops.finish(),
+    }
+}

@@ -1,0 +1,106 @@
+//! A request in the sampler's and the template's terms, by OpenAI's defaults, as the gateway documents them.
+
+use std::collections::BTreeMap;
+
+use assay_model::ChatMessage;
+use assay_protocol::{Sampling, TokenId};
+
+use crate::receipt::canonical::Json;
+
+/// What was asked, as far as it decides the answer.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Asked {
+    pub(super) messages: Vec<ChatMessage>,
+    pub(super) sampling: Sampling,
+    pub(super) seed: Option<i64>,
+    pub(super) max_tokens: Option<u32>,
+    pub(super) stop: Vec<String>,
+}
+
+impl Asked {
+    pub(super) fn read(request: &Json) -> Result<Self, String> {
+        let messages =
+            request.get("messages").and_then(Json::as_list).ok_or("it has no messages")?;
+        let max_tokens = request.get("max_completion_tokens").or_else(|| request.get("max_tokens"));
+        Ok(Self {
+            messages: messages.iter().map(message).collect::<Result<_, _>>()?,
+            sampling: sampling(request)?,
+            seed: read(request, "seed", Json::as_i64)?,
+            max_tokens: max_tokens.map(|max| max.as_u32().ok_or("max_tokens")).transpose()?,
+            stop: stop(request)?,
+        })
+    }
+}
+
+fn read<T>(
+    json: &Json,
+    key: &str,
+    read: impl FnOnce(&Json) -> Option<T>,
+) -> Result<Option<T>, String> {
+    let Some(value) = json.get(key) else { return Ok(None) };
+    read(value).map(Some).ok_or_else(|| format!("its `{key}` cannot be read"))
+}
+
+fn message(message: &Json) -> Result<ChatMessage, String> {
+    let role = match message.get("role").and_then(Json::as_text) {
+        Some("developer" | "system") => "system",
+        Some("tool" | "function") => "tool",
+        Some(role @ ("user" | "assistant")) => role,
+        _ => return Err("a message has no role that is known".into()),
+    };
+    let content = match message.get("content") {
+        Some(Json::Text(text)) => text.clone(),
+        Some(Json::List(parts)) => {
+            let texts: Option<Vec<&str>> = parts.iter().map(part).collect();
+            texts.ok_or("a part of a message is not text")?.join("\n")
+        }
+        _ => return Err("a message has no content".into()),
+    };
+    Ok(ChatMessage { role: role.to_owned(), content })
+}
+
+fn part(part: &Json) -> Option<&str> {
+    match part.get("type")?.as_text()? {
+        kind @ ("text" | "refusal") => part.get(kind)?.as_text(),
+        _ => None,
+    }
+}
+
+fn sampling(request: &Json) -> Result<Sampling, String> {
+    let number =
+        |key, default| Ok::<_, String>(read(request, key, Json::as_f64)?.unwrap_or(default));
+    let top_k = read(request, "top_k", Json::as_i64)?.unwrap_or(0).max(0);
+    Ok(Sampling {
+        temperature: number("temperature", 1.0)?,
+        top_p: number("top_p", 1.0)?,
+        min_p: number("min_p", 0.0)?,
+        presence_penalty: number("presence_penalty", 0.0)?,
+        frequency_penalty: number("frequency_penalty", 0.0)?,
+        top_k: u32::try_from(top_k).map_err(|_| "its `top_k` is too large")?,
+        logit_bias: logit_bias(request)?,
+    })
+}
+
+fn logit_bias(request: &Json) -> Result<Vec<(TokenId, f64)>, String> {
+    let wrong = || "its `logit_bias` cannot be read".to_owned();
+    let entries = match request.get("logit_bias") {
+        None => return Ok(Vec::new()),
+        Some(Json::Object(entries)) => entries,
+        Some(_) => return Err(wrong()),
+    };
+    let mut by_id = BTreeMap::new();
+    for (key, bias) in entries {
+        by_id.insert(key.parse().map_err(|_| wrong())?, bias.as_f64().ok_or_else(wrong)?);
+    }
+    Ok(by_id.into_iter().collect())
+}
+
+fn stop(request: &Json) -> Result<Vec<String>, String> {
+    let texts = match request.get("stop") {
+        None => return Ok(Vec::new()),
+        Some(Json::List(texts)) => texts.as_slice(),
+        Some(one) => std::slice::from_ref(one),
+    };
+    let texts = texts.iter().map(|text| text.as_text().map(str::to_owned));
+    texts.collect::<Option<_>>().ok_or_else(|| "its `stop` cannot be read".into())
+}

@@ -1,0 +1,190 @@
+//! A response as a client saved it: the body of a plain answer, or the list of a stream's chunks.
+
+use assay_protocol::TokenId;
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+
+use super::{
+    bound::{Response, content_digest, tool_calls_digest},
+    canonical::{Json, NotJson},
+};
+use crate::wire::{Reader, Writer};
+
+/// What a client holds of its answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Saved {
+    pub content: String,
+    pub tool_calls: Option<Json>,
+    pub id: String,
+    pub model: String,
+    pub finish_reason: Option<String>,
+    /// Prompt and completion tokens; a stream has them only if its client asked.
+    pub usage: Option<(u32, u32)>,
+    /// The ids of the answer, which the gateway adds in `x_assay`.
+    pub output_ids: Option<Vec<TokenId>>,
+}
+
+/// Why a saved response cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoResponse {
+    #[error(transparent)]
+    Json(#[from] NotJson),
+    #[error("it is an error: {0}")]
+    IsError(String),
+    #[error("it has no {0}, or not in the form of a chat completion")]
+    Lacks(&'static str),
+    #[error("its chunks do not belong to one answer")]
+    Mixed,
+    #[error("its usage does not add up: {prompt} + {completion} is not {total}")]
+    Usage { prompt: u32, completion: u32, total: u32 },
+}
+
+impl Saved {
+    /// Reads a `chat.completion`, or a list of `chat.completion.chunk`.
+    pub fn parse(bytes: &[u8]) -> Result<Self, NoResponse> {
+        let json = Json::parse(bytes)?;
+        let pieces = json.as_list().unwrap_or(std::slice::from_ref(&json));
+        let first = pieces.first().ok_or(NoResponse::Lacks("chunks"))?;
+        let mut saved = Self {
+            content: String::new(),
+            tool_calls: None,
+            id: text(first, "id")?,
+            model: text(first, "model")?,
+            finish_reason: None,
+            usage: None,
+            output_ids: None,
+        };
+        pieces.iter().try_for_each(|piece| saved.take(piece))?;
+        Ok(saved)
+    }
+
+    /// What the receipt binds; where a stream lacks something, `known` stands in.
+    pub fn bound(&self, finish_reason: &str, usage: (u32, u32)) -> Response {
+        let (prompt_tokens, completion_tokens) = self.usage.unwrap_or(usage);
+        Response {
+            id: self.id.clone(),
+            model: self.model.clone(),
+            finish_reason: self.finish_reason.as_deref().unwrap_or(finish_reason).to_owned(),
+            prompt_tokens,
+            completion_tokens,
+            content: content_digest(&self.content),
+            tool_calls: tool_calls_digest(self.tool_calls.as_ref()),
+        }
+    }
+
+    fn take(&mut self, piece: &Json) -> Result<(), NoResponse> {
+        if let Some(error) = piece.get("error") {
+            let said = error.get("message").and_then(Json::as_text).unwrap_or("no message");
+            return Err(NoResponse::IsError(said.to_owned()));
+        }
+        if text(piece, "id")? != self.id || text(piece, "model")? != self.model {
+            return Err(NoResponse::Mixed);
+        }
+        if let Some(usage) = piece.get("usage") {
+            self.usage = Some(read_usage(usage)?);
+        }
+        let choices = piece.get("choices").and_then(Json::as_list);
+        match choices.ok_or(NoResponse::Lacks("choices"))? {
+            [] => {}
+            [choice] => self.choice(choice)?,
+            _ => return Err(NoResponse::Lacks("single choice")),
+        }
+        let ids = piece.get("x_assay").and_then(|extra| extra.get("output_ids"));
+        if let Some(ids) = ids {
+            let ids = ids.as_text().and_then(read_ids);
+            self.output_ids = Some(ids.ok_or(NoResponse::Lacks("readable output_ids"))?);
+        }
+        Ok(())
+    }
+
+    fn choice(&mut self, choice: &Json) -> Result<(), NoResponse> {
+        let said = choice.get("message").or_else(|| choice.get("delta"));
+        let said = said.ok_or(NoResponse::Lacks("message"))?;
+        if let Some(content) = said.get("content") {
+            self.content.push_str(content.as_text().ok_or(NoResponse::Lacks("content"))?);
+        }
+        if let Some(calls) = said.get("tool_calls") {
+            self.tool_calls = Some(calls.clone());
+        }
+        if let Some(reason) = choice.get("finish_reason") {
+            let reason = reason.as_text().ok_or(NoResponse::Lacks("finish_reason"))?;
+            self.finish_reason = Some(reason.to_owned());
+        }
+        Ok(())
+    }
+}
+
+fn read_usage(usage: &Json) -> Result<(u32, u32), NoResponse> {
+    let count = |key| usage.get(key).and_then(Json::as_u32).ok_or(NoResponse::Lacks("usage"));
+    let (prompt, completion) = (count("prompt_tokens")?, count("completion_tokens")?);
+    let total = count("total_tokens")?;
+    if prompt.checked_add(completion) != Some(total) {
+        return Err(NoResponse::Usage { prompt, completion, total });
+    }
+    Ok((prompt, completion))
+}
+
+fn text(json: &Json, key: &'static str) -> Result<String, NoResponse> {
+    let text = json.get(key).and_then(Json::as_text).ok_or(NoResponse::Lacks(key))?;
+    Ok(text.to_owned())
+}
+
+/// Ids for `x_assay`: seven bits a byte, then base64.
+pub fn write_ids(ids: &[TokenId]) -> String {
+    let mut writer = Writer::default();
+    for id in ids {
+        writer.number((*id).into());
+    }
+    BASE64.encode(writer.finish())
+}
+
+fn read_ids(text: &str) -> Option<Vec<TokenId>> {
+    let bytes = BASE64.decode(text).ok()?;
+    let mut reader = Reader::new(&bytes);
+    let mut ids = Vec::new();
+    while reader.clone().end().is_err() {
+        ids.push(reader.small("id").ok()?);
+    }
+    Some(ids)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_stream_says_what_the_plain_answer_says() {
+        let plain = br#"{"id":"i","model":"m","choices":[{"index":0,"message":{"role":"assistant",
+            "content":"hi you"},"finish_reason":"stop"}],
+            "usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5},"x_assay":{"output_ids":"BQY="}}"#;
+        let streamed =
+            br#"[{"id":"i","model":"m","usage":null,"choices":[{"delta":{"content":"hi "}}]},
+            {"id":"i","model":"m","choices":[{"delta":{"content":"you"},"finish_reason":"stop"}]},
+            {"id":"i","model":"m","choices":[],"x_assay":{"output_ids":"BQY="},
+            "usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}]"#;
+        let (plain, streamed) = (Saved::parse(plain).unwrap(), Saved::parse(streamed).unwrap());
+        assert_eq!(plain, streamed);
+        assert_eq!(plain.output_ids, Some(vec![5, 6]));
+    }
+
+    #[test]
+    fn what_is_no_answer_is_named() {
+        let read = |text: &str| Saved::parse(text.as_bytes()).unwrap_err().to_string();
+        assert_eq!(
+            read(r#"{"id":"i","model":"m","error":{"message":"no"}}"#),
+            "it is an error: no"
+        );
+        assert!(read(r#"{"model":"m"}"#).contains("no id"));
+        assert!(read("[]").contains("no chunks"));
+        let two = r#"[{"id":"i","model":"m","choices":[]},{"id":"j","model":"m","choices":[]}]"#;
+        assert!(read(two).contains("one answer"));
+    }
+
+    proptest! {
+        #[test]
+        fn ids_are_read_as_they_were_written(ids in prop::collection::vec(any::<u32>(), 0..40)) {
+            prop_assert_eq!(read_ids(&write_ids(&ids)), Some(ids));
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! A receipt that is good, and everything that makes it bad: whatever is changed is refused, by name.
+
+use assay_protocol::{Bytes32, Bytes64, NodeId};
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::{
+    fixtures::{Case, case},
+    *,
+};
+
+const ENTRIES: u64 = 1_000_000;
+/// The bounds that the design sets: a receipt of one node, of three.
+const BYTES_MAX: [(u8, usize); 2] = [(1, 1_536), (3, 2_560)];
+
+fn judged(case: &Case, bundle: &Bundle) -> Result<Checked, Refusal> {
+    let request = Request::parse(&case.request).unwrap();
+    let response = Saved::parse(&case.response).unwrap();
+    check(bundle, Some(&request), Some(&response), &case.trust)
+}
+
+#[test]
+fn a_good_receipt_is_good_and_says_what_it_leaves_open() {
+    let case = case(3);
+    let checked = judged(&case, &case.bundle(ENTRIES)).unwrap();
+    assert_eq!(checked.receipt, case.receipt);
+    assert_eq!(checked.signers.len(), 3);
+    assert!(checked.notes.contains(&Note::ForkNotExcluded));
+    assert!(checked.notes.contains(&Note::SeedOfGateway));
+    assert!(!checked.notes.contains(&Note::NeverAudited));
+}
+
+#[test]
+fn receipts_stay_small() {
+    for (nodes, max) in BYTES_MAX {
+        let bytes = case(nodes).bundle(ENTRIES).encode().len();
+        assert!(bytes <= max, "{nodes} nodes: {bytes} bytes, {max} at most");
+    }
+}
+
+/// The gateway lies about one thing, and signs and logs the lie as it would the truth.
+fn lie(change: impl FnOnce(&mut Receipt)) -> Refusal {
+    let case = case(3);
+    let mut receipt = case.receipt.clone();
+    change(&mut receipt);
+    judged(&case, &case.bundle_of(&receipt, ENTRIES)).unwrap_err()
+}
+
+#[test]
+fn a_gateway_that_swaps_the_model_breaks_its_nodes_signatures() {
+    let refusal = lie(|receipt| receipt.manifest_hash = Bytes32([8; 32]));
+    assert!(matches!(refusal, Refusal::NodeSignature(_)), "{refusal}");
+}
+
+#[test]
+fn a_gateway_that_changes_a_payout_does_not_add_up() {
+    let refusal = lie(|receipt| receipt.parts[1].pay -= 1);
+    assert_eq!(refusal, Refusal::Money("fee, pays and reserve are not the cost"));
+    let refusal = lie(|receipt| receipt.money.returned += 1);
+    assert!(refusal.to_string().contains("what was held"), "{refusal}");
+    let refusal = lie(|receipt| receipt.parts[0].outcome = "failed_spot_check".into());
+    assert!(matches!(refusal, Refusal::PaidUndeserved { .. }), "{refusal}");
+    let refusal = lie(|receipt| receipt.parts[0].signed = None);
+    assert!(matches!(refusal, Refusal::PaidUnsigned(_)), "{refusal}");
+    let refusal = lie(|receipt| receipt.parts[1] = receipt.parts[0].clone());
+    assert!(matches!(refusal, Refusal::NodeTwice(_)), "{refusal}");
+    let refusal = lie(|receipt| {
+        receipt.parts.iter_mut().for_each(|part| part.pay = u64::MAX);
+    });
+    assert!(refusal.to_string().contains("too large"), "{refusal}");
+}
+
+#[test]
+fn a_gateway_that_changes_what_was_asked_or_said_is_refused() {
+    let refusal = lie(|receipt| receipt.request = Bytes32([0; 32]));
+    assert_eq!(refusal, Refusal::Request);
+    let refusal = lie(|receipt| receipt.response = Some(Bytes32([0; 32])));
+    assert!(refusal.to_string().contains("content"), "{refusal}");
+    let refusal = lie(|receipt| receipt.answer_link = Bytes32([0; 32]));
+    assert_eq!(refusal, Refusal::AnswerUnsigned);
+    let refusal = lie(|receipt| receipt.completion_tokens = 4);
+    assert_eq!(refusal, Refusal::Response("usage"));
+    let refusal = lie(|receipt| receipt.response = None);
+    assert!(matches!(refusal, Refusal::Contradiction(_)), "{refusal}");
+    for change in [
+        |receipt: &mut Receipt| receipt.seed = Bytes32([0; 32]),
+        |receipt: &mut Receipt| receipt.sampling.temperature = 0.0,
+    ] {
+        let refusal = lie(change);
+        assert!(matches!(refusal, Refusal::NodeSignature(_)), "{refusal}");
+    }
+}
+
+#[test]
+fn a_key_inside_the_receipt_counts_for_nothing() {
+    let mut case = case(1);
+    let bundle = case.bundle(ENTRIES);
+    let node = case.receipt.parts[0].node;
+    case.trust.nodes.insert(node, Bytes32([9; 32]));
+    assert_eq!(judged(&case, &bundle), Err(Refusal::NodeKey(node)));
+    case.trust.nodes.insert(node, case.receipt.parts[0].key);
+    let checked = judged(&case, &bundle).unwrap();
+    assert!(!checked.notes.contains(&Note::NodeNotPinned(node)));
+    case.trust.gateways[0].until_ms = Some(case.receipt.time_ms);
+    assert!(matches!(judged(&case, &bundle), Err(Refusal::Gateway(_))));
+    case.trust.gateways.clear();
+    let refusal = judged(&case, &bundle).unwrap_err();
+    assert!(refusal.to_string().contains("not pinned"), "{refusal}");
+}
+
+#[test]
+fn a_receipt_that_is_not_in_the_log_is_refused() {
+    let case = case(1);
+    let mut bundle = case.bundle(ENTRIES);
+    bundle.index += 1;
+    assert!(matches!(judged(&case, &bundle), Err(Refusal::Log(_))));
+    let mut bundle = case.bundle(ENTRIES);
+    bundle.note = case.bundle(ENTRIES / 2).note;
+    assert!(matches!(judged(&case, &bundle), Err(Refusal::Log(_))));
+}
+
+/// Every bound field of a response, with another value.
+#[test]
+fn every_bound_field_of_the_response_is_held_to_the_receipt() {
+    let case = case(3);
+    let text = String::from_utf8(case.response.clone()).unwrap();
+    for (field, from, to) in [
+        ("id", "chatcmpl-0", "chatcmpl-1"),
+        ("model", r#""model":"m""#, r#""model":"n""#),
+        ("content", "hello", "hullo"),
+        ("tool calls", r#""content":"hello""#, r#""content":"hello","tool_calls":[{"id":"t"}]"#),
+        ("finish_reason", "stop", "length"),
+        (
+            "usage",
+            r#""prompt_tokens":5,"completion_tokens":3"#,
+            r#""prompt_tokens":4,"completion_tokens":4"#,
+        ),
+    ] {
+        assert!(text.contains(from), "{field}");
+        let changed = text.replacen(from, to, 1).into_bytes();
+        let refusal = judged(&Case { response: changed, ..self::case(3) }, &case.bundle(ENTRIES));
+        let refusal = refusal.unwrap_err().to_string();
+        assert!(refusal.contains("response") && refusal.contains(field), "{field}: {refusal}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_changed_byte_of_the_file_is_refused_with_a_sentence(
+        nodes in 1u8..4,
+        at in any::<prop::sample::Index>(),
+        flip in 1u8..=255,
+    ) {
+        let case = case(nodes);
+        let mut bytes = case.bundle(ENTRIES).encode();
+        let at = at.index(bytes.len());
+        bytes[at] ^= flip;
+        let refusal = match Bundle::decode(&bytes) {
+            Ok(bundle) => judged(&case, &bundle).unwrap_err().to_string(),
+            Err(error) => error.to_string(),
+        };
+        prop_assert!(refusal.split(' ').count() > 3, "{}", refusal);
+    }
+
+    /// A byte of a request that still reads as the same request (a space, say) changes nothing; any other does.
+    #[test]
+    fn a_changed_byte_of_the_request_is_refused(at in any::<prop::sample::Index>(), flip in 1u8..=255) {
+        let case = case(1);
+        let mut body = case.request.clone();
+        let at = at.index(body.len());
+        body[at] ^= flip;
+        let same = Request::parse(&case.request).unwrap();
+        match Request::parse(&body) {
+            Err(error) => prop_assert!(error.to_string().contains("JSON")),
+            Ok(changed) => {
+                let found = check(&case.bundle(1), Some(&changed), None, &case.trust);
+                match changed.json == same.json {
+                    true => prop_assert!(found.is_ok()),
+                    false => prop_assert_eq!(found.unwrap_err(), Refusal::Request),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_changed_byte_of_the_response_is_refused(at in any::<prop::sample::Index>(), flip in 1u8..=255) {
+        let case = case(1);
+        let mut body = case.response.clone();
+        let at = at.index(body.len());
+        body[at] ^= flip;
+        let same = Saved::parse(&case.response).unwrap();
+        match Saved::parse(&body) {
+            Err(error) => prop_assert!(error.to_string().split(' ').count() > 3),
+            // What no receipt binds (`created`, say), or what left a field absent.
+            Ok(changed) => {
+                let usage = (case.receipt.prompt_tokens, case.receipt.completion_tokens);
+                let bound = |saved: &Saved| saved.bound("stop", usage);
+                let found = check(&case.bundle(1), None, Some(&changed), &case.trust);
+                prop_assert_eq!(found.is_ok(), bound(&changed) == bound(&same));
+            }
+        }
+    }
+
+    #[test]
+    fn no_file_whatever_panics(bytes in prop::collection::vec(any::<u8>(), 0..400), cut in any::<prop::sample::Index>()) {
+        let _ = Bundle::decode(&bytes);
+        let _ = Receipt::decode(&bytes);
+        let _ = Saved::parse(&bytes);
+        let whole = case(2).bundle(7).encode();
+        prop_assert!(Bundle::decode(&whole[..cut.index(whole.len())]).is_err());
+    }
+
+    #[test]
+    fn a_receipt_has_one_spelling(at in any::<prop::sample::Index>(), flip in 1u8..=255, rest in any::<u8>()) {
+        let mut receipt = case(2).receipt;
+        receipt.nonce = Some("n".repeat(usize::from(rest) % 129));
+        receipt.sampling.logit_bias = vec![(1, -100.0), (70_000, f64::from(rest))];
+        receipt.sampling.top_k = rest.into();
+        receipt.parts[0].signed = None;
+        receipt.parts[1].node = NodeId(Uuid::from_u128(7));
+        if let Some(signed) = &mut receipt.parts[1].signed {
+            signed.h_to = Bytes32([rest; 32]);
+            signed.signature = Bytes64([rest; 64]);
+            signed.finish = None;
+        }
+        let mut bytes = receipt.encode();
+        prop_assert_eq!(&Receipt::decode(&bytes).unwrap(), &receipt);
+        let at = at.index(bytes.len());
+        bytes[at] ^= flip;
+        if let Ok(other) = Receipt::decode(&bytes) {
+            prop_assert_eq!(other.encode(), bytes);
+        }
+    }
+}
