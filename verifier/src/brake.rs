@@ -101,3 +101,69 @@ impl Brake {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEAR: Checked = Checked::Failed { over_limit: 1.4, structural: false };
+    const FAR: Checked = Checked::Failed { over_limit: 25.0, structural: false };
+    const GARBAGE: Checked = Checked::Failed { over_limit: 0.0, structural: true };
+
+    fn engaged(checks: &[(i64, Checked)]) -> bool {
+        let mut brake = Brake::default();
+        let mut engaged = false;
+        for (now_ms, (owner, checked)) in (0..).zip(checks) {
+            engaged = brake.record(OwnerId(*owner), *checked, now_ms);
+        }
+        engaged
+    }
+
+    #[test]
+    fn independent_owners_who_fail_together_point_to_the_calibration() {
+        assert!(engaged(&[(1, NEAR), (2, NEAR), (3, NEAR)]));
+        assert!(engaged(&[(1, NEAR), (2, NEAR), (3, NEAR), (4, Checked::Passed)]));
+        assert!(!engaged(&[(1, NEAR), (2, NEAR)]));
+        assert!(!engaged(&[(1, NEAR), (1, NEAR), (1, NEAR), (2, NEAR)]), "one owner counts once");
+    }
+
+    #[test]
+    fn it_buys_no_amnesty() {
+        assert!(!engaged(&[(1, FAR), (2, FAR), (3, FAR)]));
+        assert!(!engaged(&[(1, GARBAGE), (2, GARBAGE), (3, GARBAGE)]));
+        // Three colluders in a pool of seven whom the calibration fits.
+        let pool = (4..8).map(|owner| (owner, Checked::Passed));
+        let checks: Vec<_> = pool.chain((1..4).map(|owner| (owner, NEAR))).collect();
+        assert!(!engaged(&checks));
+
+        let mut brake = Brake::default();
+        for owner in 1..4 {
+            brake.record(OwnerId(owner), NEAR, 0);
+        }
+        assert!(brake.spares(NEAR, 1));
+        assert!(!brake.spares(FAR, 1) && !brake.spares(GARBAGE, 1));
+        assert!(!brake.spares(Checked::Passed, 1));
+    }
+
+    #[test]
+    fn failures_far_apart_in_time_are_no_common_mode_and_the_brake_lets_go() {
+        let mut brake = Brake::default();
+        assert!(!brake.record(OwnerId(1), NEAR, 0));
+        assert!(!brake.record(OwnerId(2), NEAR, 1));
+        assert!(!brake.record(OwnerId(3), NEAR, WINDOW_MS + 1));
+        assert!(!brake.record(OwnerId(4), NEAR, WINDOW_MS + 2));
+        assert!(brake.record(OwnerId(5), NEAR, WINDOW_MS + 3));
+        assert!(brake.is_engaged(2 * WINDOW_MS + 2));
+        assert!(!brake.is_engaged(2 * WINDOW_MS + 3));
+    }
+
+    #[test]
+    fn it_remembers_a_bounded_number_of_owners() {
+        let mut brake = Brake::default();
+        for owner in 0..1_100 {
+            brake.record(OwnerId(owner), Checked::Passed, owner);
+            assert!(brake.owners.contains_key(&OwnerId(owner)), "the latest is kept");
+        }
+        assert_eq!(brake.owners.len(), OWNERS_MAX);
+    }
+}

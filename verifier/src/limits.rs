@@ -15,8 +15,9 @@ const BYTES_MAX: usize = 256 * 1024;
 const HEADROOM: f64 = 1.5;
 /// … and never under these. A logit: twenty times the largest honest mean difference on CPUs, 4.9e-6.
 const TAU_LOGIT_MIN: f64 = 1e-4;
-/// σ̂²: one flip by twice the noise of CPUs (2.9e-5), at temperature 2, in an answer with uncertainty 1.
-const SIGMA2_MIN: f64 = 2.5e-4;
+/// σ̂²: one flip that R1 just allows, at temperature 1, in an answer of uncertainty 1. With less, R2 would hold short
+/// answers to a smaller margin than R1 does.
+const SIGMA2_MIN: f64 = 2.0 * TAU_GAP;
 /// Nobody measures a share of flips under a thousandth reliably.
 const FLIPS_PER_MILLE_MIN: u32 = 1;
 
@@ -61,7 +62,8 @@ pub struct Measured {
     pub largest_margin: f64,
     /// The largest mean of an answer.
     pub largest_logit_difference: f64,
-    /// Over the answers that σ̂² says something of.
+    /// Over the answers that σ̂² says something of. Measure at the temperatures that clients may ask for: it is
+    /// normalised by the uncertainty at temperature 1, so it grows a little at higher ones.
     pub largest_sigma2: f64,
     /// What was compared with what.
     pub configurations: Vec<String>,

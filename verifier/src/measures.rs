@@ -110,3 +110,6 @@ impl Measures {
         Some((0..self.tokens).find(enough).unwrap_or(self.tokens))
     }
 }
+
+#[cfg(test)]
+mod tests;

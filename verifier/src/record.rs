@@ -114,3 +114,140 @@ fn share(pay_nano: i64, at_stake_nano: i64) -> f64 {
         share
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PASS: Finding = Finding::Passed { weight: 1.0 };
+    const PROVEN: Finding = Finding::Failed { proven: true };
+    const DOUBTED: Finding = Finding::Failed { proven: false };
+
+    fn after(findings: impl IntoIterator<Item = Finding>) -> (Record, Vec<Consequence>) {
+        let mut record = Record::default();
+        let consequences = findings.into_iter().map(|it| record.apply(it)).collect();
+        (record, consequences)
+    }
+
+    #[test]
+    fn a_blatant_cheat_lasts_four_checks() {
+        use Consequence as C;
+        let (_, consequences) = after([DOUBTED, PROVEN, DOUBTED, DOUBTED]);
+        assert_eq!(consequences, [C::None, C::Quarantine, C::Quarantine, C::Ban]);
+        let (record, consequences) = after([DOUBTED; 4]);
+        assert_eq!(*consequences.last().unwrap(), C::BanCandidate, "nothing is proven");
+        assert_eq!(record.proofs, 0);
+    }
+
+    #[test]
+    fn one_failure_in_fifty_passes_is_forgiven() {
+        let year = (0..1_000).map(|check| if check % 50 == 0 { DOUBTED } else { PASS });
+        let (_, consequences) = after(year);
+        assert!(consequences.iter().all(|it| *it == Consequence::None));
+    }
+
+    #[test]
+    fn one_cheat_in_ten_is_banned_within_two_hundred_checks() {
+        let jobs = (0..200).map(|job| if job % 10 == 0 { PROVEN } else { PASS });
+        let (_, consequences) = after(jobs);
+        assert!(consequences.contains(&Consequence::Ban));
+    }
+
+    /// The sum as a Markov chain in steps of 0.1, each step by [`Record::apply`] and rounded against the node.
+    #[test]
+    fn a_node_that_fails_one_check_in_200_meets_a_false_ban_once_in_millions() {
+        const STEP: f64 = 0.1;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 150")]
+        let next = |state: usize, finding| {
+            let cusum = STEP * f64::from(u32::try_from(state).unwrap());
+            let mut record = Record { cusum, proofs: 1, ..Record::default() };
+            let banned = record.apply(finding) == Consequence::Ban;
+            (!banned).then(|| (record.cusum / STEP - 1e-9).ceil() as usize)
+        };
+        let mut chances = vec![0.0; 115];
+        chances[0] = 1.0;
+        let mut banned_per_check = 0.0;
+        for _ in 0..3_000 {
+            let mut after = vec![0.0; chances.len()];
+            banned_per_check = 0.0;
+            for (state, chance) in chances.iter().enumerate().filter(|(_, chance)| **chance > 0.0) {
+                for (finding, share) in [(PROVEN, 0.005), (PASS, 0.995)] {
+                    match next(state, finding).filter(|state| *state < after.len()) {
+                        Some(state) => after[state] += chance * share,
+                        None => banned_per_check += chance * share,
+                    }
+                }
+            }
+            let left: f64 = after.iter().sum();
+            chances = after.into_iter().map(|chance| chance / left).collect();
+        }
+        let checks = 1.0 / banned_per_check;
+        assert!((2.5e6..4e6).contains(&checks), "{checks}");
+    }
+
+    #[test]
+    fn a_failure_has_twenty_full_checks_due() {
+        let (mut record, _) = after([PASS; 60]);
+        assert!(record.is_proven() && record.audit_probability(0, 0) < 0.5);
+        record.apply(DOUBTED);
+        for _ in 0..20 {
+            assert!(!record.is_proven());
+            assert_eq!(record.audit_probability(0, 0), 1.0);
+            record.apply(PASS);
+        }
+        assert!(record.checks_due <= 0.0);
+        let before = record;
+        for _ in 0..1_000 {
+            record.apply(Finding::Passed { weight: 0.0 });
+        }
+        assert_eq!(record, before, "dust teaches nothing");
+    }
+
+    #[test]
+    fn nobody_is_audited_less_often_than_a_cheat_would_pay() {
+        let (record, _) = after([PASS; 400]);
+        let q = |pay, stake| record.audit_probability(pay, stake);
+        let trusted = q(0, 0);
+        assert!((AUDIT_PROBABILITY_MIN..0.1).contains(&trusted), "{trusted}");
+        assert_eq!((q(10, 0), q(10, 10), q(0, -5)), (1.0, 1.0, trusted));
+        assert_eq!((q(10, 20), q(1, 1_000_000), q(-3, 10)), (0.5, trusted, trusted));
+    }
+
+    fn findings() -> impl Strategy<Value = Vec<Finding>> {
+        let passed = (0.0f64..1.0).prop_map(|weight| Finding::Passed { weight });
+        let failed = any::<bool>().prop_map(|proven| Finding::Failed { proven });
+        prop::collection::vec(prop_oneof![4 => passed, 1 => failed], 0..80)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn no_ban_without_a_proof_and_no_trust_while_checks_are_due(findings in findings()) {
+            let mut record = Record::default();
+            for finding in findings {
+                let before = record;
+                let consequence = record.apply(finding);
+                prop_assert!(record.cusum >= 0.0 && record.checks_due >= 0.0);
+                match finding {
+                    Finding::Passed { .. } => {
+                        prop_assert_eq!(consequence, Consequence::None);
+                        prop_assert!(record.evidence.correctness() >= before.evidence.correctness());
+                    }
+                    Finding::Failed { .. } => {
+                        prop_assert!(record.evidence.correctness() <= before.evidence.correctness());
+                        prop_assert!(!record.is_proven());
+                        let quarantined = record.cusum >= CUSUM_QUARANTINE;
+                        prop_assert_eq!(consequence >= Consequence::Quarantine, quarantined);
+                    }
+                }
+                prop_assert!(consequence != Consequence::Ban || record.proofs > 0);
+                prop_assert!(!record.is_proven() || record.checks_due <= 0.0);
+                let q = record.audit_probability(1, 100);
+                prop_assert!((AUDIT_PROBABILITY_MIN..=1.0).contains(&q));
+            }
+        }
+    }
+}

@@ -10,6 +10,8 @@ use super::{
 };
 use crate::{OwnerId, Told};
 
+mod members;
+
 const A: [TokenId; 3] = [5, 6, END];
 const B: [TokenId; 3] = [5, 7, END];
 const C: [TokenId; 2] = [8, END];
