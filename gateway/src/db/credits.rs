@@ -3,11 +3,7 @@
 use assay_ledger::{AccountId, Command, Nano};
 use serde::Serialize;
 
-use super::{
-    Db, DbError,
-    engine::retried,
-    posting::{JournalHead, post},
-};
+use super::{Db, DbError, writer::Request};
 
 /// Credit that an admin gives.
 #[derive(Clone, Debug)]
@@ -36,14 +32,8 @@ pub struct Granted {
 /// `Rejected`: `KeyConflict` when the key was used for something else, `UnknownAccount`, `WrongKind` for
 /// an account that is no client's, `BadAmount`.
 pub async fn grant(db: &Db, grant: &NewGrant) -> Result<Granted, DbError> {
-    let NewGrant { account, amount, key, note, at_ms } = grant;
-    let command = Command::Grant { key: key.clone(), account: *account, amount: *amount };
-    retried(async || {
-        let head = JournalHead { id: db.next_journal_id().await?, note, at_ms: *at_ms };
-        let mut tx = db.begin().await?;
-        let posting = post(&mut tx, head, &command).await?;
-        tx.commit().await?;
-        Ok(Granted { repeated: posting.repeated })
-    })
-    .await
+    let NewGrant { account, amount, key, note, at_ms } = grant.clone();
+    let command = Command::Grant { key, account, amount };
+    let posted = db.write(Request::Post { command, note, at_ms }).await?;
+    Ok(Granted { repeated: posted.repeated })
 }

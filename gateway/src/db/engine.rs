@@ -1,6 +1,6 @@
 //! The two engines behind one face: SQLite for one machine, PostgreSQL for several gateways.
 
-use std::{str::FromStr, sync::Arc, time::Duration};
+use std::{ops::Deref, str::FromStr, time::Duration};
 
 use sqlx::{
     PgPool, SqlitePool,
@@ -8,7 +8,11 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{DbError, ids::JournalIds, transaction::Tx};
+use super::{
+    DbError,
+    transaction::Tx,
+    writer::{Writer, WriterTask},
+};
 
 /// How long a call waits for a connection.
 const ACQUIRE_MAX: Duration = Duration::from_secs(2);
@@ -25,9 +29,19 @@ const RETRIES_MAX: u32 = 8;
 /// The first wait before that; it doubles.
 const RETRY_WAIT: Duration = Duration::from_millis(2);
 
-/// The store. Cheap to clone.
+/// Statements that a connection keeps prepared: those about many rows come in several sizes.
+const STATEMENTS_KEPT: usize = 512;
+
+/// The store, and the one task that writes money to it. Cheap to clone.
 #[derive(Clone, Debug)]
-pub enum Db {
+pub struct Db {
+    store: Store,
+    pub(super) writer: Writer,
+}
+
+/// The engine's connections.
+#[derive(Clone, Debug)]
+pub enum Store {
     Sqlite(SqliteDb),
     Postgres(PostgresDb),
 }
@@ -37,14 +51,13 @@ pub enum Db {
 pub struct SqliteDb {
     pub(super) writer: SqlitePool,
     pub(super) readers: SqlitePool,
-    pub(super) journal_ids: Arc<JournalIds>,
 }
 
-/// PostgreSQL: one pool.
+/// PostgreSQL: a pool, and a connection that only money goes over, so that no crowd keeps it waiting.
 #[derive(Clone, Debug)]
 pub struct PostgresDb {
     pub(super) pool: PgPool,
-    pub(super) journal_ids: Arc<JournalIds>,
+    pub(super) money: PgPool,
 }
 
 impl Db {
@@ -53,15 +66,34 @@ impl Db {
     /// # Errors
     /// `Unusable` for another url; otherwise what the engine says.
     pub async fn open(url: &str) -> Result<Self, DbError> {
-        match url.split(':').next() {
-            Some("sqlite") => open_sqlite(url).await,
-            Some("postgres" | "postgresql") => open_postgres(url).await,
-            _ => Err(DbError::Unusable(
-                "the database url must begin with sqlite: or postgres://".into(),
-            )),
-        }
+        let store = match url.split(':').next() {
+            Some("sqlite") => open_sqlite(url).await?,
+            Some("postgres" | "postgresql") => open_postgres(url).await?,
+            _ => {
+                let message = "the database url must begin with sqlite: or postgres://";
+                return Err(DbError::Unusable(message.into()));
+            }
+        };
+        let writer = WriterTask::start(store.clone());
+        Ok(Self { store, writer })
     }
 
+    /// Commits what is queued, then closes all connections.
+    pub async fn close(&self) {
+        self.writer.end().await;
+        self.store.close().await;
+    }
+}
+
+impl Deref for Db {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.store
+    }
+}
+
+impl Store {
     /// Which engine this is, in a word.
     pub fn engine(&self) -> &'static str {
         match self {
@@ -71,13 +103,16 @@ impl Db {
     }
 
     /// Closes all connections, after what is running.
-    pub async fn close(&self) {
+    async fn close(&self) {
         match self {
             Self::Sqlite(db) => {
                 db.readers.close().await;
                 db.writer.close().await;
             }
-            Self::Postgres(db) => db.pool.close().await,
+            Self::Postgres(db) => {
+                db.pool.close().await;
+                db.money.close().await;
+            }
         }
     }
 
@@ -89,6 +124,14 @@ impl Db {
         })
     }
 
+    /// Begins a transaction of the money's writer.
+    pub(super) async fn begin_money(&self) -> Result<Tx, DbError> {
+        match self {
+            Self::Sqlite(_) => self.begin().await,
+            Self::Postgres(db) => Ok(Tx::Postgres(db.money.begin().await?)),
+        }
+    }
+
     /// Begins a read transaction that sees one moment throughout.
     pub(super) async fn snapshot(&self) -> Result<Tx, DbError> {
         const SNAPSHOT: &str = "begin isolation level repeatable read read only";
@@ -97,16 +140,9 @@ impl Db {
             Self::Postgres(db) => Tx::Postgres(db.pool.begin_with(SNAPSHOT).await?),
         })
     }
-
-    pub(super) fn journal_ids(&self) -> &JournalIds {
-        match self {
-            Self::Sqlite(db) => &db.journal_ids,
-            Self::Postgres(db) => &db.journal_ids,
-        }
-    }
 }
 
-async fn open_sqlite(url: &str) -> Result<Db, DbError> {
+async fn open_sqlite(url: &str) -> Result<Store, DbError> {
     if url.contains(":memory:") || url.contains("mode=memory") {
         let message = "money is not kept in memory: give a file, as in sqlite:assay.db";
         return Err(DbError::Unusable(message.into()));
@@ -117,25 +153,25 @@ async fn open_sqlite(url: &str) -> Result<Db, DbError> {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(LOCK_WAIT_MAX)
+        .statement_cache_capacity(STATEMENTS_KEPT)
         .foreign_keys(true);
     let pool = || SqlitePoolOptions::new().acquire_timeout(ACQUIRE_MAX);
     let writer = pool().max_connections(1).connect_with(options.clone()).await?;
     let readers = pool().max_connections(SQLITE_READERS).connect_lazy_with(options.read_only(true));
-    Ok(Db::Sqlite(SqliteDb { writer, readers, journal_ids: Arc::default() }))
+    Ok(Store::Sqlite(SqliteDb { writer, readers }))
 }
 
-async fn open_postgres(url: &str) -> Result<Db, DbError> {
+async fn open_postgres(url: &str) -> Result<Store, DbError> {
     let wait = LOCK_WAIT_MAX.as_millis().to_string();
     let options = PgConnectOptions::from_str(url)
         .map_err(|error| DbError::Unusable(format!("the database url: {error}")))?
         .application_name("assay-gateway")
+        .statement_cache_capacity(STATEMENTS_KEPT)
         .options([("lock_timeout", wait.as_str())]);
-    let pool = PgPoolOptions::new()
-        .max_connections(POSTGRES_CONNECTIONS)
-        .acquire_timeout(ACQUIRE_MAX)
-        .connect_with(options)
-        .await?;
-    Ok(Db::Postgres(PostgresDb { pool, journal_ids: Arc::default() }))
+    let pool = || PgPoolOptions::new().acquire_timeout(ACQUIRE_MAX);
+    let money = pool().max_connections(1).connect_lazy_with(options.clone());
+    let pool = pool().max_connections(POSTGRES_CONNECTIONS).connect_with(options).await?;
+    Ok(Store::Postgres(PostgresDb { pool, money }))
 }
 
 /// Runs a transaction, and again where it had to give way to another one.

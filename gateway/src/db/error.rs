@@ -53,6 +53,24 @@ impl DbError {
     pub fn is_temporary(&self) -> bool {
         matches!(self, Self::Busy | Self::GaveWay | Self::Unavailable(_))
     }
+
+    /// The same, for everyone whose commands were in the transaction that failed.
+    pub(super) fn again(&self) -> Self {
+        match self {
+            Self::Busy | Self::GaveWay => Self::Busy,
+            Self::Unavailable(error) => {
+                Self::Unavailable(sqlx::Error::Io(std::io::Error::other(error.to_string())))
+            }
+            Self::NotFound(what) => Self::NotFound(what.clone()),
+            Self::Conflict(what) => Self::Conflict(what.clone()),
+            Self::Wrong(what) => Self::Wrong(what.clone()),
+            Self::Rejected(rejected) => Self::Rejected(rejected.clone()),
+            Self::Cursor => Self::Cursor,
+            Self::Unusable(what) => Self::Unusable(what.clone()),
+            Self::Corrupt(what) => Self::Corrupt(what.clone()),
+            Self::Sql(error) => Self::Sql(sqlx::Error::Protocol(error.to_string())),
+        }
+    }
 }
 
 impl From<sqlx::Error> for DbError {

@@ -7,7 +7,7 @@ use sqlx::{
     migrate::{Migration, MigrationType, Migrator},
 };
 
-use super::{Db, DbError};
+use super::{Db, DbError, engine::Store};
 
 /// Version, what it does, and its text for SQLite and for PostgreSQL.
 type Step = (i64, &'static str, &'static str, &'static str);
@@ -46,9 +46,9 @@ impl Db {
     /// # Errors
     /// `Unusable` when the database is of a newer program or was changed by hand.
     pub async fn migrate(&self) -> Result<(), DbError> {
-        let done = match self {
-            Self::Sqlite(db) => migrator(|step| step.2).run(&db.writer).await,
-            Self::Postgres(db) => migrator(|step| step.3).run(&db.pool).await,
+        let done = match &**self {
+            Store::Sqlite(db) => migrator(|step| step.2).run(&db.writer).await,
+            Store::Postgres(db) => migrator(|step| step.3).run(&db.pool).await,
         };
         done.map_err(|error| DbError::Unusable(format!("the database's schema: {error}")))
     }

@@ -13,15 +13,18 @@ pub mod operators;
 pub mod reputation;
 pub mod settings;
 
+mod bulk;
 mod engine;
 mod error;
 mod ids;
 mod migrations;
 mod page;
+#[cfg_attr(not(test), expect(dead_code, reason = "payments post here"))]
 mod posting;
 mod statement;
 mod transaction;
 mod value;
+mod writer;
 
 #[cfg(test)]
 mod tests;
@@ -31,7 +34,7 @@ pub use assay_ledger::AccountId;
 pub use accounts::{AccountRow, Balance, NewAccount};
 pub use admin_log::{ActionRow, NewAction};
 pub use credits::{Granted, NewGrant};
-pub use engine::{Db, PostgresDb, SqliteDb};
+pub use engine::{Db, PostgresDb, SqliteDb, Store};
 pub use enrolments::{NewEnrolment, Redeem, RedeemError};
 pub use error::DbError;
 pub use jobs::{
@@ -52,12 +55,13 @@ pub fn statements() -> Vec<&'static Statement> {
         checks::STATEMENTS,
         enrolments::STATEMENTS,
         ids::STATEMENTS,
+        jobs::STATEMENTS,
         keys::STATEMENTS,
         nodes::STATEMENTS,
         operators::STATEMENTS,
-        posting::STATEMENTS,
         reputation::STATEMENTS,
         settings::STATEMENTS,
     ];
-    by_noun.into_iter().flatten().copied().chain(jobs::statements()).collect()
+    let sized = writer::bulks().chain(jobs::bulks()).flat_map(|bulk| bulk.statements());
+    by_noun.into_iter().flatten().copied().chain(sized).collect()
 }

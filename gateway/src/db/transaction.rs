@@ -3,8 +3,8 @@
 use sqlx::{Postgres, Sqlite, Transaction};
 
 use super::{
-    Db, DbError,
-    engine::bounded,
+    DbError,
+    engine::{Store, bounded},
     statement::Statement,
     value::{Arg, Record, Row},
 };
@@ -87,7 +87,7 @@ impl Tx {
 }
 
 /// Single statements outside of any transaction.
-impl Db {
+impl Store {
     /// Changes rows; how many.
     pub(super) async fn execute(
         &self,

@@ -1,27 +1,28 @@
 //! Ends a job exactly once: the hold is settled or given back, and every node's part is written.
 
-use assay_ledger::{Command, Digest, Nano, Rejected};
-
-use super::{JobEnd, JobNodeEnd, open::hold_of};
+use super::{JobEnd, JobNodeEnd};
 use crate::db::{
     Db, DbError,
-    engine::retried,
-    posting::{JournalHead, post},
+    bulk::bulks,
     reputation,
-    statement::statements,
     transaction::Tx,
-    value::{Record, Row, args},
+    value::Arg,
+    writer::{EndedJob, Request},
 };
 
-statements! { "jobs::end";
-    locking LOCK = "select model, hold, end_digest from job where id = $1";
-    plain END = "update job set state = $2, finish = $3, completion_tokens = $4, rounds = $5, cost = $6,
-            fee = $7, reserve = $8, returned = $9, reason = $10, verdict = $11, ended_ms = $12,
-            end_digest = $13
-        where id = $1 and state = 'running'";
-    plain INSERT_NODE = "insert into job_node
-            (job, part, round, role, node, outcome, reason, evidence, tokens, pay, elapsed_ms)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+bulks! { "jobs::end";
+    plain END = "update job set state = new.column2, finish = new.column3,
+            completion_tokens = new.column4, rounds = new.column5, cost = new.column6,
+            fee = new.column7, reserve = new.column8, returned = new.column9, reason = new.column10,
+            verdict = new.column11, ended_ms = new.column12, end_digest = new.column13
+        from (values ",
+        "(cast($ as text), cast($ as text), cast($ as text), cast($ as bigint), cast($ as bigint),
+            cast($ as bigint), cast($ as bigint), cast($ as bigint), cast($ as bigint),
+            cast($ as text), cast($ as text), cast($ as bigint), cast($ as text))",
+        ") as new where job.id = new.column1 and job.state = 'running'";
+    plain INSERT_NODES = "insert into job_node
+            (job, part, round, role, node, outcome, reason, evidence, tokens, pay, elapsed_ms) values ",
+        "($, $, $, $, $, $, $, $, $, $, $)", "";
 }
 
 /// Ends a job. The same end told again is fine and changes nothing.
@@ -30,91 +31,77 @@ statements! { "jobs::end";
 /// `NotFound`; `Conflict` when the job ended otherwise before; `Wrong` when the end contradicts itself;
 /// `Rejected` when the charge does not account for the hold.
 pub async fn end(db: &Db, end: &JobEnd) -> Result<(), DbError> {
-    end.check()?;
-    let digest = end.digest();
-    retried(async || {
-        let journal = db.next_journal_id().await?;
-        let mut tx = db.begin().await?;
-        let job: Option<Job> = tx.optional(&LOCK, args![end.id]).await?;
-        let job = job.ok_or_else(|| DbError::NotFound(format!("job {}", end.id)))?;
-        match job.end_digest {
-            Some(first) if first == digest => return Ok(()),
-            Some(_) => return Err(DbError::Conflict(format!("job {} ended otherwise", end.id))),
-            None if end.charge.accounts_for(job.hold) => {}
-            None => return Err(Rejected::NotAccountedFor { held: job.hold }.into()),
-        }
-        end_hold(&mut tx, end, journal).await?;
-        end_row(&mut tx, end, digest).await?;
-        end_parts(&mut tx, end, &job.model).await?;
-        tx.commit().await
-    })
-    .await
-}
-
-async fn end_hold(tx: &mut Tx, end: &JobEnd, journal: i64) -> Result<(), DbError> {
-    let hold = hold_of(end.id);
-    let command = if end.charge.is_nothing() {
-        Command::Void { hold }
-    } else {
-        Command::Settle { hold, settlement: end.charge.clone() }
-    };
-    let head = JournalHead { id: journal, note: "", at_ms: end.ended_ms };
-    let posting = post(tx, head, &command).await?;
-    assert!(!posting.repeated, "job {} runs, so its hold cannot have ended", end.id);
+    db.write(Request::End(Box::new(end.clone()))).await?;
     Ok(())
 }
 
-async fn end_row(tx: &mut Tx, end: &JobEnd, digest: Digest) -> Result<(), DbError> {
-    let JobEnd { id, state, finish, completion_tokens, rounds, reason, verdict, .. } = end;
-    let charge = &end.charge;
-    let args = args![
-        *id,
-        *state,
-        finish.as_ref(),
-        *completion_tokens,
-        *rounds,
-        charge.cost,
-        charge.fee,
-        charge.reserve,
-        charge.returned,
-        reason,
-        verdict.as_ref(),
-        end.ended_ms,
-        digest,
-    ];
-    let changed = tx.execute(&END, args).await?;
-    assert_eq!(changed, 1, "job {id} was locked while it ran");
-    Ok(())
+/// Writes how these jobs ended, whose holds were just ended.
+pub(in crate::db) async fn write_ends(tx: &mut Tx, ended: &[EndedJob<'_>]) -> Result<(), DbError> {
+    let rows: Vec<Arg> = ended.iter().flat_map(end_row).collect();
+    let changed = tx.execute_all(&END, &rows).await?;
+    assert_eq!(changed, ended.len() as u64, "jobs run until their holds end");
+    let parts = ended
+        .iter()
+        .flat_map(|ended| (0_i64..).zip(&ended.end.nodes).map(|part| (ended.end, part)));
+    let parts: Vec<Arg> = parts.flat_map(|(end, (at, part))| part_row(end, at, part)).collect();
+    tx.execute_all(&INSERT_NODES, &parts).await?;
+    record_checks(tx, ended).await
 }
 
-/// Nodes in the order of their ids, so that no two jobs wait for each other's reputations.
-async fn end_parts(tx: &mut Tx, end: &JobEnd, model: &str) -> Result<(), DbError> {
-    let mut parts: Vec<(i64, &JobNodeEnd)> = (0..).zip(&end.nodes).collect();
-    parts.sort_by_key(|(_, part)| part.node);
-    for (at, part) in parts {
-        let JobNodeEnd { node, round, role, outcome, reason, evidence, .. } = part;
-        let JobNodeEnd { tokens, pay, elapsed_ms, reputation, .. } = *part;
-        let outcome = outcome.as_str();
-        let args = args![
-            end.id, at, *round, *role, *node, outcome, reason, evidence, tokens, pay, elapsed_ms
-        ];
-        tx.execute(&INSERT_NODE, args).await?;
-        if let Some(delta) = reputation {
-            reputation::record(tx, *node, model, delta, end.ended_ms).await?;
-        }
+fn end_row(ended: &EndedJob<'_>) -> [Arg; 13] {
+    let JobEnd { id, state, finish, completion_tokens, rounds, reason, verdict, ended_ms, .. } =
+        ended.end;
+    let charge = &ended.end.charge;
+    [
+        (*id).into(),
+        (*state).into(),
+        finish.as_ref().into(),
+        (*completion_tokens).into(),
+        (*rounds).into(),
+        charge.cost.into(),
+        charge.fee.into(),
+        charge.reserve.into(),
+        charge.returned.into(),
+        reason.into(),
+        verdict.as_ref().into(),
+        (*ended_ms).into(),
+        ended.digest.into(),
+    ]
+}
+
+fn part_row(end: &JobEnd, at: i64, part: &JobNodeEnd) -> [Arg; 11] {
+    let JobNodeEnd { node, round, role, outcome, reason, evidence, .. } = part;
+    [
+        end.id.into(),
+        at.into(),
+        (*round).into(),
+        (*role).into(),
+        (*node).into(),
+        outcome.as_str().into(),
+        reason.into(),
+        evidence.into(),
+        part.tokens.into(),
+        part.pay.into(),
+        part.elapsed_ms.into(),
+    ]
+}
+
+/// What reputations learn: by node, so that no two gateways wait for each other, and in the order of the
+/// jobs, because what fades depends on it.
+async fn record_checks(tx: &mut Tx, ended: &[EndedJob<'_>]) -> Result<(), DbError> {
+    let mut checks = Vec::new();
+    for EndedJob { end, model, .. } in ended {
+        let learnt = |part: &JobNodeEnd| Some((part.node, part.reputation?));
+        checks.extend(
+            end.nodes
+                .iter()
+                .filter_map(learnt)
+                .map(|(node, delta)| (node, model, delta, end.ended_ms)),
+        );
+    }
+    checks.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
+    for (node, model, delta, at_ms) in checks {
+        reputation::record(tx, node, model, delta, at_ms).await?;
     }
     Ok(())
-}
-
-struct Job {
-    model: String,
-    hold: Nano,
-    end_digest: Option<Digest>,
-}
-
-impl Record for Job {
-    fn read(row: &Row) -> Result<Self, DbError> {
-        let (model, hold) = (row.get("model")?, row.get("hold")?);
-        Ok(Self { model, hold, end_digest: row.maybe("end_digest")? })
-    }
 }

@@ -8,15 +8,18 @@ use assay_ledger::{AccountId, Digest, Nano, Settlement};
 use assay_protocol::{JobId, NodeId, Outcome};
 use serde::Serialize;
 
-use super::{DbError, EvidenceDelta, KeyId, Statement, value::columns};
+use super::{DbError, EvidenceDelta, KeyId, bulk::Bulk, value::columns};
 
 pub use end::end;
+pub(super) use end::write_ends;
 pub use open::{OpenJobError, open};
+pub(super) use open::{hold_of, insert_all};
+pub(super) use rows::STATEMENTS;
 pub use rows::{JobFilter, JobNodeRow, JobRow, OpenJob, find, list, open_of_gateway};
 
-/// Every statement about jobs.
-pub(super) fn statements() -> impl Iterator<Item = &'static Statement> {
-    [open::STATEMENTS, end::STATEMENTS, rows::STATEMENTS].into_iter().flatten().copied()
+/// Every statement about many jobs.
+pub(super) fn bulks() -> impl Iterator<Item = &'static &'static Bulk> {
+    [open::BULKS, end::BULKS].into_iter().flatten()
 }
 
 /// A job to open.
@@ -111,7 +114,7 @@ columns!(ints: ; words: JobState);
 
 impl JobEnd {
     /// Of all it says, so that the same end may be told twice and another one may not.
-    fn digest(&self) -> Digest {
+    pub(super) fn digest(&self) -> Digest {
         let mut bytes = Digest::writer("job-end");
         bytes.text(&self.id.to_string()).text(self.state.as_str());
         bytes.text(self.finish.as_deref().unwrap_or_default());
@@ -129,7 +132,7 @@ impl JobEnd {
     }
 
     /// Whether the parts of the nodes are paid what the charge says, account names aside.
-    fn check(&self) -> Result<(), DbError> {
+    pub(super) fn check(&self) -> Result<(), DbError> {
         let parts = Nano::checked_sum(self.nodes.iter().map(|part| part.pay));
         let pays = Nano::checked_sum(self.charge.pays.iter().map(|(_, pay)| *pay));
         let negative = self.nodes.iter().any(|part| part.pay.is_negative());

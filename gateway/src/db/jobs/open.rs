@@ -1,22 +1,16 @@
 //! Opens a job: its row and its hold, or neither.
 
-use assay_ledger::{Command, HoldId, Nano, Rejected};
+use assay_ledger::{HoldId, Nano, Rejected};
 use assay_protocol::JobId;
 
 use super::NewJob;
-use crate::db::{
-    Db, DbError,
-    engine::retried,
-    posting::{JournalHead, post},
-    statement::statements,
-    value::args,
-};
+use crate::db::{Db, DbError, bulk::bulks, transaction::Tx, value::Arg, writer::Request};
 
-statements! { "jobs::open";
+bulks! { "jobs::open";
     plain INSERT = "insert into job (id, gateway, account, api_key, model, policy, prompt_tokens,
             max_tokens, hold, created_ms, state, completion_tokens, rounds, cost, fee, reserve,
-            returned, reason)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'running', 0, 0, 0, 0, 0, 0, '')";
+            returned, reason) values ",
+        "($, $, $, $, $, $, $, $, $, $, 'running', 0, 0, 0, 0, 0, 0, '')", "";
 }
 
 /// Why a job is not opened. Nothing is held then.
@@ -34,31 +28,30 @@ pub enum OpenJobError {
 /// # Errors
 /// [`OpenJobError`].
 pub async fn open(db: &Db, job: &NewJob) -> Result<(), OpenJobError> {
-    let hold = Command::Hold { hold: hold_of(job.id), account: job.account, amount: job.hold };
-    let opened = retried(async || {
-        let head = JournalHead { id: db.next_journal_id().await?, note: "", at_ms: job.created_ms };
-        let mut tx = db.begin().await?;
-        if post(&mut tx, head, &hold).await?.repeated {
-            return Ok(());
+    match db.write(Request::Open(job.clone())).await {
+        Ok(_) => Ok(()),
+        Err(DbError::Rejected(Rejected::InsufficientCredit { available, needed })) => {
+            Err(OpenJobError::InsufficientCredit { available, needed })
         }
-        let NewJob { id, gateway, account, key, model, policy, .. } = job;
-        let NewJob { prompt_tokens, max_tokens, hold, created_ms, .. } = *job;
-        let tokens = (prompt_tokens, max_tokens);
-        let args = args![
-            *id, gateway, *account, *key, model, policy, tokens.0, tokens.1, hold, created_ms
-        ];
-        tx.execute(&INSERT, args).await?;
-        tx.commit().await
-    });
-    opened.await.map_err(|error| match error {
-        DbError::Rejected(Rejected::InsufficientCredit { available, needed }) => {
-            OpenJobError::InsufficientCredit { available, needed }
-        }
-        other => OpenJobError::Store(other),
-    })
+        Err(other) => Err(OpenJobError::Store(other)),
+    }
 }
 
 /// A job's hold has the job's id.
-pub(super) fn hold_of(job: JobId) -> HoldId {
+pub(in crate::db) fn hold_of(job: JobId) -> HoldId {
     HoldId(job.0.as_u128())
+}
+
+/// Writes the rows of jobs whose holds were just taken.
+pub(in crate::db) async fn insert_all(tx: &mut Tx, jobs: &[&NewJob]) -> Result<(), DbError> {
+    let mut args: Vec<Arg> = Vec::with_capacity(jobs.len() * 10);
+    for job in jobs {
+        let NewJob { id, gateway, account, key, model, policy, .. } = job;
+        let NewJob { prompt_tokens, max_tokens, hold, created_ms, .. } = **job;
+        args.extend([(*id).into(), gateway.into(), (*account).into(), (*key).into()]);
+        args.extend([model.into(), policy.into(), prompt_tokens.into(), max_tokens.into()]);
+        args.extend([hold.into(), created_ms.into()]);
+    }
+    tx.execute_all(&INSERT, &args).await?;
+    Ok(())
 }

@@ -7,6 +7,7 @@ mod jobs;
 mod model;
 mod nodes;
 mod statements;
+mod writer;
 
 use std::{env, str::FromStr};
 
@@ -17,16 +18,24 @@ use uuid::Uuid;
 
 use super::{
     Db, DbError, EvidenceDelta, JobEnd, JobNodeEnd, JobState, KeyId, NewAccount, NewEnrolment,
-    NewGrant, NewJob, NewKey, NewOperator, NodeRow, Redeem, accounts, credits, enrolments, keys,
-    operators,
+    NewGrant, NewJob, NewKey, NewOperator, NodeRow, Redeem, Store, accounts, credits, enrolments,
+    keys, operators,
 };
 
 /// Runs a test on a fresh database of each engine that there is.
 async fn on_each_engine(test: impl AsyncFn(&Db)) {
+    on_each_url(async |url| {
+        let db = fresh(url).await;
+        test(&db).await;
+        db.close().await;
+    })
+    .await;
+}
+
+/// The same for a test that opens the database itself, perhaps more than once.
+async fn on_each_url(test: impl AsyncFn(&str)) {
     let folder = tempfile::tempdir().unwrap();
-    let db = fresh(&format!("sqlite:{}/assay.db", folder.path().display())).await;
-    test(&db).await;
-    db.close().await;
+    test(&format!("sqlite:{}/assay.db", folder.path().display())).await;
 
     let Ok(server) = env::var("ASSAY_TEST_POSTGRES") else {
         eprintln!("ASSAY_TEST_POSTGRES is not set: tested on SQLite only");
@@ -36,9 +45,7 @@ async fn on_each_engine(test: impl AsyncFn(&Db)) {
     let options = PgConnectOptions::from_str(&server).unwrap();
     administer(&options, format!("create database {name}")).await;
     let url = options.clone().database(&name).to_url_lossy();
-    let db = fresh(url.as_str()).await;
-    test(&db).await;
-    db.close().await;
+    test(url.as_str()).await;
     administer(&options, format!("drop database {name} with (force)")).await;
 }
 
@@ -57,9 +64,9 @@ async fn administer(server: &PgConnectOptions, sql: String) {
 
 /// Runs SQL that the store itself would never run.
 async fn tamper(db: &Db, sql: &'static str) -> Result<(), DbError> {
-    let changed = match db {
-        Db::Sqlite(db) => sqlx::raw_sql(sql).execute(&db.writer).await?.rows_affected(),
-        Db::Postgres(db) => sqlx::raw_sql(sql).execute(&db.pool).await?.rows_affected(),
+    let changed = match &**db {
+        Store::Sqlite(db) => sqlx::raw_sql(sql).execute(&db.writer).await?.rows_affected(),
+        Store::Postgres(db) => sqlx::raw_sql(sql).execute(&db.pool).await?.rows_affected(),
     };
     assert!(changed > 0, "changed nothing: {sql}");
     Ok(())

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sqlx::{Executor, SqlSafeStr};
 
 use super::on_each_engine;
-use crate::db::{Db, statements};
+use crate::db::{Db, Store, statements};
 
 #[tokio::test]
 async fn every_statement_prepares() {
@@ -14,11 +14,11 @@ async fn every_statement_prepares() {
     assert_eq!(names.len(), all.len(), "names are unique");
     on_each_engine(async |db| {
         for statement in &all {
-            let prepared = match db {
-                Db::Sqlite(db) => {
+            let prepared = match &**db {
+                Store::Sqlite(db) => {
                     db.writer.prepare(statement.sqlite.into_sql_str()).await.map(drop)
                 }
-                Db::Postgres(db) => {
+                Store::Postgres(db) => {
                     db.pool.prepare(statement.postgres.into_sql_str()).await.map(drop)
                 }
             };

@@ -1,0 +1,198 @@
+//! Loads and locks what a batch touches, and writes what was decided: a few statements, whatever its size.
+//!
+//! Rows are locked in the order of their ids, holds before balances, so that no two gateways wait for each
+//! other.
+
+use std::{collections::BTreeSet, ops::Range};
+
+use assay_ledger::{
+    Account, AccountId, AccountKind, Command, Digest, Entry, Hold, HoldId, HoldState, Nano,
+};
+
+use super::{
+    Request,
+    batch::{Batch, Loaded, StoredJob},
+};
+use crate::db::{
+    DbError,
+    bulk::bulks,
+    jobs::{self, hold_of},
+    transaction::Tx,
+    value::{Arg, Record, Row},
+};
+
+bulks! { "writer";
+    locking LOCK_HOLDS = "select id, account, amount, state from hold where id in (", "$", ") order by id";
+    locking LOCK_BALANCES = "select account, available, held,
+            (select kind from account where id = balance.account) as kind
+        from balance where account in (", "$", ") order by account";
+    plain JOBS = "select id, model, end_digest from job where id in (", "$", ")";
+    plain POSTED = "select key, digest from journal where key in (", "$", ")";
+    plain INSERT_JOURNALS = "insert into journal (id, key, kind, digest, note, at_ms) values ",
+        "($, $, $, $, $, $)", "";
+    plain INSERT_ENTRIES = "insert into entry (journal, account, bucket, amount) values ",
+        "($, $, $, $)", "";
+    plain SET_BALANCES = "update balance set available = new.column2, held = new.column3 from (values ",
+        "(cast($ as bigint), cast($ as bigint), cast($ as bigint))",
+        ") as new where balance.account = new.column1";
+    plain INSERT_HOLDS = "insert into hold (id, account, amount, state) values ", "($, $, $, 'open')", "";
+    plain END_HOLDS = "update hold set state = new.column2 from (values ",
+        "(cast($ as text), cast($ as text))",
+        ") as new where hold.id = new.column1 and hold.state = 'open'";
+}
+
+/// Loads and locks what these requests touch.
+pub(in crate::db) async fn load(tx: &mut Tx, requests: &[&Request]) -> Result<Loaded, DbError> {
+    let mut loaded = Loaded::default();
+    let (mut holds, mut accounts) = (BTreeSet::new(), BTreeSet::new());
+    for request in requests {
+        match request {
+            Request::Post { command, .. } => {
+                holds.extend(command.hold());
+                accounts.extend(command.accounts());
+            }
+            Request::Open(job) => {
+                holds.insert(hold_of(job.id));
+                accounts.insert(job.account);
+            }
+            Request::End(end) => {
+                holds.insert(hold_of(end.id));
+                accounts.extend(end.charge.pays.iter().map(|(account, _)| *account));
+            }
+        }
+    }
+    let hold_keys: Vec<Arg> = holds.into_iter().map(Arg::from).collect();
+    for StoredHold(id, hold) in tx.all_of(&LOCK_HOLDS, &hold_keys).await? {
+        accounts.insert(hold.account);
+        loaded.balances.holds.insert(id, hold);
+    }
+    let known: Vec<Arg> = loaded.balances.holds.keys().copied().map(Arg::from).collect();
+    for StoredJobRow(id, job) in tx.all_of(&JOBS, &known).await? {
+        loaded.jobs.insert(id, job);
+    }
+    let accounts: Vec<Arg> = accounts.into_iter().map(Arg::from).collect();
+    for StoredBalance(id, account) in tx.all_of(&LOCK_BALANCES, &accounts).await? {
+        loaded.balances.accounts.insert(id, account);
+    }
+    // Last, when nobody else can be posting them.
+    let keys: Vec<Arg> = keys(requests, &loaded).map(Arg::from).collect();
+    for StoredKey(key, digest) in tx.all_of(&POSTED, &keys).await? {
+        loaded.balances.posted.insert(key, digest);
+    }
+    Ok(loaded)
+}
+
+/// The keys that may have been posted before. A hold that has no row never began; one that is open has not
+/// ended: their keys need not be looked for.
+fn keys(requests: &[&Request], loaded: &Loaded) -> impl Iterator<Item = String> {
+    let holds = &loaded.balances.holds;
+    let ended = |hold| holds.get(hold).is_some_and(|hold| hold.state != HoldState::Open);
+    let keys = requests.iter().filter_map(|request| match request {
+        Request::Post { command, .. } => match command {
+            Command::Grant { .. } | Command::TopUp { .. } => Some(command.key()),
+            Command::Hold { hold, .. } => holds.contains_key(hold).then(|| command.key()),
+            Command::Settle { hold, .. } | Command::Void { hold } | Command::SendOut { hold } => {
+                ended(hold).then(|| command.key())
+            }
+        },
+        Request::Open(job) => {
+            let hold = hold_of(job.id);
+            let command = Command::Hold { hold, account: job.account, amount: job.hold };
+            holds.contains_key(&hold).then(|| command.key())
+        }
+        // Its row knows its end.
+        Request::End(_) => None,
+    });
+    keys.collect::<BTreeSet<_>>().into_iter()
+}
+
+/// Writes a batch; its journals take their numbers from `journal_ids`, in order.
+pub(in crate::db) async fn write(
+    tx: &mut Tx,
+    batch: &Batch<'_>,
+    journal_ids: &mut Range<i64>,
+) -> Result<(), DbError> {
+    write_journals(tx, batch, journal_ids).await?;
+    write_balances(tx, batch).await?;
+    write_holds(tx, batch).await?;
+    jobs::insert_all(tx, &batch.opened).await?;
+    jobs::write_ends(tx, &batch.ended).await
+}
+
+async fn write_journals(
+    tx: &mut Tx,
+    batch: &Batch<'_>,
+    journal_ids: &mut Range<i64>,
+) -> Result<(), DbError> {
+    let mut journals = Vec::with_capacity(batch.journals.len() * 6);
+    let mut entries = Vec::with_capacity(batch.journals.len() * 20);
+    for journal in &batch.journals {
+        let id = journal_ids.next().expect("numbers for all commands were taken");
+        let posting = &journal.posting;
+        journals.extend([id.into(), Arg::from(&posting.key), posting.kind.into()]);
+        journals.extend([posting.digest.into(), journal.note.into(), journal.at_ms.into()]);
+        for Entry { account, bucket, amount } in &posting.entries {
+            entries.extend([id.into(), (*account).into(), (*bucket).into(), (*amount).into()]);
+        }
+    }
+    tx.execute_all(&INSERT_JOURNALS, &journals).await?;
+    tx.execute_all(&INSERT_ENTRIES, &entries).await?;
+    Ok(())
+}
+
+async fn write_balances(tx: &mut Tx, batch: &Batch<'_>) -> Result<(), DbError> {
+    let balance = |id: &AccountId| {
+        let account = batch.rows.balances.accounts.get(id).expect("it was loaded to be moved");
+        [(*id).into(), account.available.into(), account.held.into()]
+    };
+    let args: Vec<Arg> = batch.accounts.iter().flat_map(balance).collect();
+    let changed = tx.execute_all(&SET_BALANCES, &args).await?;
+    assert_eq!(changed, batch.accounts.len() as u64, "balances were locked and must be there");
+    Ok(())
+}
+
+async fn write_holds(tx: &mut Tx, batch: &Batch<'_>) -> Result<(), DbError> {
+    let hold = |id: &HoldId| batch.rows.balances.holds.get(id).expect("it was just decided");
+    let begun = batch.holds_begun.iter().flat_map(|id| {
+        let hold = hold(id);
+        [(*id).into(), hold.account.into(), hold.amount.into()]
+    });
+    tx.execute_all(&INSERT_HOLDS, &begun.collect::<Vec<Arg>>()).await?;
+    let ended = batch.holds_ended.iter().flat_map(|id| [(*id).into(), hold(id).state.into()]);
+    let changed = tx.execute_all(&END_HOLDS, &ended.collect::<Vec<Arg>>()).await?;
+    assert_eq!(changed, batch.holds_ended.len() as u64, "a hold begins once and ends once");
+    Ok(())
+}
+
+struct StoredHold(HoldId, Hold);
+struct StoredJobRow(HoldId, StoredJob);
+struct StoredBalance(AccountId, Account);
+struct StoredKey(String, Digest);
+
+impl Record for StoredHold {
+    fn read(row: &Row) -> Result<Self, DbError> {
+        let (account, amount) = (row.get("account")?, row.get("amount")?);
+        Ok(Self(row.get("id")?, Hold { account, amount, state: row.get("state")? }))
+    }
+}
+
+impl Record for StoredJobRow {
+    fn read(row: &Row) -> Result<Self, DbError> {
+        let (model, end_digest) = (row.get("model")?, row.maybe("end_digest")?);
+        Ok(Self(row.get("id")?, StoredJob { model, end_digest }))
+    }
+}
+
+impl Record for StoredBalance {
+    fn read(row: &Row) -> Result<Self, DbError> {
+        let kind: AccountKind = row.get("kind")?;
+        let (available, held): (Nano, Nano) = (row.get("available")?, row.get("held")?);
+        Ok(Self(row.get("account")?, Account { kind, available, held }))
+    }
+}
+
+impl Record for StoredKey {
+    fn read(row: &Row) -> Result<Self, DbError> {
+        Ok(Self(row.get("key")?, row.get("digest")?))
+    }
+}
