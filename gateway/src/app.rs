@@ -7,8 +7,15 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    auth::GatewayKeys, catalog::Catalog, clock, config::Config, db, db::Db, nodes::Registry,
-    serving, verification::ReputationBook,
+    auth::GatewayKeys,
+    catalog::Catalog,
+    clock,
+    config::Config,
+    db,
+    db::Db,
+    nodes::Registry,
+    serving,
+    verification::{Brakes, Disputes, Epochs, ReputationBook, Weights},
 };
 
 /// A handle on the whole gateway; clones are cheap and the same.
@@ -24,6 +31,14 @@ pub struct AppInner {
     pub nodes: Registry,
     /// How honest each node has been.
     pub reputation: ReputationBook,
+    /// How much a passed check may count.
+    pub weights: Weights,
+    /// Classes in which independent owners fail together.
+    pub brakes: Brakes,
+    /// Scorers that contradict each other.
+    pub disputes: Disputes,
+    /// The secrets that audits are drawn with.
+    pub epochs: Epochs,
     pub keys: GatewayKeys,
     /// One permit for each job that may run.
     pub jobs_running: Arc<Semaphore>,
@@ -47,10 +62,16 @@ impl App {
     pub async fn open(config: Config, db: Db, keys: GatewayKeys) -> anyhow::Result<Self> {
         let catalog = Catalog::load(&config.models).context("cannot load the models")?;
         let known = db::reputation::load_all(&db).await.context("cannot load reputations")?;
+        let (epoch_ms, now_ms) = (config.verification.epoch_ms(), clock::now_ms());
+        let epochs = Epochs::open(&db, keys.gateway_id(), epoch_ms, now_ms).await;
         Ok(Self(Arc::new(AppInner {
             reputation: ReputationBook::new(known),
+            weights: Weights::default(),
+            brakes: Brakes::default(),
+            disputes: Disputes::default(),
+            epochs: epochs.context("cannot make the audits' secrets")?,
             jobs_running: Arc::new(Semaphore::new(config.serving.jobs_running_max)),
-            nodes: Registry::new(clock::now_ms().unsigned_abs()),
+            nodes: Registry::new(now_ms.unsigned_abs()),
             tasks: TaskTracker::new(),
             shutdown: CancellationToken::new(),
             config,

@@ -1,18 +1,25 @@
-//! The models that this gateway serves: manifest, tokenizer and chat template of each, and its price.
+//! The models that this gateway serves: manifest, tokenizer, chat template and calibrated limits of each, and
+//! its price.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fs, io, path::Path, sync::Arc};
 
 use assay_ledger::{Nano, Price};
 use assay_model::{ModelError, TextModel};
+use assay_verifier::{ClassLimits, Limits, LimitsError, Measured, limits};
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::config::ModelSettings;
+
+/// The class of ordinary processors.
+const CPU_CLASS: &str = "cpu-fp32";
 
 /// A model that can be asked for.
 #[derive(Debug)]
 pub struct HostedModel {
     pub text: TextModel,
     pub price: Price,
+    /// What honest nodes of each calibrated class stay under.
+    pub limits: Limits,
     turn: Mutex<()>,
 }
 
@@ -20,6 +27,13 @@ impl HostedModel {
     /// The public name.
     pub fn id(&self) -> &str {
         &self.text.manifest.id
+    }
+
+    /// The class whose limits leave the least room.
+    pub fn narrowest_class(&self) -> Option<(&str, &ClassLimits)> {
+        let narrowest =
+            self.limits.classes.iter().min_by(|(_, a), (_, b)| a.tau_logit.total_cmp(&b.tau_logit));
+        narrowest.map(|(class, limits)| (class.as_str(), limits))
     }
 
     /// Waits for the right to ask nodes for this model; first come, first served.
@@ -39,6 +53,14 @@ pub struct Catalog {
 pub enum CatalogError {
     #[error("model folder {dir} cannot be used")]
     Model { dir: String, source: ModelError },
+    #[error("the limits in {dir} cannot be used")]
+    Limits { dir: String, source: LimitsError },
+    #[error("the limits in {dir} cannot be read")]
+    LimitsFile { dir: String, source: io::Error },
+    #[error(
+        "the limits in {dir} were measured for another version of the model; calibrate it again"
+    )]
+    LimitsOfAnother { dir: String },
     #[error("two model folders hold `{id}`")]
     Twice { id: String },
 }
@@ -53,7 +75,9 @@ impl Catalog {
                 source,
             })?;
             let id = text.manifest.id.clone();
-            let hosted = HostedModel { text, price: price_of(model), turn: Mutex::default() };
+            let limits = limits_of(&model.dir, &text)?;
+            let hosted =
+                HostedModel { text, price: price_of(model), limits, turn: Mutex::default() };
             if models.insert(id.clone(), Arc::new(hosted)).is_some() {
                 return Err(CatalogError::Twice { id });
             }
@@ -80,6 +104,34 @@ impl Catalog {
     pub fn is_empty(&self) -> bool {
         self.models.is_empty()
     }
+}
+
+/// Reads `limits.json` beside the manifest. Without one, what was measured on CPUs in fp32 is taken: no other
+/// class is served.
+fn limits_of(dir: &Path, text: &TextModel) -> Result<Limits, CatalogError> {
+    let shown = || dir.display().to_string();
+    let bytes = match fs::read(dir.join("limits.json")) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            tracing::warn!(
+                model = text.manifest.id,
+                "the model is not calibrated: the built-in limits for {CPU_CLASS} are used"
+            );
+            let class = ClassLimits::from_measured("built in".into(), Measured::default());
+            return Ok(Limits {
+                format: limits::FORMAT.into(),
+                manifest_hash: text.manifest_hash,
+                classes: [(CPU_CLASS.to_owned(), class)].into(),
+            });
+        }
+        Err(source) => return Err(CatalogError::LimitsFile { dir: shown(), source }),
+    };
+    let limits =
+        Limits::parse(&bytes).map_err(|source| CatalogError::Limits { dir: shown(), source })?;
+    if limits.manifest_hash != text.manifest_hash {
+        return Err(CatalogError::LimitsOfAnother { dir: shown() });
+    }
+    Ok(limits)
 }
 
 fn price_of(model: &ModelSettings) -> Price {

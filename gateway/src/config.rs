@@ -8,7 +8,10 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::serving::settings::ServingSettings;
+pub use crate::{
+    nodes::settings::NodeSettings, serving::settings::ServingSettings,
+    verification::settings::VerificationSettings,
+};
 pub use layers::{ConfigError, Layers};
 
 /// Everything that can be set.
@@ -21,6 +24,8 @@ pub struct Config {
     pub admin: AdminSettings,
     pub log: LogSettings,
     pub serving: ServingSettings,
+    pub nodes: NodeSettings,
+    pub verification: VerificationSettings,
     /// The models that are served; none means that requests are refused and `/readyz` says no.
     pub models: Vec<ModelSettings>,
 }
@@ -203,6 +208,12 @@ impl Config {
         }
         if self.admin.session_minutes == 0 || self.admin.enrolment_token_minutes == 0 {
             return Err(wrong("admin", "times must be at least a minute"));
+        }
+        if self.verification.epoch_ms == 0 {
+            return Err(wrong("verification.epoch_ms", "must be at least 1"));
+        }
+        if !(0.05..=1.0).contains(&self.verification.audit_probability_min) {
+            return Err(wrong("verification.audit_probability_min", "must be 0.05 to 1"));
         }
         for model in &self.models {
             if model.price_input_nano_usd_per_mtok < 0 || model.price_output_nano_usd_per_mtok < 0 {

@@ -108,6 +108,7 @@ fn table(rates: Option<&Rates>) -> OpenApiRouter<App> {
         .routes(routes!(admin::nodes::unban))
         .routes(routes!(admin::jobs::list))
         .routes(routes!(admin::jobs::find))
+        .routes(routes!(admin::verification::look))
         .routes(routes!(admin::audit::audit))
         .routes(routes!(admin::audit::log));
     let operations = OpenApiRouter::new()

@@ -17,7 +17,12 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
-use crate::{app::App, config::LimitSettings, router, telemetry};
+use crate::{
+    app::App,
+    config::LimitSettings,
+    router, telemetry,
+    verification::{admission, epochs},
+};
 
 /// After a failed accept (no file descriptors left, mostly): time for some connection to end.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -38,6 +43,8 @@ pub async fn serve(
     let routes = router::router(&app);
     let upkeep = upkeep(routes.idle_buckets, app.shutdown.clone());
     app.tasks.spawn(upkeep);
+    app.tasks.spawn(admission::run(app.clone()));
+    app.tasks.spawn(epochs::run(app.clone()));
 
     let connections = Connections::new(routes.router, &limits);
     tracing::info!(address = %listener.local_addr()?, "listening");

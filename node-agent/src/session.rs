@@ -8,7 +8,8 @@ use std::{
 
 use assay_engine::{EngineError, GenerateRequest, ScoreRequest};
 use assay_protocol::{
-    FailCode, FromNodeFrame, Hello, JobId, JobOffer, PositionScore, RefuseCode, Start, ToNode,
+    FailCode, FromNodeFrame, Hello, JobId, JobOffer, NodeStanding, PositionScore, RefuseCode,
+    Start, ToNode,
     limits::{DEAD_MS, HEARTBEAT_MS, SCORED_POSITIONS_PER_FRAME_MAX},
 };
 use tokio::sync::mpsc;
@@ -147,8 +148,9 @@ impl<'a> Session<'a> {
 
     fn frame(&mut self, frame: ToNode, now: Instant) -> Result<(), Ended> {
         match frame {
-            ToNode::State { state, reason } => {
-                tracing::info!("state {}: {}", word(&state), hardware::name(&reason));
+            ToNode::State(NodeStanding { state, code, reason, .. }) => {
+                let (state, code) = (state.as_str(), code.as_str());
+                tracing::info!("state {state} ({code}): {}", hardware::name(&reason));
             }
             ToNode::Offer(offer) => self.offered(offer, now)?,
             ToNode::Start(start) => self.start(start, now),

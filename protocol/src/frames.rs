@@ -19,7 +19,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Bytes32, Bytes64, JobId, NodeId, Sampling, TokenId};
+use crate::{Bytes32, Bytes64, JobId, NodeId, NodeStanding, Sampling, TokenId};
 
 /// What a gateway says to a node.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,8 +29,8 @@ pub enum ToNode {
     Challenge { gateway: String, nonce: Bytes32, versions: Vec<u16> },
     /// The log-in was good. Every frame of this session carries `epoch`.
     Welcome { version: u16, epoch: u64, heartbeat_ms: u64 },
-    /// Where the node stands; `reason` is a sentence for its operator.
-    State { state: NodeState, reason: String },
+    /// Where the node stands, and why.
+    State(NodeStanding),
     /// Would you do this job? Answer within 500 ms; refusing is free.
     Offer(JobOffer),
     /// Do it. Leaving from here on is a fault.
@@ -238,19 +238,6 @@ pub struct Hardware {
     pub cpu: String,
     pub cores: u32,
     pub accelerator: Option<String>,
-}
-
-/// Where a node stands with the gateway.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NodeState {
-    Enrolled,
-    Testing,
-    Probation,
-    Active,
-    Quarantined,
-    Draining,
-    Banned,
 }
 
 /// Why a node does not want a job.

@@ -9,17 +9,19 @@ pub mod identity;
 pub mod ids;
 pub mod limits;
 pub mod sampling;
+pub mod standing;
 
 pub use attestation::Attestation;
 pub use bytes::{Bytes32, Bytes64};
 pub use chain::{AnswerChain, LogitsHash};
 pub use frames::{
     CancelReason, CloseCode, FailCode, Finish, FromNode, FromNodeFrame, GenerateStart, Hardware,
-    Hello, JobKind, JobOffer, NodeState, Outcome, PositionScore, RefuseCode, ScoreStart,
-    ServedModel, Start, ToNode,
+    Hello, JobKind, JobOffer, Outcome, PositionScore, RefuseCode, ScoreStart, ServedModel, Start,
+    ToNode,
 };
 pub use ids::{JobId, NodeId};
 pub use sampling::Sampling;
+pub use standing::{NodeStanding, NodeState, StandingCode};
 
 /// The version of the wire that this crate speaks.
 pub const VERSION: u16 = 1;

@@ -61,7 +61,15 @@ fn to_node() -> Vec<(&'static str, ToNode)> {
             },
         ),
         ("welcome", ToNode::Welcome { version: 1, epoch: 7, heartbeat_ms: 10_000 }),
-        ("state", ToNode::State { state: NodeState::Active, reason: "ready for jobs".into() }),
+        (
+            "state",
+            ToNode::State(NodeStanding {
+                state: NodeState::Quarantined,
+                code: StandingCode::FailedChecks,
+                reason: "2 of its last answers failed their checks".into(),
+                until_ms: Some(1_767_225_600_000),
+            }),
+        ),
         ("offer", ToNode::Offer(offer)),
         ("start_generate", ToNode::Start(Start::Generate(generate))),
         ("start_score", ToNode::Start(Start::Score(score))),

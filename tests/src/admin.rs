@@ -36,8 +36,40 @@ pub struct Operator {
 pub struct NodeView {
     pub id: NodeId,
     pub state: String,
+    pub code: String,
     pub reason: String,
+    /// The end of a quarantine.
+    pub until_ms: Option<i64>,
+    /// What it may answer for since its self-test.
+    pub admitted: Vec<AdmittedView>,
+    pub self_test_failure: Option<String>,
     pub trusted: bool,
+    pub reputation: Vec<ReputationView>,
+}
+
+/// A model that a node may answer for.
+#[derive(Clone, Debug, Deserialize)]
+pub struct AdmittedView {
+    pub model: String,
+    pub class: Option<String>,
+}
+
+/// What a node's checks say of it with one model.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ReputationView {
+    pub correctness: f64,
+    pub failures: f64,
+    pub cusum: f64,
+    pub proofs: u32,
+    pub checks_due: f64,
+    pub proven: bool,
+}
+
+/// What a person should look at.
+#[derive(Clone, Debug, Deserialize)]
+pub struct VerificationView {
+    pub brakes: Vec<Value>,
+    pub scorer_disputes: u64,
 }
 
 /// A job, with every node's part in it.
@@ -168,6 +200,11 @@ impl Admin {
 
     pub async fn node(&self, node: NodeId) -> NodeView {
         self.ask(Method::GET, &format!("nodes/{node}"), None).await
+    }
+
+    /// Alarms, and what waits.
+    pub async fn verification(&self) -> VerificationView {
+        self.ask(Method::GET, "verification", None).await
     }
 
     /// Waits until the gateway sees a node in this state.

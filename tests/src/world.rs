@@ -93,11 +93,16 @@ impl World {
 
     /// A scorer that sends its scores at this pace.
     pub async fn paced_scorer(&self, pace: impl Into<Pace>) -> ScriptedNode {
+        self.scorer_with(self.model.clone(), pace).await
+    }
+
+    /// A scorer that runs this model, whatever it says that it runs.
+    pub async fn scorer_with(&self, model: Arc<Model>, pace: impl Into<Pace>) -> ScriptedNode {
         let operator = self.operator().await;
         let identity = self.enrol(operator).await;
         self.admin.trust(identity.node).await;
         let manners = Manners { pace: pace.into(), ..Behaviour::Honest.into() };
-        let node = ScriptedNode::connect(identity, operator, self.model.clone(), manners);
+        let node = ScriptedNode::connect(identity, operator, model, manners);
         node.is_active().await;
         node
     }

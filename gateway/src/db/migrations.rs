@@ -12,7 +12,7 @@ use super::{Db, DbError, engine::Store};
 /// Version, what it does, and its text for SQLite and for PostgreSQL.
 type Step = (i64, &'static str, &'static str, &'static str);
 
-const STEPS: [Step; 3] = [
+const STEPS: [Step; 4] = [
     (
         1,
         "founding",
@@ -24,6 +24,12 @@ const STEPS: [Step; 3] = [
         "immutable",
         include_str!("../../../migrations/sqlite/0002_immutable.sql"),
         include_str!("../../../migrations/postgres/0002_immutable.sql"),
+    ),
+    (
+        3,
+        "standing",
+        include_str!("../../../migrations/common/0003_standing.sql"),
+        include_str!("../../../migrations/common/0003_standing.sql"),
     ),
     (
         6,

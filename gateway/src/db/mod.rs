@@ -3,15 +3,18 @@
 
 pub mod accounts;
 pub mod admin_log;
+pub mod audits;
 pub mod checks;
 pub mod credits;
 pub mod enrolments;
+pub mod epochs;
 pub mod jobs;
 pub mod keys;
 pub mod nodes;
 pub mod operators;
 pub mod reputation;
 pub mod settings;
+pub mod standing;
 
 mod bulk;
 mod engine;
@@ -45,6 +48,7 @@ pub use nodes::{NodeRow, Standing};
 pub use operators::{NewOperator, OperatorId, OperatorRow};
 pub use page::{PAGE_ROWS_MAX, Page, Paged};
 pub use reputation::EvidenceDelta;
+pub use standing::Out;
 pub use statement::Statement;
 
 /// Every statement that the store runs, so that a test can prepare each on each engine.
@@ -52,8 +56,10 @@ pub fn statements() -> Vec<&'static Statement> {
     let by_noun = [
         accounts::STATEMENTS,
         admin_log::STATEMENTS,
+        audits::STATEMENTS,
         checks::STATEMENTS,
         enrolments::STATEMENTS,
+        epochs::STATEMENTS,
         ids::STATEMENTS,
         jobs::STATEMENTS,
         keys::STATEMENTS,
@@ -61,6 +67,7 @@ pub fn statements() -> Vec<&'static Statement> {
         operators::STATEMENTS,
         reputation::STATEMENTS,
         settings::STATEMENTS,
+        standing::STATEMENTS,
     ];
     let sized = writer::bulks().chain(jobs::bulks()).flat_map(|bulk| bulk.statements());
     by_noun.into_iter().flatten().copied().chain(sized).collect()

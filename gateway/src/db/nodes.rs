@@ -5,18 +5,23 @@ use assay_protocol::{Bytes32, NodeId};
 use serde::Serialize;
 
 use super::{
-    Db, DbError, OperatorId, Page, Paged, Statement,
+    Db, DbError, OperatorId, Out, Page, Paged, Statement,
     statement::statements,
+    transaction::Tx,
     value::{Arg, Record, Row, args, columns},
 };
 
 statements! { "nodes";
-    plain FIND = "select node.id, public_key, operator, account, node.name, trusted, standing, reason,
-            node.created_ms, last_seen_ms
-        from node join operator on operator.id = node.operator where node.id = $1";
-    plain LIST = "select node.id, public_key, operator, account, node.name, trusted, standing, reason,
-            node.created_ms, last_seen_ms
+    plain FIND = "select node.id, public_key, operator, account, node.name, trusted, standing, node.reason,
+            node.created_ms, last_seen_ms, node_standing.code as out_code,
+            node_standing.reason as out_reason, node_standing.until_ms as out_until_ms
         from node join operator on operator.id = node.operator
+        left join node_standing on node_standing.node = node.id where node.id = $1";
+    plain LIST = "select node.id, public_key, operator, account, node.name, trusted, standing, node.reason,
+            node.created_ms, last_seen_ms, node_standing.code as out_code,
+            node_standing.reason as out_reason, node_standing.until_ms as out_until_ms
+        from node join operator on operator.id = node.operator
+        left join node_standing on node_standing.node = node.id
         where node.id > $1 order by node.id limit $2";
     plain SET_TRUSTED = "update node set trusted = $2 where id = $1";
     plain SET_STANDING = "update node set standing = $2, reason = $3 where id = $1";
@@ -45,6 +50,8 @@ pub struct NodeRow {
     pub standing: Standing,
     /// Why it is banned; empty otherwise.
     pub reason: String,
+    /// Why it is out, for a while or for good.
+    pub out: Option<Out>,
     pub created_ms: i64,
     pub last_seen_ms: Option<i64>,
 }
@@ -75,28 +82,28 @@ pub async fn set_trusted(db: &Db, id: NodeId, trusted: bool) -> Result<(), DbErr
     change(db, id, &SET_TRUSTED, args![id, trusted]).await
 }
 
-/// Bans it, and says why.
-///
-/// # Errors
-/// `NotFound`.
-pub async fn ban(db: &Db, id: NodeId, reason: &str) -> Result<(), DbError> {
-    change(db, id, &SET_STANDING, args![id, Standing::Banned, reason]).await
-}
-
-/// Lets it serve again.
-///
-/// # Errors
-/// `NotFound`.
-pub async fn unban(db: &Db, id: NodeId) -> Result<(), DbError> {
-    change(db, id, &SET_STANDING, args![id, Standing::Enrolled, ""]).await
-}
-
 /// Notes when it was last connected.
 ///
 /// # Errors
 /// `NotFound`.
 pub async fn set_last_seen(db: &Db, id: NodeId, at_ms: i64) -> Result<(), DbError> {
     change(db, id, &SET_LAST_SEEN, args![id, at_ms]).await
+}
+
+/// Enrolled or banned, in the transaction that says why.
+///
+/// # Errors
+/// `NotFound`.
+pub(super) async fn set_standing(
+    tx: &mut Tx,
+    id: NodeId,
+    standing: Standing,
+    reason: &str,
+) -> Result<(), DbError> {
+    match tx.execute(&SET_STANDING, args![id, standing, reason]).await? {
+        0 => Err(DbError::NotFound(format!("node {id}"))),
+        _ => Ok(()),
+    }
 }
 
 async fn change(
@@ -138,8 +145,15 @@ impl Record for NodeRow {
             trusted: row.get("trusted")?,
             standing: row.get("standing")?,
             reason: row.get("reason")?,
+            out: out(row)?,
             created_ms: row.get("created_ms")?,
             last_seen_ms: row.maybe("last_seen_ms")?,
         })
     }
+}
+
+fn out(row: &Row) -> Result<Option<Out>, DbError> {
+    let Some(code) = row.maybe("out_code")? else { return Ok(None) };
+    let (reason, until_ms) = (row.get("out_reason")?, row.maybe("out_until_ms")?);
+    Ok(Some(Out { code, reason, until_ms }))
 }

@@ -1,7 +1,12 @@
-//! What verified checks say of each node and model: decayed sums, as integers of a millionth.
+//! What verified checks say of each node and model: decayed sums, the ban test and what goes with it, as
+//! integers of a millionth.
 
 use assay_protocol::NodeId;
-use assay_verifier::reputation::{self, Evidence};
+use assay_verifier::{
+    Record as NodeRecord,
+    record::{CHECKS_DUE_AFTER_FAILURE, CUSUM_FAILURE, CUSUM_PASS},
+    reputation::{self, Evidence},
+};
 
 use super::{
     Db, DbError,
@@ -11,14 +16,23 @@ use super::{
 };
 
 statements! { "reputation";
-    // S = kept·S + pass, F = kept·F + fail; kept = λ^weight, in parts per billion, is $6.
-    plain RECORD = "insert into reputation (node, model, passes_micro, failures_micro, updated_ms)
-        values ($1, $2, $3, $4, $5)
+    // S = kept·S + pass, F = kept·F + fail; kept = λ^weight, in parts per billion, is $6. The ban test never
+    // falls below 0; a failure sets the checks that are due, a pass takes its weight off them.
+    plain RECORD = "insert into reputation (node, model, passes_micro, failures_micro, updated_ms,
+            cusum_micro, checks_due_micro, proofs)
+        values ($1, $2, $3, $4, $5, case when $7 > 0 then $7 else 0 end, $8, $9)
         on conflict (node, model) do update set
             passes_micro = reputation.passes_micro * $6 / 1000000000 + $3,
             failures_micro = reputation.failures_micro * $6 / 1000000000 + $4,
+            cusum_micro = case when reputation.cusum_micro + $7 > 0
+                then reputation.cusum_micro + $7 else 0 end,
+            checks_due_micro = case when $8 > 0 then $8
+                when reputation.checks_due_micro > $3 then reputation.checks_due_micro - $3
+                else 0 end,
+            proofs = reputation.proofs + $9,
             updated_ms = $5";
-    plain LIST = "select node, model, passes_micro, failures_micro from reputation
+    plain LIST = "select node, model, passes_micro, failures_micro, cusum_micro, checks_due_micro, proofs
+        from reputation
         where node > $1 or (node = $1 and model > $2) order by node, model limit $3";
 }
 
@@ -30,6 +44,11 @@ const ROWS_PER_FETCH: i64 = 1000;
 pub struct EvidenceDelta {
     pub pass_micro: u32,
     pub fail_micro: u32,
+    /// For the ban test; below zero for a pass.
+    pub cusum_micro: i64,
+    pub checks_due_micro: i64,
+    /// 1 for a failure that is proven.
+    pub proofs: u32,
 }
 
 impl EvidenceDelta {
@@ -40,7 +59,21 @@ impl EvidenceDelta {
         reason = "clamped to 0..=10^6"
     )]
     pub fn passed(weight: f64) -> Self {
-        Self { pass_micro: (weight.clamp(0.0, 1.0) * 1e6).round() as u32, fail_micro: 0 }
+        let pass_micro = (weight.clamp(0.0, 1.0) * 1e6).round() as u32;
+        let cusum_micro = -micro(CUSUM_PASS * f64::from(pass_micro) / 1e6);
+        Self { pass_micro, cusum_micro, ..Self::default() }
+    }
+
+    /// A failed check; all weigh the same.
+    pub fn failed(proven: bool) -> Self {
+        let cusum_micro = micro(CUSUM_FAILURE);
+        Self { cusum_micro, proofs: u32::from(proven), ..Self::spared() }
+    }
+
+    /// A failed check that leads to no ban.
+    pub fn spared() -> Self {
+        let checks_due_micro = micro(CHECKS_DUE_AFTER_FAILURE);
+        Self { fail_micro: 1_000_000, checks_due_micro, ..Self::default() }
     }
 
     /// What is left of older evidence, in parts per billion.
@@ -49,15 +82,15 @@ impl EvidenceDelta {
         let weight = f64::from(self.pass_micro) + f64::from(self.fail_micro);
         (reputation::kept(weight / 1e6) * 1e9).round() as i64
     }
+}
 
-    /// A failed check; all weigh the same.
-    pub fn failed() -> Self {
-        Self { pass_micro: 0, fail_micro: 1_000_000 }
-    }
+#[expect(clippy::cast_possible_truncation, reason = "a few units, in millionths")]
+fn micro(value: f64) -> i64 {
+    (value * 1e6).round() as i64
 }
 
 /// Everything known of all nodes and models, for a gateway that starts.
-pub async fn load_all(db: &Db) -> Result<Vec<(NodeId, String, Evidence)>, DbError> {
+pub async fn load_all(db: &Db) -> Result<Vec<(NodeId, String, NodeRecord)>, DbError> {
     let mut all: Vec<Sums> = Vec::new();
     loop {
         let after = all.last().map(|sums| (sums.node.to_string(), sums.model.clone()));
@@ -66,9 +99,22 @@ pub async fn load_all(db: &Db) -> Result<Vec<(NodeId, String, Evidence)>, DbErro
         let last = (page.len() as i64) < ROWS_PER_FETCH;
         all.extend(page);
         if last {
-            return Ok(all.into_iter().map(Sums::evidence).collect());
+            return Ok(all.into_iter().map(Sums::record).collect());
         }
     }
+}
+
+/// Adds a check's outcome that came after its job had ended.
+pub async fn record_late(
+    db: &Db,
+    node: NodeId,
+    model: &str,
+    delta: EvidenceDelta,
+    at_ms: i64,
+) -> Result<(), DbError> {
+    let mut tx = db.begin().await?;
+    record(&mut tx, node, model, delta, at_ms).await?;
+    tx.commit().await
 }
 
 /// Adds a check's outcome, in the transaction that ends its job.
@@ -79,8 +125,19 @@ pub(super) async fn record(
     delta: EvidenceDelta,
     at_ms: i64,
 ) -> Result<(), DbError> {
-    let EvidenceDelta { pass_micro, fail_micro } = delta;
-    let args = args![node, model, pass_micro, fail_micro, at_ms, delta.kept_per_billion()];
+    let EvidenceDelta { pass_micro, fail_micro, cusum_micro, checks_due_micro, proofs } = delta;
+    let kept = delta.kept_per_billion();
+    let args = args![
+        node,
+        model,
+        pass_micro,
+        fail_micro,
+        at_ms,
+        kept,
+        cusum_micro,
+        checks_due_micro,
+        proofs
+    ];
     tx.execute(&RECORD, args).await?;
     Ok(())
 }
@@ -91,14 +148,24 @@ struct Sums {
     model: String,
     passes_micro: i64,
     failures_micro: i64,
+    cusum_micro: i64,
+    checks_due_micro: i64,
+    proofs: u32,
 }
 
 impl Sums {
-    #[expect(clippy::cast_precision_loss, reason = "the sums stay under 2^29")]
-    fn evidence(self) -> (NodeId, String, Evidence) {
-        let passes = self.passes_micro as f64 / 1e6;
-        let failures = self.failures_micro as f64 / 1e6;
-        (self.node, self.model, Evidence { passes, failures })
+    #[expect(clippy::cast_precision_loss, reason = "the sums stay under 2^40")]
+    fn record(self) -> (NodeId, String, NodeRecord) {
+        let units = |micro: i64| micro as f64 / 1e6;
+        let evidence =
+            Evidence { passes: units(self.passes_micro), failures: units(self.failures_micro) };
+        let record = NodeRecord {
+            evidence,
+            cusum: units(self.cusum_micro),
+            proofs: self.proofs,
+            checks_due: units(self.checks_due_micro),
+        };
+        (self.node, self.model, record)
     }
 }
 
@@ -109,6 +176,9 @@ impl Record for Sums {
             model: row.get("model")?,
             passes_micro: row.get("passes_micro")?,
             failures_micro: row.get("failures_micro")?,
+            cusum_micro: row.get("cusum_micro")?,
+            checks_due_micro: row.get("checks_due_micro")?,
+            proofs: row.get("proofs")?,
         })
     }
 }
@@ -124,7 +194,7 @@ mod tests {
             (0..checks).fold(1_000_000_000_i64, |sum, _| sum * kept / 1_000_000_000)
         };
         for (delta, checks) in [
-            (EvidenceDelta::failed(), 200),
+            (EvidenceDelta::failed(false), 200),
             (EvidenceDelta::passed(1.0), 200),
             (EvidenceDelta::passed(0.5), 400),
         ] {

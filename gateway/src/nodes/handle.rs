@@ -4,7 +4,7 @@
 //! connected to another gateway.
 
 use assay_protocol::{
-    CancelReason, CloseCode, FailCode, Finish, JobId, JobOffer, NodeId, NodeState, Outcome,
+    CancelReason, CloseCode, FailCode, Finish, JobId, JobOffer, NodeId, NodeStanding, Outcome,
     PositionScore, RefuseCode, Start, TokenId,
 };
 use tokio::sync::mpsc;
@@ -85,7 +85,7 @@ pub(super) enum Command {
     Cancel { job: JobId, reason: CancelReason },
     Withdraw { job: JobId },
     Outcome { job: JobId, outcome: Outcome, reason: String },
-    State { state: NodeState, reason: String },
+    State(NodeStanding),
     Close { code: CloseCode, reason: String },
 }
 
@@ -142,8 +142,8 @@ impl NodeHandle {
         let _ = self.send(Command::Outcome { job, outcome, reason });
     }
 
-    pub(super) fn state(&self, state: NodeState, reason: String) -> Result<(), SessionGone> {
-        self.send(Command::State { state, reason })
+    pub(super) fn state(&self, standing: NodeStanding) -> Result<(), SessionGone> {
+        self.send(Command::State(standing))
     }
 
     pub(super) fn close(&self, code: CloseCode, reason: String) -> Result<(), SessionGone> {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use assay_protocol::{
-    Bytes32, CloseCode, FromNodeFrame, NodeId, ToNode, VERSION, identity, limits,
+    Bytes32, CloseCode, FromNodeFrame, NodeId, StandingCode, ToNode, VERSION, identity, limits,
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -127,8 +127,13 @@ async fn look_up(
     if let Err(error) = db::nodes::set_last_seen(&app.db, node, clock::now_ms()).await {
         warn!(%node, %error, "last-seen time not stored");
     }
-    let registration =
-        Registration { node, name: row.name, owner: row.account, trusted: row.trusted };
+    let registration = Registration {
+        node,
+        name: row.name,
+        owner: row.account,
+        trusted: row.trusted,
+        quarantine: row.out.filter(|out| out.until_ms.is_some()),
+    };
     let identity = SessionIdentity {
         gateway: app.keys.gateway_id().to_owned(),
         node,
@@ -143,7 +148,7 @@ async fn look_up(
 pub(super) async fn check_standing(app: &App, node: NodeId) {
     match db::nodes::find(&app.db, node).await {
         Ok(Some(row)) if row.is_banned() => {
-            app.nodes.close(node, CloseCode::Banned, "this node is banned".into());
+            app.nodes.ban(node, StandingCode::ByAdmin, "this node is banned".into());
         }
         Ok(Some(row)) => app.nodes.set_trusted(node, row.trusted),
         Ok(None) | Err(_) => {

@@ -3,10 +3,13 @@
 pub mod conduct;
 pub mod handle;
 mod login;
+mod performance;
 pub mod registry;
 pub mod session;
+pub mod settings;
 mod socket;
 
 pub use handle::{JobNews, LostReason, NodeHandle, NodeNews};
-pub use registry::{NodeSnapshot, Registry, ServedBy};
+pub use performance::Performance;
+pub use registry::{Awaiting, NodeSnapshot, Registry, ServedBy, Tested};
 pub use socket::{TooManyWaiting, accept};

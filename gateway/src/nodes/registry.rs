@@ -1,7 +1,7 @@
 //! Who is connected right now, what they serve, and how well they have done it.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicU32, AtomicU64, Ordering},
@@ -10,13 +10,11 @@ use std::{
 };
 
 use assay_ledger::AccountId;
-use assay_protocol::{Bytes32, CloseCode, Hello, NodeId, NodeState};
+use assay_protocol::{Bytes32, CloseCode, Hello, NodeId, NodeStanding, NodeState, StandingCode};
 use tokio::sync::watch;
 
-use super::handle::NodeHandle;
-
-/// Weight of the newest observation in the running means of speed and reliability.
-const EWMA_WEIGHT: f64 = 0.2;
+use super::{handle::NodeHandle, performance::Performance};
+use crate::db::Out;
 
 /// A node that let an offer go unanswered is not asked for this long: it costs everybody half a second.
 const REST_AFTER_SILENCE: Duration = Duration::from_secs(10);
@@ -31,28 +29,16 @@ pub struct Registration {
     /// The account that this node's pay goes to; nodes with the same one are of the same owner.
     pub owner: AccountId,
     pub trusted: bool,
+    /// A quarantine that is not over yet.
+    pub quarantine: Option<Out>,
 }
 
-/// How fast and how dependable a node was, measured here and never told by it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Performance {
-    pub first_token_ms: f64,
-    pub ms_per_token: f64,
-    /// Share of accepted jobs that were finished.
-    pub reliability: f64,
-}
-
-impl Default for Performance {
-    /// What a node is taken for before it was measured: ordinary.
-    fn default() -> Self {
-        Self { first_token_ms: 200.0, ms_per_token: 20.0, reliability: 0.9 }
-    }
-}
-
-impl Performance {
-    fn observe(mean: &mut f64, value: f64) {
-        *mean += EWMA_WEIGHT * (value - *mean);
-    }
+/// What the self-test of this session found for one model that the node may answer for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tested {
+    /// The class that its reported logits fit; none when there was no test.
+    pub class: Option<String>,
+    pub at_ms: i64,
 }
 
 /// One connected node.
@@ -62,8 +48,11 @@ struct Entry {
     epoch: u64,
     handle: NodeHandle,
     hello: Option<Hello>,
-    state: NodeState,
-    reason: String,
+    standing: NodeStanding,
+    /// The models of its hello that it may answer for.
+    admitted: BTreeMap<String, Tested>,
+    /// Why the last self-test failed, until one passes.
+    test_failure: Option<String>,
     jobs: Arc<AtomicU32>,
     /// No frame came for so long that it gets no new jobs.
     suspect: bool,
@@ -77,12 +66,29 @@ pub struct NodeSnapshot {
     pub name: String,
     pub owner: AccountId,
     pub trusted: bool,
-    pub state: NodeState,
-    pub reason: String,
+    /// Of its session.
+    pub epoch: u64,
+    pub standing: NodeStanding,
+    /// The models of its hello that it may answer for.
+    pub admitted: BTreeMap<String, Tested>,
+    /// Why the last self-test failed, until one passes.
+    pub test_failure: Option<String>,
     pub hello: Option<Hello>,
     /// Jobs that it holds right now.
     pub jobs: u32,
     pub performance: Performance,
+    pub handle: NodeHandle,
+}
+
+/// A node that somebody has to decide about: untested, in quarantine, or of another trust than before.
+#[derive(Clone, Debug)]
+pub struct Awaiting {
+    pub node: NodeId,
+    pub epoch: u64,
+    pub trusted: bool,
+    pub standing: NodeStanding,
+    pub quarantine: Option<Out>,
+    pub hello: Hello,
     pub handle: NodeHandle,
 }
 
@@ -127,7 +133,7 @@ impl Registry {
         lock(&self.entries).values().map(|entry| entry.snapshot(&performances)).collect()
     }
 
-    /// Active nodes that serve exactly this model; `trusted` picks scorers or workers.
+    /// Nodes that may serve exactly this model; `trusted` picks scorers or workers.
     pub fn serving(&self, model: &str, manifest_hash: Bytes32, trusted: bool) -> Vec<ServedBy> {
         let performances = lock(&self.performances);
         let entries = lock(&self.entries);
@@ -140,14 +146,20 @@ impl Registry {
 
     /// Ends the session of a node, if it has one.
     pub fn close(&self, node: NodeId, code: CloseCode, reason: String) {
-        if let Some(entry) = lock(&self.entries).get_mut(&node) {
-            if code == CloseCode::Banned {
-                // Counts from now on, even if its session is too stuck to hear of it.
-                entry.state = NodeState::Banned;
-                entry.reason.clone_from(&reason);
-            }
+        if let Some(entry) = lock(&self.entries).get(&node) {
             let _ = entry.handle.close(code, reason);
         }
+    }
+
+    /// Cuts a banned node off. Counts from now on, even if its session is too stuck to hear of it.
+    pub fn ban(&self, node: NodeId, code: StandingCode, reason: String) {
+        if let Some(entry) = lock(&self.entries).get_mut(&node) {
+            let state = NodeState::Banned;
+            entry.standing = NodeStanding { state, code, reason: reason.clone(), until_ms: None };
+            entry.admitted.clear();
+            let _ = entry.handle.close(CloseCode::Banned, reason);
+        }
+        self.wake();
     }
 
     /// Marks a connected node as scorer or as worker, from its next job on.
@@ -216,8 +228,14 @@ impl Registry {
             epoch,
             handle,
             hello: None,
-            state: NodeState::Enrolled,
-            reason: "waiting for its hello".into(),
+            standing: NodeStanding {
+                state: NodeState::Enrolled,
+                code: StandingCode::HelloAwaited,
+                reason: "waiting for its hello".into(),
+                until_ms: None,
+            },
+            admitted: BTreeMap::new(),
+            test_failure: None,
             jobs,
             suspect: false,
             rests_until: None,
@@ -242,21 +260,86 @@ impl Registry {
         self.wake();
     }
 
-    /// Stores what the node says it serves.
+    /// Stores what the node says it serves; where it stands now is for others to decide.
     pub(super) fn greet(&self, node: NodeId, hello: Hello) {
         if let Some(entry) = lock(&self.entries).get_mut(&node) {
             entry.hello = Some(hello);
         }
+        self.wake();
     }
 
-    /// Moves a node to another state and tells it.
-    pub(super) fn set_state(&self, node: NodeId, state: NodeState, reason: &str) {
-        if let Some(entry) = lock(&self.entries).get_mut(&node) {
-            entry.state = state;
-            entry.reason = reason.to_owned();
-            let _ = entry.handle.state(state, reason.to_owned());
+    /// Moves a node to another place and tells it, if that is news. A node that drains goes on draining,
+    /// and nobody comes back from a ban within a session.
+    pub fn stand(&self, node: NodeId, standing: NodeStanding) {
+        let moved = lock(&self.entries).get_mut(&node).is_some_and(|entry| entry.stand(standing));
+        if moved {
+            self.wake();
+        }
+    }
+
+    /// Lets the session of this epoch answer for these models; its quarantine, if it had one, is over.
+    pub fn admit(
+        &self,
+        node: NodeId,
+        epoch: u64,
+        models: BTreeMap<String, Tested>,
+        standing: NodeStanding,
+    ) {
+        if let Some(entry) = lock(&self.entries).get_mut(&node)
+            && entry.epoch == epoch
+        {
+            entry.admitted = models;
+            entry.quarantine_over();
+            entry.test_failure = None;
+            entry.stand(standing);
         }
         self.wake();
+    }
+
+    /// Takes note of a self-test that the session of this epoch did not pass.
+    pub fn test_failed(&self, node: NodeId, epoch: u64, standing: NodeStanding) {
+        if let Some(entry) = lock(&self.entries).get_mut(&node)
+            && entry.epoch == epoch
+        {
+            entry.test_failure = Some(standing.reason.clone());
+            entry.stand(standing);
+        }
+        self.wake();
+    }
+
+    /// Gives a node no jobs for a while.
+    pub fn quarantine(&self, node: NodeId, out: Out) {
+        if let Some(entry) = lock(&self.entries).get_mut(&node) {
+            let Out { code, reason, until_ms } = out.clone();
+            entry.registration.quarantine = Some(out);
+            entry.stand(NodeStanding { state: NodeState::Quarantined, code, reason, until_ms });
+        }
+        self.wake();
+    }
+
+    /// An admin lifts a quarantine: the node is tested now.
+    pub fn end_quarantine(&self, node: NodeId) {
+        if let Some(entry) = lock(&self.entries).get_mut(&node) {
+            entry.quarantine_over();
+        }
+        self.wake();
+    }
+
+    /// Everybody who has said hello and does not stand where they should for good.
+    pub fn awaiting(&self) -> Vec<Awaiting> {
+        lock(&self.entries).values().filter_map(Entry::awaiting).collect()
+    }
+
+    /// Where a connected node stands, and the models that it may answer for.
+    pub fn admitted(&self, node: NodeId) -> Option<(NodeStanding, Vec<String>)> {
+        let entries = lock(&self.entries);
+        let entry = entries.get(&node)?;
+        Some((entry.standing.clone(), entry.admitted.keys().cloned().collect()))
+    }
+
+    /// The class that a connected node's self-test gave it for a model.
+    pub fn class(&self, node: NodeId, model: &str) -> Option<String> {
+        lock(&self.entries).get(&node)?.admitted.get(model)?.class.clone()
     }
 
     fn wake(&self) {
@@ -272,7 +355,49 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Entry {
     fn takes_jobs(&self, now: Instant) -> bool {
         let rests = self.rests_until.is_some_and(|until| now < until);
-        self.state == NodeState::Active && !self.suspect && !rests
+        self.standing.state.serves() && !self.suspect && !rests
+    }
+
+    /// Whether that was news.
+    fn stand(&mut self, standing: NodeStanding) -> bool {
+        let stays = match self.standing.state {
+            NodeState::Banned => true,
+            NodeState::Draining => standing.state != NodeState::Banned,
+            _ => self.standing == standing,
+        };
+        if !stays {
+            if !standing.state.serves() {
+                self.admitted.clear();
+            }
+            self.standing = standing.clone();
+            let _ = self.handle.state(standing);
+        }
+        !stays
+    }
+
+    fn quarantine_over(&mut self) {
+        self.registration.quarantine = None;
+    }
+
+    fn awaiting(&self) -> Option<Awaiting> {
+        let hello = self.hello.as_ref()?;
+        let NodeStanding { state, code, .. } = self.standing;
+        let trusted = self.registration.trusted;
+        let settled = match state {
+            NodeState::Probation | NodeState::Active => trusted == (code == StandingCode::Scorer),
+            NodeState::Testing => code == StandingCode::ModelNotServed,
+            NodeState::Quarantined => false,
+            NodeState::Enrolled | NodeState::Draining | NodeState::Banned => true,
+        };
+        (!settled).then(|| Awaiting {
+            node: self.registration.node,
+            epoch: self.epoch,
+            trusted,
+            standing: self.standing.clone(),
+            quarantine: self.registration.quarantine.clone(),
+            hello: hello.clone(),
+            handle: self.handle.clone(),
+        })
     }
 
     fn snapshot(&self, performances: &HashMap<NodeId, Performance>) -> NodeSnapshot {
@@ -281,8 +406,10 @@ impl Entry {
             name: self.registration.name.clone(),
             owner: self.registration.owner,
             trusted: self.registration.trusted,
-            state: self.state,
-            reason: self.reason.clone(),
+            epoch: self.epoch,
+            standing: self.standing.clone(),
+            admitted: self.admitted.clone(),
+            test_failure: self.test_failure.clone(),
             hello: self.hello.clone(),
             jobs: self.jobs.load(Ordering::Relaxed),
             performance: performances.get(&self.registration.node).copied().unwrap_or_default(),
@@ -300,7 +427,8 @@ impl Entry {
         let served = hello
             .models
             .iter()
-            .find(|served| served.id == model && served.manifest_hash == manifest_hash)?;
+            .find(|served| served.id == model && served.manifest_hash == manifest_hash)
+            .filter(|_| self.registration.trusted || self.admitted.contains_key(model))?;
         let snapshot = self.snapshot(performances);
         let slots_free = served.slots.saturating_sub(snapshot.jobs);
         Some(ServedBy { snapshot, slots_free })

@@ -9,7 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use assay_protocol::{CancelReason, CloseCode, FromNode, Hello, JobId, NodeState, ToNode, limits};
+use assay_protocol::{
+    CancelReason, CloseCode, FromNode, Hello, JobId, NodeStanding, NodeState, StandingCode, ToNode,
+    limits,
+};
 use tokio::{
     sync::mpsc,
     time::{MissedTickBehavior, interval},
@@ -132,7 +135,11 @@ impl Session {
             Effect::Alive => {}
             Effect::Hello(hello) => self.greet(hello),
             Effect::Draining => {
-                self.set_state(NodeState::Draining, "its operator asked for no more jobs");
+                self.stand(
+                    NodeState::Draining,
+                    StandingCode::DrainAsked,
+                    "its operator asked for no more jobs",
+                );
             }
             Effect::Job(job, news) => self.tell(job, news),
         }
@@ -161,19 +168,25 @@ impl Session {
         });
         self.app.nodes.greet(self.login.identity.node, hello);
         if known {
-            self.set_state(NodeState::Active, "ready for jobs");
-        } else {
-            self.set_state(
+            self.stand(
                 NodeState::Testing,
+                StandingCode::SelfTest,
+                "to be tested before its first job",
+            );
+        } else {
+            self.stand(
+                NodeState::Testing,
+                StandingCode::ModelNotServed,
                 "none of its models is served here in the same version; compare the manifest hash",
             );
         }
     }
 
-    fn set_state(&self, state: NodeState, reason: &str) {
+    fn stand(&self, state: NodeState, code: StandingCode, reason: &str) {
         let node = self.login.identity.node;
-        info!(%node, ?state, reason, "node state");
-        self.app.nodes.set_state(node, state, reason);
+        info!(%node, state = state.as_str(), code = code.as_str(), reason, "node state");
+        let standing = NodeStanding { state, code, reason: reason.to_owned(), until_ms: None };
+        self.app.nodes.stand(node, standing);
     }
 
     async fn command(&mut self, command: Command, socket: &mut Socket) -> Result<(), End> {
@@ -211,7 +224,7 @@ impl Session {
                 ToNode::Cancel { job, reason: CancelReason::NotNeeded }
             }
             Command::Outcome { job, outcome, reason } => ToNode::Outcome { job, outcome, reason },
-            Command::State { state, reason } => ToNode::State { state, reason },
+            Command::State(standing) => ToNode::State(standing),
             Command::Close { code, reason } => {
                 let lost = match code {
                     CloseCode::Banned => LostReason::Banned,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use assay_ledger::Quote;
+use assay_ledger::{AccountId, Quote};
 use assay_model::{ChatMessage, sampler};
 use assay_protocol::{Bytes32, JobId, Sampling, TokenId};
 use assay_verifier::Rules;
@@ -14,7 +14,7 @@ use super::{
     policy::{Policy, Risk},
     quote::quote,
 };
-use crate::{app::App, catalog::HostedModel};
+use crate::{app::App, catalog::HostedModel, verification::rules::rules};
 
 /// A chat request that the edge has understood.
 #[derive(Clone, Debug)]
@@ -37,6 +37,8 @@ pub struct ChatJob {
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) id: JobId,
+    /// Who asks.
+    pub(super) account: AccountId,
     pub(super) model: Arc<HostedModel>,
     pub(super) prompt: Vec<TokenId>,
     pub(super) max_tokens: u32,
@@ -52,7 +54,11 @@ pub(super) struct Job {
 
 impl Job {
     /// Renders and tokenizes the prompt and bounds the cost.
-    pub(super) fn prepare(app: &App, request: ChatJob) -> Result<Self, ServeError> {
+    pub(super) fn prepare(
+        app: &App,
+        account: AccountId,
+        request: ChatJob,
+    ) -> Result<Self, ServeError> {
         let ChatJob { model, messages, sampling, seed, max_tokens, stop, risk, nonce } = request;
         let refused = |error: assay_model::ModelError| ServeError::Template(error.to_string());
         let prompt = model.text.encode(&model.text.render(&messages).map_err(refused)?);
@@ -76,6 +82,7 @@ impl Job {
         };
         Ok(Self {
             id,
+            account,
             model,
             prompt,
             max_tokens,
@@ -105,18 +112,8 @@ impl Job {
     }
 
     /// What its answers are held to.
-    pub(super) fn rules(&self, app: &App) -> Rules {
-        let manifest = &self.model.text.manifest;
-        Rules {
-            tau_gap: app.config.serving.margin_limit,
-            tau_logit: None,
-            sigma2_max: None,
-            flips_max_per_mille: None,
-            temperature: self.sampling.temperature,
-            positions: self.policy.spot_checks,
-            max_tokens: self.max_tokens,
-            vocab_size: manifest.vocab_size,
-            end_tokens: manifest.end_tokens.clone(),
-        }
+    pub(super) fn rules(&self) -> Rules {
+        let temperature = self.sampling.temperature;
+        rules(&self.model, None, self.max_tokens, temperature, self.policy.spot_checks)
     }
 }

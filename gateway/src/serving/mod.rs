@@ -69,8 +69,8 @@ pub async fn serve_request(
         app.jobs_running.clone().try_acquire_owned().map_err(|_| ServeError::Overloaded)?;
     // A long prompt takes a while to tokenize; other requests must not wait for it.
     let preparing = {
-        let app = app.clone();
-        app.tasks.clone().spawn_blocking(move || Job::prepare(&app, request))
+        let (app, account) = (app.clone(), caller.account);
+        app.tasks.clone().spawn_blocking(move || Job::prepare(&app, account, request))
     };
     let job = preparing.await.map_err(|_| ServeError::Internal)??;
     if job.policy.score_always && !scorer::is_available(app, job.question()) {

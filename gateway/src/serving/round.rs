@@ -152,7 +152,8 @@ impl<'a> Round<'a> {
         let left = written == Written::ClientLeft;
         Case {
             question: self.job.question(),
-            rules: self.job.rules(self.app),
+            account: self.job.account,
+            rules: self.job.rules(),
             round: self.number,
             asked: self.asked,
             owners_wanted: u32::try_from(self.job.policy.nodes).unwrap_or(u32::MAX),

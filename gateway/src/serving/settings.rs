@@ -29,8 +29,6 @@ pub struct ServingSettings {
     pub max_tokens_default: u32,
     /// The gateway's share of what an answer costs.
     pub fee_per_mille: u32,
-    /// Largest margin, in logits, by which an honest node may miss the model's own choice.
-    pub margin_limit: f64,
 }
 
 impl Default for ServingSettings {
@@ -47,7 +45,6 @@ impl Default for ServingSettings {
             rounds_max: 3,
             max_tokens_default: 512,
             fee_per_mille: 50,
-            margin_limit: 1e-3,
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::{
         self,
         jobs::{JobEnd, JobNodeEnd, JobState, NewJob, OpenJobError},
     },
-    verification::{judgement::Part, reputation::Check},
+    verification::{consequences, judgement::Part, reputation::Check},
 };
 
 /// The most that one node gets, per mille of an equal share among all that were asked.
@@ -186,7 +186,7 @@ pub(super) async fn end(app: &App, job: &Job, ending: Ending) {
     let model = job.model.id();
     for part in &ending.parts {
         if let Some(check) = part.check {
-            app.reputation.record(part.node, model, check);
+            consequences::follow(app, part.node, model, check).await;
         }
     }
     for part in &ending.parts {

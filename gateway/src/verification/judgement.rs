@@ -5,17 +5,20 @@ use std::time::{Duration, Instant};
 use assay_ledger::AccountId;
 use assay_protocol::{Finish, NodeId, Outcome, TokenId};
 use assay_verifier::{
-    Answer, Judgement as Step, OwnerId, Rule, Rules, Scored, Scorer, Setting, SpotCheck, Told,
-    deciding, judge, spot_check,
+    Answer, Finding, Judgement as Step, OwnerId, Rule, Rules, Scored, Scorer, Setting, SpotCheck,
+    Told, brake::Checked, deciding, judge, spot_check,
 };
 use futures_util::future::join_all;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
-use tracing::warn;
+use tracing::{error, warn};
 
-use super::{explanation::explain, reputation::Check, scorer, scorer::Score};
+use super::{
+    brakes::Class, explanation::explain, reputation::Check, scorer, scorer::Score, weights::Pass,
+};
 use crate::{
     app::App,
+    clock,
     nodes::NodeHandle,
     serving::{Branch, Question, Stage, Verdict},
 };
@@ -24,6 +27,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Case<'a> {
     pub(crate) question: Question<'a>,
+    /// Who asked.
+    pub(crate) account: AccountId,
     pub(crate) rules: Rules,
     pub(crate) round: u8,
     /// Nodes that got the work in the first place.
@@ -89,22 +94,28 @@ pub(crate) async fn decide(app: &App, case: &Case<'_>) -> Judgement {
     let answers: Vec<Answer> = told.iter().flatten().cloned().collect();
     let audited = case.audited.unwrap_or_else(|| is_audited(app, case));
     let mut scores = Scores::default();
-    let mut scorer = Scorer::Available;
+    let (mut scorer, mut second_scorer) = (Scorer::Available, Scorer::Available);
     let verdict = loop {
         let setting = Setting {
             asked: case.owners_wanted,
             // An audit that finds no scorer does not hold up what everybody agrees on.
             score_all: case.score_always || (audited && scorer == Scorer::Available),
             scorer,
-            second_scorer: Scorer::Absent,
+            second_scorer,
             released: case.released,
         };
         match judge(&answers, &scores.0, &setting, &case.rules) {
             Step::Decided(verdict) => break verdict,
-            Step::NeedsScores(open) | Step::NeedsSecondScore(open) => {
+            Step::NeedsScores(open) => {
                 let open: Vec<&Answer> = open.into_iter().map(|index| &answers[index]).collect();
                 if !scores.score(app, case, &open).await {
                     scorer = Scorer::Absent;
+                }
+            }
+            Step::NeedsSecondScore(open) => {
+                let open: Vec<&Answer> = open.into_iter().map(|index| &answers[index]).collect();
+                if !scores.score_again(app, case, &open).await {
+                    second_scorer = Scorer::Absent;
                 }
             }
         }
@@ -114,11 +125,12 @@ pub(crate) async fn decide(app: &App, case: &Case<'_>) -> Judgement {
         finish: answers[winner].finish,
         verdict: client_verdict(case, &answers, winner, &verdict, &scores),
     });
-    let mut judged = answers.iter().zip(verdict.outcomes.iter().zip(&verdict.findings));
+    scores.tell_disputes(app, &answers);
+    let checks = checks(app, case, &answers, &verdict, &scores);
+    let mut judged = answers.iter().zip(verdict.outcomes.iter().zip(checks));
     let parts = case.branches.iter().zip(&told).filter_map(|(branch, told)| match told {
         Some(_) => {
-            let (answer, (outcome, finding)) = judged.next()?;
-            let check = finding.map(Check::of);
+            let (answer, (outcome, check)) = judged.next()?;
             let part = judged_part(case, branch, answer, *outcome, &answers, &scores);
             Some(Part { check, ..part })
         }
@@ -167,6 +179,41 @@ impl Scores {
         all
     }
 
+    /// Has each of these scored by somebody who has not looked at it yet. False when one was not.
+    async fn score_again(&mut self, app: &App, case: &Case<'_>, open: &[&Answer]) -> bool {
+        let mut all = true;
+        for answer in open {
+            let looked: Vec<NodeId> = self.about(answer).map(|scored| scored.scorer).collect();
+            if !scorer::is_another_available(app, case.question, &looked) {
+                all = false;
+                continue;
+            }
+            let (question, until) = (case.question, case.deadline);
+            let score = scorer::score_by_another(app, question, &answer.ids, until, &looked).await;
+            all &= score.is_some_and(|score| self.add(app, case, answer, score));
+        }
+        all
+    }
+
+    /// Scorers that contradict each other: one of them is broken or of another class, and a person must look.
+    fn tell_disputes(&self, app: &App, answers: &[Answer]) {
+        for answer in answers {
+            let confirms = |scored: &&Scored| scored.check.confirms(answer);
+            let (confirming, refuting): (Vec<_>, Vec<_>) = self.about(answer).partition(confirms);
+            if let (Some(confirming), Some(refuting)) = (confirming.first(), refuting.first()) {
+                app.disputes.add_one();
+                error!(
+                    node = %answer.node, confirmed_by = %confirming.scorer,
+                    refuted_by = %refuting.scorer, "scorers contradict each other; nobody is punished"
+                );
+            }
+        }
+    }
+
+    fn about(&self, answer: &Answer) -> impl Iterator<Item = &Scored> {
+        self.0.iter().filter(|scored| scored.check.is_of(answer))
+    }
+
     fn add(&mut self, app: &App, case: &Case<'_>, answer: &Answer, score: Score) -> bool {
         let draw = draw(app, b"spot checks", case, &answer.ids);
         match spot_check(answer, score.positions, &case.rules, draw) {
@@ -185,6 +232,70 @@ impl Scores {
     fn of(&self, answer: &Answer) -> Option<&Scored> {
         deciding(answer, &self.0)
     }
+}
+
+/// What each answer's check means for its node: the class's brake may spare it, and a pass that could not teach
+/// anything counts nothing.
+fn checks(
+    app: &App,
+    case: &Case<'_>,
+    answers: &[Answer],
+    verdict: &assay_verifier::Verdict,
+    scores: &Scores,
+) -> Vec<Option<Check>> {
+    let now_ms = clock::now_ms();
+    let model = case.question.model;
+    let of_class = |node: NodeId| {
+        let class = app.nodes.class(node, model.id());
+        let narrowest = || model.narrowest_class().map(|(class, _)| class.to_owned());
+        let class = class.or_else(narrowest).unwrap_or_default();
+        Class { model: model.id().to_owned(), class }
+    };
+    let found = answers.iter().zip(verdict.outcomes.iter().zip(&verdict.findings));
+    let found: Vec<Option<Checked>> = found
+        .map(|(answer, (outcome, finding))| match (finding, scores.of(answer)) {
+            (None, _) => None,
+            (Some(Finding::Passed { .. }), _) => Some(Checked::Passed),
+            (Some(Finding::Failed { .. }), scored) => Some(Checked::Failed {
+                over_limit: scored.map_or(f64::INFINITY, |s| s.check.over_limit(answer)),
+                structural: *outcome == Outcome::FailedStructure,
+            }),
+        })
+        .collect();
+    let all: Vec<_> = answers
+        .iter()
+        .zip(&found)
+        .filter_map(|(answer, checked)| Some((of_class(answer.node), answer.owner, (*checked)?)))
+        .collect();
+    let mut spared = app.brakes.record(&all, now_ms).into_iter();
+    let check = |(answer, (finding, checked)): (&Answer, (&Option<Finding>, Option<Checked>))| {
+        checked?;
+        let spared = spared.next()?;
+        Some(match (*finding)? {
+            Finding::Failed { .. } if spared => Check::Spared,
+            Finding::Passed { weight } => {
+                Check::Passed { weight: counted(app, case, answer, weight, now_ms) }
+            }
+            failed @ Finding::Failed { .. } => Check::of(failed),
+        })
+    };
+    answers.iter().zip(verdict.findings.iter().zip(found)).map(check).collect()
+}
+
+/// What a pass of this weight counts for the node.
+fn counted(app: &App, case: &Case<'_>, answer: &Answer, weight: f64, now_ms: i64) -> f64 {
+    let model = case.question.model.id();
+    let pass = Pass {
+        node: answer.node,
+        model,
+        owner: AccountId(answer.owner.0),
+        account: case.account,
+        prompt: case.question.prompt,
+        seed: case.question.seed,
+        weight,
+        evidence: app.reputation.evidence(answer.node, model).passes,
+    };
+    app.weights.of(&pass, now_ms)
 }
 
 /// Agreed answers are checked too, with a chance that falls as trust grows; a colluding pair must not

@@ -6,24 +6,31 @@ use std::{
 };
 
 use assay_protocol::NodeId;
-use assay_verifier::{Finding, reputation::Evidence};
+use assay_verifier::{
+    Consequence, Finding, Record, record::CHECKS_DUE_AFTER_FAILURE, reputation::Evidence,
+};
 
 use crate::db::EvidenceDelta;
 
-/// The evidence of all nodes. The store gets each change with the job that caused it.
+/// The records of all nodes. The store gets each change with the job that caused it.
 #[derive(Debug, Default)]
-pub struct ReputationBook(Mutex<HashMap<(NodeId, String), Evidence>>);
+pub struct ReputationBook(Mutex<HashMap<(NodeId, String), Record>>);
 
 impl ReputationBook {
     /// Starts from what the store holds.
-    pub fn new(rows: impl IntoIterator<Item = (NodeId, String, Evidence)>) -> Self {
-        let entries = rows.into_iter().map(|(node, model, evidence)| ((node, model), evidence));
+    pub fn new(rows: impl IntoIterator<Item = (NodeId, String, Record)>) -> Self {
+        let entries = rows.into_iter().map(|(node, model, record)| ((node, model), record));
         Self(Mutex::new(entries.collect()))
     }
 
-    /// What is known; a new node has no evidence for or against it.
-    pub fn evidence(&self, node: NodeId, model: &str) -> Evidence {
+    /// What is known; a new node has nothing for or against it.
+    pub fn record(&self, node: NodeId, model: &str) -> Record {
         self.lock().get(&(node, model.to_owned())).copied().unwrap_or_default()
+    }
+
+    /// The sums of its checks.
+    pub fn evidence(&self, node: NodeId, model: &str) -> Evidence {
+        self.record(node, model).evidence
     }
 
     /// The lower bound of the node's share of good answers, 0 to 1.
@@ -31,17 +38,27 @@ impl ReputationBook {
         self.evidence(node, model).correctness()
     }
 
-    /// Adds the result of one check; the store gets it with the job.
-    pub fn record(&self, node: NodeId, model: &str, check: Check) {
+    /// Whether it may serve alone, and stand for a pair.
+    pub fn is_proven(&self, node: NodeId, model: &str) -> bool {
+        self.record(node, model).is_proven()
+    }
+
+    /// Adds the result of one check, and says what follows; the store gets it with the job.
+    pub fn learn(&self, node: NodeId, model: &str, check: Check) -> Consequence {
         let mut entries = self.lock();
-        let evidence = entries.entry((node, model.to_owned())).or_default();
+        let record = entries.entry((node, model.to_owned())).or_default();
         match check {
-            Check::Passed { weight } => evidence.record_pass(weight),
-            Check::Failed => evidence.record_failure(),
+            Check::Passed { weight } => record.apply(Finding::Passed { weight }),
+            Check::Failed { proven } => record.apply(Finding::Failed { proven }),
+            Check::Spared => {
+                record.evidence.record_failure();
+                record.checks_due = CHECKS_DUE_AFTER_FAILURE;
+                Consequence::None
+            }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<(NodeId, String), Evidence>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<(NodeId, String), Record>> {
         // Nothing panics while it holds the lock; if it did, the map would still be whole.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -51,18 +68,19 @@ impl ReputationBook {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Check {
     /// `weight` is what the answer could teach: near 0 when every token was certain anyway, 1 at most.
-    Passed {
-        weight: f64,
-    },
-    Failed,
+    Passed { weight: f64 },
+    /// `proven`: a second scorer found the same, or no model is needed to see it.
+    Failed { proven: bool },
+    /// Failed while the whole class did: it costs trust, but leads to no ban.
+    Spared,
 }
 
 impl Check {
-    /// What a verdict's finding means for the evidence.
+    /// What a verdict's finding means for the record.
     pub fn of(finding: Finding) -> Self {
         match finding {
             Finding::Passed { weight } => Self::Passed { weight },
-            Finding::Failed { .. } => Self::Failed,
+            Finding::Failed { proven } => Self::Failed { proven },
         }
     }
 
@@ -70,7 +88,8 @@ impl Check {
     pub fn delta(self) -> EvidenceDelta {
         match self {
             Self::Passed { weight } => EvidenceDelta::passed(weight),
-            Self::Failed => EvidenceDelta::failed(),
+            Self::Failed { proven } => EvidenceDelta::failed(proven),
+            Self::Spared => EvidenceDelta::spared(),
         }
     }
 }

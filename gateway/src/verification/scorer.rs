@@ -1,10 +1,14 @@
 //! Asks a trusted node to run the model once over an answer.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
 
 use assay_protocol::{
     JobId, JobKind, JobOffer, NodeId, PositionScore, ScoreStart, Start, TokenId, limits,
 };
+use rand::seq::SliceRandom;
 use tokio::time::{sleep_until, timeout_at};
 use tracing::{debug, warn};
 use uuid::Uuid;
@@ -23,6 +27,21 @@ pub struct Score {
     pub elapsed_ms: i64,
 }
 
+/// How often scorers contradicted each other since the gateway started.
+#[derive(Debug, Default)]
+pub struct Disputes(AtomicU64);
+
+impl Disputes {
+    pub(super) fn add_one(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        metrics::counter!("assay_scorer_disputes_total").increment(1);
+    }
+
+    pub fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// Scores an answer on whichever scorer takes it first; nothing when none did by `deadline`.
 pub async fn score(
     app: &App,
@@ -30,10 +49,22 @@ pub async fn score(
     output: &[TokenId],
     deadline: Instant,
 ) -> Option<Score> {
+    score_by_another(app, question, output, deadline, &[]).await
+}
+
+/// The same by a scorer that is none of these.
+pub async fn score_by_another(
+    app: &App,
+    question: Question<'_>,
+    output: &[TokenId],
+    deadline: Instant,
+    except: &[NodeId],
+) -> Option<Score> {
     let mut changes = app.nodes.changes();
     loop {
         changes.mark_unchanged();
-        for handle in scorers(app, question) {
+        let others = scorers(app, question).into_iter().filter(|h| !except.contains(&h.id()));
+        for handle in others {
             match ask(app, &handle, question, output).await {
                 Some(score) => return Some(score),
                 None => debug!(scorer = %handle.id(), "scorer did not take or finish the job"),
@@ -59,10 +90,16 @@ pub fn is_available(app: &App, question: Question<'_>) -> bool {
     !app.nodes.serving(&model.manifest.id, model.manifest_hash, true).is_empty()
 }
 
-/// Free scorers first.
+/// Whether a scorer is connected that is none of these.
+pub fn is_another_available(app: &App, question: Question<'_>, except: &[NodeId]) -> bool {
+    scorers(app, question).iter().any(|handle| !except.contains(&handle.id()))
+}
+
+/// Free scorers first, otherwise any: none of them judges everything.
 fn scorers(app: &App, question: Question<'_>) -> Vec<NodeHandle> {
     let model = &question.model.text;
     let mut serving = app.nodes.serving(&model.manifest.id, model.manifest_hash, true);
+    serving.shuffle(&mut rand::rng());
     serving.sort_by_key(|served| served.snapshot.jobs);
     serving.into_iter().map(|served| served.snapshot.handle).collect()
 }

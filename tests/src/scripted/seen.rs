@@ -1,6 +1,6 @@
 //! What a scripted node has heard and done, for stories to wait on.
 
-use assay_protocol::{CancelReason, CloseCode, NodeState, Outcome};
+use assay_protocol::{CancelReason, CloseCode, NodeStanding, NodeState, Outcome};
 
 use super::End;
 
@@ -8,6 +8,8 @@ use super::End;
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
     pub state: Option<NodeState>,
+    /// Every place where it was told it stands, in order.
+    pub standings: Vec<NodeStanding>,
     /// Answers begun for the gateway's self-test; nothing else here counts those.
     pub self_tests: u32,
     pub offers: u32,

@@ -148,7 +148,10 @@ impl<'a> Session<'a> {
                 self.connection.epoch = epoch;
                 self.connection.send(self.hello()).await?;
             }
-            ToNode::State { state, .. } => self.note(|seen| seen.state = Some(state)),
+            ToNode::State(standing) => self.note(|seen| {
+                seen.state = Some(standing.state);
+                seen.standings.push(standing);
+            }),
             ToNode::Offer(offer) => self.offered(offer).await?,
             ToNode::Start(Start::Generate(start)) => self.generate(start),
             ToNode::Start(Start::Score(start)) => self.score(start),

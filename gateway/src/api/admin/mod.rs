@@ -9,6 +9,7 @@ pub mod keys;
 pub mod login;
 pub mod nodes;
 pub mod operators;
+pub mod verification;
 
 use axum::{
     extract::{FromRequestParts, Path, Query},

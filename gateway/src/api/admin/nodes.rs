@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use assay_protocol::{CloseCode, NodeId, NodeState, ServedModel};
+use assay_protocol::{NodeId, ServedModel, StandingCode};
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -12,7 +12,8 @@ use super::{IdOf, Listing, PageQuery, Params, note, text};
 use crate::{
     api::{Admin, ApiError, JsonBody},
     app::App,
-    db::{self, NodeRow, nodes::Standing},
+    clock,
+    db::{self, NodeRow, Out},
     nodes::NodeSnapshot,
     openai::ErrorBody,
 };
@@ -30,8 +31,18 @@ pub struct Node {
     pub trusted: bool,
     /// `offline`, `enrolled`, `testing`, `probation`, `active`, `quarantined`, `draining` or `banned`.
     pub state: &'static str,
-    /// Why it is in that state.
+    /// Why it is in that state: a stable code …
+    pub code: &'static str,
+    /// … and a sentence.
     pub reason: String,
+    /// The end of a quarantine.
+    #[schema(required)]
+    pub until_ms: Option<i64>,
+    /// Models that it may answer for since this session's self-test.
+    pub admitted: Vec<Admitted>,
+    /// Why its last self-test failed, until one passes.
+    #[schema(required)]
+    pub self_test_failure: Option<String>,
     pub created_ms: i64,
     #[schema(required)]
     pub last_seen_ms: Option<i64>,
@@ -63,6 +74,18 @@ pub struct Serves {
     pub matches_manifest: bool,
 }
 
+/// A model that a connected node may answer for.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Admitted {
+    pub model: String,
+    /// The class that its self-test found; null when it needed none.
+    #[schema(required)]
+    pub class: Option<String>,
+    /// When the self-test passed; null when it needed none.
+    #[schema(required)]
+    pub tested_ms: Option<i64>,
+}
+
 /// How fast and dependable a node is.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub struct NodePerformance {
@@ -82,6 +105,14 @@ pub struct Reputation {
     pub passes: f64,
     /// Decayed sum of failed checks.
     pub failures: f64,
+    /// The ban test: quarantine at 5, and from 11.5 on a ban if a failure is proven.
+    pub cusum: f64,
+    /// Failures that a second scorer confirmed, or that need no model.
+    pub proofs: u32,
+    /// Checks of this weight are due before anything of the node goes unchecked again.
+    pub checks_due: f64,
+    /// Whether it may serve alone.
+    pub proven: bool,
 }
 
 /// What can be changed.
@@ -173,13 +204,16 @@ pub async fn ban(
     JsonBody(request): JsonBody<BanRequest>,
 ) -> Result<Json<Node>, ApiError> {
     let (id, reason) = (NodeId(id), text("reason", request.reason)?);
-    db::nodes::ban(&app.db, id, &reason).await?;
-    app.nodes.close(id, CloseCode::Banned, reason.clone());
+    let code = StandingCode::ByAdmin;
+    db::standing::ban(&app.db, id, code, &reason, clock::now_ms()).await?;
+    app.nodes.ban(id, code, reason.clone());
     note(&app, &admin, "node.ban", id, reason).await?;
     look_up(&app, id).await
 }
 
-/// Let a banned node come back
+/// Let a node come back from a ban or a quarantine
+///
+/// It is tested like any other before it gets jobs; what its checks say of it stays.
 #[utoipa::path(
     operation_id = "admin_nodes_unban",
     post, path = "/admin/v1/nodes/{id}/unban", tag = "admin", security(("admin_session" = [])),
@@ -192,7 +226,8 @@ pub async fn unban(
     IdOf(id): IdOf<Uuid>,
 ) -> Result<Json<Node>, ApiError> {
     let id = NodeId(id);
-    db::nodes::unban(&app.db, id).await?;
+    db::standing::let_back(&app.db, id).await?;
+    app.nodes.end_quarantine(id);
     note(&app, &admin, "node.unban", id, "").await?;
     look_up(&app, id).await
 }
@@ -206,11 +241,7 @@ async fn look_up(app: &App, id: NodeId) -> Result<Json<Node>, ApiError> {
 
 fn view(app: &App, row: NodeRow, connected: &HashMap<NodeId, NodeSnapshot>) -> Node {
     let now = connected.get(&row.id);
-    let (state, reason) = match (row.standing, now) {
-        (Standing::Banned, _) => ("banned", row.reason),
-        (Standing::Enrolled, Some(now)) => (word(now.state), now.reason.clone()),
-        (Standing::Enrolled, None) => ("offline", "not connected".to_owned()),
-    };
+    let place = place(&row, now);
     let hello = now.and_then(|now| now.hello.as_ref());
     let serves = hello.iter().flat_map(|hello| &hello.models).map(|served| serves(app, served));
     Node {
@@ -219,8 +250,12 @@ fn view(app: &App, row: NodeRow, connected: &HashMap<NodeId, NodeSnapshot>) -> N
         name: row.name,
         public_key: row.public_key.to_string(),
         trusted: row.trusted,
-        state,
-        reason,
+        state: place.state,
+        code: place.code,
+        reason: place.reason,
+        until_ms: place.until_ms,
+        admitted: now.into_iter().flat_map(admitted).collect(),
+        self_test_failure: now.and_then(|now| now.test_failure.clone()),
         created_ms: row.created_ms,
         last_seen_ms: row.last_seen_ms,
         jobs_running: now.map_or(0, |now| now.jobs),
@@ -233,6 +268,52 @@ fn view(app: &App, row: NodeRow, connected: &HashMap<NodeId, NodeSnapshot>) -> N
         }),
         reputation: reputation(app, row.id),
     }
+}
+
+/// Where a node stands, as the API words it.
+struct Place {
+    state: &'static str,
+    code: &'static str,
+    reason: String,
+    until_ms: Option<i64>,
+}
+
+/// A ban or a quarantine is there whether the node is connected or not.
+fn place(row: &NodeRow, now: Option<&NodeSnapshot>) -> Place {
+    if row.is_banned() {
+        // Without a code of its own it was banned before there were any.
+        let code = row.out.as_ref().map_or(StandingCode::ByAdmin, |out| out.code);
+        let (code, reason) = (code.as_str(), row.reason.clone());
+        return Place { state: "banned", code, reason, until_ms: None };
+    }
+    match (&row.out, now.map(|now| &now.standing)) {
+        (_, Some(standing)) => Place {
+            state: standing.state.as_str(),
+            code: standing.code.as_str(),
+            reason: standing.reason.clone(),
+            until_ms: standing.until_ms,
+        },
+        (Some(Out { code, reason, until_ms: Some(until_ms) }), None)
+            if *until_ms > clock::now_ms() =>
+        {
+            let until_ms = Some(*until_ms);
+            Place { state: "quarantined", code: code.as_str(), reason: reason.clone(), until_ms }
+        }
+        _ => Place {
+            state: "offline",
+            code: "offline",
+            reason: "not connected".into(),
+            until_ms: None,
+        },
+    }
+}
+
+fn admitted(now: &NodeSnapshot) -> impl Iterator<Item = Admitted> {
+    now.admitted.iter().map(|(model, tested)| Admitted {
+        model: model.clone(),
+        class: tested.class.clone(),
+        tested_ms: tested.class.as_ref().map(|_| tested.at_ms),
+    })
 }
 
 fn serves(app: &App, served: &ServedModel) -> Serves {
@@ -251,25 +332,17 @@ fn serves(app: &App, served: &ServedModel) -> Serves {
 
 fn reputation(app: &App, node: NodeId) -> Vec<Reputation> {
     let of = |model: &str| {
-        let evidence = app.reputation.evidence(node, model);
+        let record = app.reputation.record(node, model);
         Reputation {
             model: model.to_owned(),
-            correctness: app.reputation.correctness(node, model),
-            passes: evidence.passes,
-            failures: evidence.failures,
+            correctness: record.evidence.correctness(),
+            passes: record.evidence.passes,
+            failures: record.evidence.failures,
+            cusum: record.cusum,
+            proofs: record.proofs,
+            checks_due: record.checks_due,
+            proven: record.is_proven(),
         }
     };
     app.catalog.iter().map(|model| of(model.id())).collect()
-}
-
-fn word(state: NodeState) -> &'static str {
-    match state {
-        NodeState::Enrolled => "enrolled",
-        NodeState::Testing => "testing",
-        NodeState::Probation => "probation",
-        NodeState::Active => "active",
-        NodeState::Quarantined => "quarantined",
-        NodeState::Draining => "draining",
-        NodeState::Banned => "banned",
-    }
 }

@@ -127,6 +127,7 @@ impl JobEnd {
             bytes.int(part.tokens.into()).int(part.pay.0).int(part.elapsed_ms);
             let learnt = part.reputation.unwrap_or_default();
             bytes.int(learnt.pass_micro.into()).int(learnt.fail_micro.into());
+            bytes.int(learnt.cusum_micro).int(learnt.proofs.into());
         }
         bytes.finish()
     }

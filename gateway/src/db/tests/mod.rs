@@ -163,7 +163,7 @@ fn success(job: &NewJob, cost: Nano, asked: &[NodeRow], passed: usize) -> JobEnd
         reputation: Some(if at < passed {
             EvidenceDelta::passed(0.5)
         } else {
-            EvidenceDelta::failed()
+            EvidenceDelta::failed(false)
         }),
     };
     let nodes = asked.iter().enumerate().map(part).collect();

@@ -1,13 +1,13 @@
 //! Enrolment, trust, bans, reputation.
 
 use assay_ledger::Nano;
-use assay_protocol::{Bytes32, NodeId};
+use assay_protocol::{Bytes32, NodeId, StandingCode};
 use uuid::Uuid;
 
 use super::{client, job, node, on_each_engine, redeem, success};
 use crate::db::{
-    DbError, NewEnrolment, OperatorId, Page, Redeem, RedeemError, Standing, enrolments, jobs,
-    nodes, reputation,
+    DbError, NewEnrolment, OperatorId, Out, Page, Redeem, RedeemError, Standing, enrolments, jobs,
+    nodes, reputation, standing,
 };
 
 #[tokio::test]
@@ -54,7 +54,7 @@ async fn a_node_is_trusted_banned_and_seen() {
     on_each_engine(async |db| {
         let (one, two) = (node(db, 1).await, node(db, 2).await);
         nodes::set_trusted(db, one.id, true).await.unwrap();
-        nodes::ban(db, two.id, "it lied").await.unwrap();
+        standing::ban(db, two.id, StandingCode::ByAdmin, "it lied", 60).await.unwrap();
         nodes::set_last_seen(db, two.id, 70).await.unwrap();
 
         let listed = nodes::list(db, &Page::default()).await.unwrap().rows;
@@ -62,13 +62,39 @@ async fn a_node_is_trusted_banned_and_seen() {
         let banned = &listed[1];
         assert!(banned.is_banned() && !listed[0].is_banned());
         assert_eq!((banned.reason.as_str(), banned.last_seen_ms), ("it lied", Some(70)));
+        let out = banned.out.as_ref().unwrap();
+        assert_eq!((out.code, out.until_ms), (StandingCode::ByAdmin, None));
 
-        nodes::unban(db, two.id).await.unwrap();
+        standing::let_back(db, two.id).await.unwrap();
         let two = nodes::find(db, two.id).await.unwrap().unwrap();
-        assert_eq!((two.standing, two.reason.as_str()), (Standing::Enrolled, ""));
+        assert_eq!((two.standing, two.reason.as_str(), two.out), (Standing::Enrolled, "", None));
         let nobody = NodeId(Uuid::from_u128(99));
-        assert!(matches!(nodes::ban(db, nobody, "x").await, Err(DbError::NotFound(_))));
+        let unknown = standing::ban(db, nobody, StandingCode::ByAdmin, "x", 60).await;
+        assert!(matches!(unknown, Err(DbError::NotFound(_))));
         assert_eq!(nodes::find(db, nobody).await.unwrap(), None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_quarantine_ends_with_a_passed_test_and_a_ban_does_not() {
+    on_each_engine(async |db| {
+        let (one, two) = (node(db, 1).await, node(db, 2).await);
+        let out = Out {
+            code: StandingCode::FailedChecks,
+            reason: "two checks failed".into(),
+            until_ms: Some(900),
+        };
+        standing::quarantine(db, one.id, &out, 60).await.unwrap();
+        standing::quarantine(db, two.id, &out, 60).await.unwrap();
+        assert_eq!(nodes::find(db, one.id).await.unwrap().unwrap().out, Some(out));
+        standing::ban(db, two.id, StandingCode::ProvenCheating, "proven", 70).await.unwrap();
+        for node in [one.id, two.id] {
+            standing::end_quarantine(db, node).await.unwrap();
+        }
+        assert_eq!(nodes::find(db, one.id).await.unwrap().unwrap().out, None);
+        let two = nodes::find(db, two.id).await.unwrap().unwrap();
+        assert_eq!(two.out.unwrap().code, StandingCode::ProvenCheating);
     })
     .await;
 }
@@ -89,9 +115,11 @@ async fn reputation_fades_by_weight_and_is_kept_with_the_job() {
         assert_eq!(known.len(), 3);
         let (node, model, honest) = &known[0];
         assert_eq!((*node, model.as_str()), (asked[0].id, "demo"));
-        assert_eq!((honest.passes, honest.failures), (0.999_134, 0.0));
+        assert_eq!((honest.evidence.passes, honest.evidence.failures), (0.999_134, 0.0));
+        assert_eq!((honest.cusum, honest.checks_due, honest.proofs), (0.0, 0.0, 0));
         let liar = &known[2].2;
-        assert_eq!((liar.passes, liar.failures), (0.0, 1.996_540));
+        assert_eq!((liar.evidence.passes, liar.evidence.failures), (0.0, 1.996_540));
+        assert_eq!((liar.cusum, liar.checks_due, liar.proofs), (2.0 * 2.996, 20.0, 0));
     })
     .await;
 }

@@ -1,0 +1,152 @@
+//! Audits: how likely each was, written before it was drawn; what was drawn and found, after.
+
+use assay_protocol::{Bytes32, JobId, NodeId};
+
+use super::{
+    Db, DbError,
+    statement::statements,
+    value::{Record, Row, args, columns},
+};
+
+statements! { "audits";
+    plain INSERT = "insert into audit (job, round, gateway, epoch, answer_hash, q_ppm, inputs, at_ms)
+        values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing";
+    plain DRAWN = "update audit set drawn = $3 where job = $1 and round = $2 and drawn is null";
+    plain END = "update audit set result = $3, ended_ms = $4
+        where job = $1 and round = $2 and (result is null or result = 'queued')";
+    plain OF_JOB = "select job, round, epoch, answer_hash, q_ppm, inputs, at_ms, drawn, result, ended_ms
+        from audit where job = $1 order by round";
+    plain IMMATURE = "select node, ended_ms / $2 as slot, cast(sum(pay) as bigint) as pay_nano from job_node
+        join job on job.id = job_node.job
+        where ended_ms is not null and ended_ms > $1 and pay > 0 group by node, ended_ms / $2";
+}
+
+/// What is written before a draw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewAudit {
+    pub job: JobId,
+    pub round: u8,
+    pub epoch: i64,
+    /// The last link of the agreed answer's hash chain, which a salt hides.
+    pub answer_hash: Bytes32,
+    /// In millionths.
+    pub q_ppm: u32,
+    /// What the probability rests on, as JSON.
+    pub inputs: String,
+    pub at_ms: i64,
+}
+
+/// An audit as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditRow {
+    pub job: JobId,
+    pub round: u8,
+    pub epoch: i64,
+    pub answer_hash: Bytes32,
+    pub q_ppm: u32,
+    pub inputs: String,
+    pub at_ms: i64,
+    pub drawn: Option<bool>,
+    pub result: Option<AuditResult>,
+    pub ended_ms: Option<i64>,
+}
+
+/// How an audit that was drawn came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AuditResult {
+    Passed,
+    Failed,
+    /// Waits for a scorer.
+    Queued,
+    /// Never done: too many waited, or the gateway stopped.
+    Dropped,
+}
+
+/// Pay of one node in one slot of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PaySlot {
+    pub node: NodeId,
+    /// Its end, divided by the slot's length.
+    pub slot: i64,
+    pub pay_nano: i64,
+}
+
+/// Keeps what a draw will rest on; the first word counts.
+pub async fn insert(db: &Db, gateway: &str, new: &NewAudit) -> Result<(), DbError> {
+    let NewAudit { job, round, epoch, answer_hash, q_ppm, inputs, at_ms } = new;
+    let args = args![*job, *round, gateway, *epoch, *answer_hash, *q_ppm, inputs, *at_ms];
+    db.execute(&INSERT, args).await?;
+    Ok(())
+}
+
+/// Notes what was drawn.
+pub async fn drawn(db: &Db, job: JobId, round: u8, drawn: bool) -> Result<(), DbError> {
+    db.execute(&DRAWN, args![job, round, drawn]).await?;
+    Ok(())
+}
+
+/// Notes what came of it.
+pub async fn end(
+    db: &Db,
+    job: JobId,
+    round: u8,
+    result: AuditResult,
+    at_ms: i64,
+) -> Result<(), DbError> {
+    db.execute(&END, args![job, round, result, at_ms]).await?;
+    Ok(())
+}
+
+/// The audits of a job's rounds.
+pub async fn of_job(db: &Db, job: JobId) -> Result<Vec<AuditRow>, DbError> {
+    db.all(&OF_JOB, args![job]).await
+}
+
+/// What each node was paid since then, by slots of time.
+pub async fn pay_since(db: &Db, since_ms: i64, slot_ms: i64) -> Result<Vec<PaySlot>, DbError> {
+    db.all(&IMMATURE, args![since_ms, slot_ms]).await
+}
+
+impl AuditResult {
+    const ALL: [Self; 4] = [Self::Passed, Self::Failed, Self::Queued, Self::Dropped];
+
+    /// The word in the store and in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Queued => "queued",
+            Self::Dropped => "dropped",
+        }
+    }
+
+    /// Reads that word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|result| result.as_str() == word)
+    }
+}
+columns!(ints: ; words: AuditResult);
+
+impl Record for AuditRow {
+    fn read(row: &Row) -> Result<Self, DbError> {
+        Ok(Self {
+            job: row.get("job")?,
+            round: row.get("round")?,
+            epoch: row.get("epoch")?,
+            answer_hash: row.get("answer_hash")?,
+            q_ppm: row.get("q_ppm")?,
+            inputs: row.get("inputs")?,
+            at_ms: row.get("at_ms")?,
+            drawn: row.maybe("drawn")?,
+            result: row.maybe("result")?,
+            ended_ms: row.maybe("ended_ms")?,
+        })
+    }
+}
+
+impl Record for PaySlot {
+    fn read(row: &Row) -> Result<Self, DbError> {
+        let (node, slot) = (row.get("node")?, row.get("slot")?);
+        Ok(Self { node, slot, pay_nano: row.get("pay_nano")? })
+    }
+}

@@ -1,0 +1,237 @@
+//! A node's self-test: it answers a question or two like anybody's, a scorer judges the answers, and what it
+//! reports along with them says which class of hardware and runtime it is.
+
+use std::time::{Duration, Instant};
+
+use assay_protocol::{
+    CancelReason, Finish, GenerateStart, JobId, JobKind, JobOffer, NodeId, RefuseCode, Start,
+    TokenId, limits,
+};
+use assay_verifier::{Answer, OwnerId, SpotChecks, Told, check_structure, spot_check};
+use tokio::time::timeout_at;
+use tracing::debug;
+use uuid::Uuid;
+
+use super::{canary, canary::Canary, rules::rules, scorer};
+use crate::{
+    app::App,
+    catalog::HostedModel,
+    nodes::{JobNews, NodeHandle, conduct::ModelFacts, handle::news_desk},
+    serving::Question,
+};
+
+/// Questions that are asked at most, until the answers have shown enough.
+const CANARIES_MAX: u32 = 4;
+/// What the answers must have been worth together, as passes of a check: short ones say little.
+const WEIGHT_MIN: f64 = 0.5;
+
+/// How a test came out.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Outcome {
+    Passed {
+        /// The class whose limits it keeps.
+        class: String,
+    },
+    /// In words for the node's operator.
+    Failed(String),
+    /// Nobody could say: the node was busy, or no scorer did its part.
+    Open(String),
+}
+
+/// An answer and how long it took.
+struct Written {
+    ids: Vec<TokenId>,
+    logits: Vec<f32>,
+    finish: Finish,
+    first_token_ms: f64,
+    ms_per_token: Option<f64>,
+}
+
+/// Tests one model on one node, until `deadline`.
+pub(super) async fn test(
+    app: &App,
+    handle: &NodeHandle,
+    model: &HostedModel,
+    deadline: Instant,
+) -> Outcome {
+    let mut weight = 0.0;
+    let mut classes: Vec<String> = model.limits.classes.keys().cloned().collect();
+    for _ in 0..CANARIES_MAX {
+        let Ok(canary) = canary::draw(model, &mut rand::rng()) else {
+            return Outcome::Open("the model's template takes no question".into());
+        };
+        let written = match write(handle, model, &canary, deadline).await {
+            Ok(written) => written,
+            Err(outcome) => return outcome,
+        };
+        app.nodes.observe_speed(handle.id(), written.first_token_ms, written.ms_per_token);
+        match judge(app, handle.id(), model, &canary, &written, &classes, deadline).await {
+            Ok(judged) => {
+                classes = judged.classes;
+                weight += judged.weight;
+            }
+            Err(outcome) => return outcome,
+        }
+        if weight >= WEIGHT_MIN {
+            break;
+        }
+    }
+    // Nobody is of a looser class than they need.
+    let tau_logit = |class: &String| model.limits.classes[class].tau_logit;
+    match classes.into_iter().min_by(|a, b| tau_logit(a).total_cmp(&tau_logit(b))) {
+        Some(class) => Outcome::Passed { class },
+        None => Outcome::Open("the model has no calibrated class".into()),
+    }
+}
+
+/// Has the node write the answer to a canary.
+async fn write(
+    handle: &NodeHandle,
+    model: &HostedModel,
+    canary: &Canary,
+    deadline: Instant,
+) -> Result<Written, Outcome> {
+    let failed = |reason: &str| Outcome::Failed(reason.to_owned());
+    let job = JobId(Uuid::now_v7());
+    let (desk, mut news) = news_desk();
+    let offer = JobOffer {
+        job,
+        round: 1,
+        model: model.id().to_owned(),
+        manifest_hash: model.text.manifest_hash,
+        kind: JobKind::Generate,
+        prompt_tokens: u32::try_from(canary.prompt.len()).unwrap_or(u32::MAX),
+        max_tokens: canary.max_tokens,
+        deadline_ms: u64::try_from((deadline - Instant::now()).as_millis()).unwrap_or(u64::MAX),
+    };
+    let gone = |_| Outcome::Open("the node left".to_owned());
+    handle.offer(offer, ModelFacts::of(model), desk).map_err(gone)?;
+    let _withdraw = Withdraw { handle, job };
+    let answer_by = Instant::now() + Duration::from_millis(limits::OFFER_MS_MAX);
+    match timeout_at(answer_by.into(), news.recv()).await.ok().flatten().map(|news| news.news) {
+        Some(JobNews::Accepted) => {}
+        Some(JobNews::Refused(RefuseCode::Busy | RefuseCode::Draining)) => {
+            return Err(Outcome::Open("the node was busy".into()));
+        }
+        Some(JobNews::Refused(_)) => return Err(failed("it refused a job of its own model")),
+        Some(JobNews::Lost(_)) => return Err(Outcome::Open("the node left".into())),
+        _ => return Err(failed("it did not answer an offer in time")),
+    }
+    let start = GenerateStart {
+        job,
+        prompt: canary.prompt.clone(),
+        prefix: Vec::new(),
+        max_tokens: canary.max_tokens,
+        sampling: canary.sampling.clone(),
+        seed: canary.seed,
+        salt: canary.salt,
+    };
+    let since = Instant::now();
+    handle.start(Start::Generate(start)).map_err(gone)?;
+    let (mut ids, mut logits, mut first): (Vec<TokenId>, Vec<f32>, _) = (vec![], vec![], None);
+    loop {
+        let Ok(Some(news)) = timeout_at(deadline.into(), news.recv()).await else {
+            let _ = handle.cancel(job, CancelReason::TooSlow);
+            return Err(failed("its answer took too long"));
+        };
+        match news.news {
+            JobNews::Tokens { ids: more, logits: of_them } => {
+                first.get_or_insert_with(Instant::now);
+                ids.extend(more);
+                logits.extend(of_them);
+            }
+            JobNews::Complete { finish, .. } => {
+                let first = first.unwrap_or_else(Instant::now);
+                let rest = u32::try_from(ids.len().saturating_sub(1)).unwrap_or(u32::MAX);
+                return Ok(Written {
+                    ids,
+                    logits,
+                    finish,
+                    first_token_ms: (first - since).as_secs_f64() * 1e3,
+                    ms_per_token: (rest > 0)
+                        .then(|| first.elapsed().as_secs_f64() * 1e3 / f64::from(rest)),
+                });
+            }
+            JobNews::Failed(code) => return Err(failed(&format!("it gave up: {code:?}"))),
+            JobNews::Lost(_) => return Err(Outcome::Open("the node left".into())),
+            JobNews::Accepted | JobNews::Refused(_) | JobNews::Scored(_) => {}
+        }
+    }
+}
+
+/// What one answer showed.
+struct Judged {
+    /// Those of the classes so far whose limits it keeps; at least one.
+    classes: Vec<String>,
+    weight: f64,
+}
+
+/// Has a scorer run the model over the answer, and holds it against each class.
+async fn judge(
+    app: &App,
+    node: NodeId,
+    model: &HostedModel,
+    canary: &Canary,
+    written: &Written,
+    classes: &[String],
+    deadline: Instant,
+) -> Result<Judged, Outcome> {
+    let held_to = |class: Option<&str>| {
+        let temperature = canary.sampling.temperature;
+        rules(model, class, canary.max_tokens, temperature, SpotChecks::All)
+    };
+    let answer = Answer {
+        node,
+        // It stands alone, so whose it is makes no difference.
+        owner: OwnerId(0),
+        ids: written.ids.clone(),
+        from: 0,
+        logits: written.logits.clone(),
+        finish: written.finish,
+        told: Told::No,
+    };
+    check_structure(&answer, &held_to(None)).map_err(|fault| Outcome::Failed(fault.to_string()))?;
+    let question = Question {
+        job: JobId(Uuid::now_v7()),
+        model,
+        prompt: &canary.prompt,
+        sampling: &canary.sampling,
+        seed: canary.seed,
+    };
+    let Some(score) = scorer::score(app, question, &answer.ids, deadline).await else {
+        return Err(Outcome::Open("no scorer did its part".into()));
+    };
+    let (mut kept, mut weight, mut why) = (Vec::new(), 0.0, String::new());
+    for class in classes {
+        let rules = held_to(Some(class));
+        match spot_check(&answer, score.positions.clone(), &rules, rand::random()) {
+            Ok(check) if check.confirms(&answer) => {
+                weight = check.pass_weight(&answer);
+                kept.push(class.clone());
+            }
+            Ok(check) => {
+                why = format!("{:.1} times over the limits of {class}", check.over_limit(&answer));
+            }
+            Err(error) => {
+                debug!(scorer = %score.scorer, %error, "scores that say nothing");
+                return Err(Outcome::Open("a scorer's findings said nothing".into()));
+            }
+        }
+    }
+    if kept.is_empty() {
+        return Err(Outcome::Failed(format!("its answer is not that of the model: {why}")));
+    }
+    Ok(Judged { classes: kept, weight })
+}
+
+/// Takes the job back from a node that did not finish it.
+struct Withdraw<'a> {
+    handle: &'a NodeHandle,
+    job: JobId,
+}
+
+impl Drop for Withdraw<'_> {
+    fn drop(&mut self) {
+        let _ = self.handle.withdraw(self.job);
+    }
+}
