@@ -1,5 +1,7 @@
 //! `verifier`: checks what a gateway or a node claims, offline.
 
+mod calibrate;
+
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
@@ -21,6 +23,8 @@ enum Command {
         /// The folder that holds manifest.json
         folder: PathBuf,
     },
+    /// Measure how far apart honest nodes of a model are, and write its limits
+    Calibrate(calibrate::CalibrateArgs),
 }
 
 fn main() -> ExitCode {
@@ -46,5 +50,6 @@ fn run(command: &Command) -> anyhow::Result<()> {
             println!("manifest hash {hash}; gateway and nodes must name the same");
             Ok(())
         }
+        Command::Calibrate(args) => calibrate::run(args),
     }
 }

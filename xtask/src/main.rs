@@ -1,4 +1,4 @@
-//! Everything a person runs: `cargo xtask demo | test | bench | train-model | fetch`.
+//! Everything a person runs: `cargo xtask demo | test | bench | calibrate | train-model | fetch`.
 //!
 //! It starts binaries and speaks HTTP with them; it depends on none of our crates.
 
@@ -42,6 +42,12 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
+    /// Measure how far apart honest nodes of a model are, and write limits.json beside its manifest.
+    Calibrate {
+        /// Passed on to `verifier calibrate`: the model folder, `--tokens N`, `--check`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
     /// Find or fetch the ONNX Runtime library, and print its path.
     Fetch,
 }
@@ -67,6 +73,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Test(args) => test::run(&args, &stop),
         Task::Bench(args) => bench::run(&args, &stop),
         Task::TrainModel { rest } => tools::train_model(&rest, &stop),
+        Task::Calibrate { rest } => tools::calibrate(&rest, &stop),
         Task::Fetch => tools::fetch(&stop),
     }
 }

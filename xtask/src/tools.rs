@@ -34,6 +34,14 @@ pub(crate) fn train_model(rest: &[String], stop: &Stop) -> anyhow::Result<()> {
     command::run(&mut train, stop)
 }
 
+/// `cargo xtask calibrate`.
+pub(crate) fn calibrate(rest: &[String], stop: &Stop) -> anyhow::Result<()> {
+    println!("building in release mode (the first time takes some minutes) …");
+    let program = ["run", "--quiet", "--release", "-p", "assay-verifier", "--bin", "verifier"];
+    let mut calibrate = command::cargo(program);
+    command::run(calibrate.args(["--", "calibrate"]).args(rest), stop)
+}
+
 /// A folder of ours below `target/`, for what tests need and a `cargo clean` may take.
 pub(crate) fn folder(name: &str) -> anyhow::Result<PathBuf> {
     let folder = paths::target().join("tools").join(name);

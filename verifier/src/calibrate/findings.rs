@@ -1,0 +1,141 @@
+//! What a calibration has found so far: by who wrote, in sum as limits rest on it, and held against limits.
+
+use std::fmt;
+
+use assay_model::Manifest;
+use assay_verifier::{ClassLimits, Measured, Measures, Rules, SpotChecks};
+
+use super::configurations::{Configurations, Turn};
+
+/// An answer that one configuration wrote and another scored.
+pub(super) struct Compared {
+    pub(super) measures: Measures,
+    pub(super) temperature: f64,
+}
+
+pub(super) struct Findings {
+    writers: Vec<Writer>,
+    scorers: Vec<String>,
+    /// Every answer, so that limits can be tried on them.
+    answers: Vec<Compared>,
+}
+
+/// What one way of writing has shown.
+struct Writer {
+    name: String,
+    turns: usize,
+    measured: Measured,
+}
+
+impl Findings {
+    pub(super) fn of(configurations: &Configurations) -> Self {
+        let writer = |name| Writer { name, turns: 0, measured: Measured::default() };
+        Self {
+            writers: configurations.writer_names().into_iter().map(writer).collect(),
+            scorers: configurations.scorer_names().to_vec(),
+            answers: Vec::new(),
+        }
+    }
+
+    pub(super) fn tokens(&self) -> u64 {
+        self.writers.iter().map(|writer| writer.measured.tokens).sum()
+    }
+
+    pub(super) fn answers(&self) -> usize {
+        self.answers.len()
+    }
+
+    /// Whether each has written, and each has scored.
+    pub(super) fn are_of_all(&self) -> bool {
+        let turns: usize = self.writers.iter().map(|writer| writer.turns).sum();
+        turns >= self.scorers.len() && self.writers.iter().all(|writer| writer.turns > 0)
+    }
+
+    /// The writer that has written least; its answers go to each scorer in turn.
+    pub(super) fn next_turn(&self) -> Turn {
+        let writers = self.writers.iter().enumerate();
+        let least = writers.min_by_key(|(_, writer)| writer.measured.tokens);
+        let (number, writer) = least.expect("there is a writer");
+        Turn { writer: number, scorer: (number + writer.turns) % self.scorers.len() }
+    }
+
+    pub(super) fn add(&mut self, turn: Turn, answers: Vec<Compared>) {
+        let writer = &mut self.writers[turn.writer];
+        writer.turns += 1;
+        for answer in &answers {
+            add(&mut writer.measured, answer);
+        }
+        self.answers.extend(answers);
+    }
+
+    /// Everything together.
+    pub(super) fn measured(&self) -> Measured {
+        let written = self.writers.iter().map(|writer| format!("written: {}", writer.name));
+        let scored = self.scorers.iter().map(|name| format!("scored: {name}"));
+        let configurations = written.chain(scored).collect();
+        let mut sum = Measured { configurations, ..Measured::default() };
+        self.answers.iter().for_each(|answer| add(&mut sum, answer));
+        sum
+    }
+
+    /// How many of the answers would not have passed.
+    pub(super) fn rejected(&self, limits: &ClassLimits, manifest: &Manifest) -> usize {
+        let fails = |answer: &&Compared| {
+            let rules = Rules {
+                tau_gap: limits.tau_gap,
+                tau_logit: None,
+                sigma2_max: None,
+                flips_max_per_mille: None,
+                temperature: answer.temperature,
+                positions: SpotChecks::All,
+                max_tokens: manifest.context_length,
+                vocab_size: manifest.vocab_size,
+                end_tokens: manifest.end_tokens.clone(),
+            };
+            let rules = rules.calibrated(limits);
+            let measures = &answer.measures;
+            measures.largest_margin > rules.tau_gap || measures.fault(&rules).is_some()
+        };
+        self.answers.iter().filter(fails).count()
+    }
+}
+
+fn add(sum: &mut Measured, answer: &Compared) {
+    let Compared { measures, temperature } = answer;
+    sum.answers += 1;
+    sum.tokens += u64::from(measures.tokens);
+    sum.flips += u64::from(measures.flips);
+    sum.largest_margin = sum.largest_margin.max(measures.largest_margin);
+    let difference = measures.logit_difference.unwrap_or_default();
+    sum.largest_logit_difference = sum.largest_logit_difference.max(difference);
+    let sigma2 = measures.sigma2(*temperature).unwrap_or_default();
+    sum.largest_sigma2 = sum.largest_sigma2.max(sigma2);
+}
+
+impl fmt::Display for Findings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{:<28}{:>9}{:>9}{:>7}{:>16}{:>22}{:>12}",
+            "written",
+            "answers",
+            "tokens",
+            "flips",
+            "largest margin",
+            "mean logit difference",
+            "largest σ̂²"
+        )?;
+        let sum = self.measured();
+        let rows = self.writers.iter().map(|writer| (writer.name.as_str(), &writer.measured));
+        for (name, measured) in rows.chain([("all", &sum)]) {
+            let Measured { answers, tokens, flips, .. } = measured;
+            let (margin, sigma2) = (measured.largest_margin, measured.largest_sigma2);
+            let difference = measured.largest_logit_difference;
+            writeln!(
+                f,
+                "{name:<28}{answers:>9}{tokens:>9}{flips:>7}{margin:>16.1e}{difference:>22.1e}{sigma2:>12.1e}"
+            )?;
+        }
+        write!(f, "scored: {}", self.scorers.join("; "))
+    }
+}
