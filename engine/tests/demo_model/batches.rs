@@ -51,7 +51,8 @@ fn requests(engine: &Engine) -> Vec<GenerateRequest> {
         .map(|(text, number)| {
             let sampling = if number % 2 == 0 { Sampling::default() } else { warm() };
             let seed = Bytes32([number; 32]);
-            GenerateRequest { seed, ..request(prompt(engine, text), sampling) }
+            let max_tokens = 40;
+            GenerateRequest { seed, max_tokens, ..request(prompt(engine, text), sampling) }
         })
         .collect();
     requests[3].prefix = engine.text().encode("Once").unwrap();
@@ -125,7 +126,8 @@ fn batches_near_the_end_of_the_context_stay_inside_it() {
         let mut long = prompt(&engine, "Tell me a story.").repeat(context);
         long.truncate(context - 3);
         let short = prompt(&engine, "Tell me a story about a fox.");
-        let requests = [long, short].map(|prompt| request(prompt, warm()));
+        let requests = [long, short]
+            .map(|prompt| GenerateRequest { max_tokens: 24, ..request(prompt, warm()) });
         let together = write_batch(&mut engine, &requests);
         let alone = alone_of(&mut engine, &requests);
         assert!(together[0].0.len() <= 3 && together[1].0.len() > 16);

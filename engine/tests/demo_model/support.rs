@@ -1,6 +1,9 @@
 //! The demo model for the engine's tests, and the few steps that all of them take.
 
-use std::{ops::ControlFlow, path::Path};
+use std::{
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
 
 use assay_engine::{Engine, EngineConfig, GenerateRequest, Runtime, RuntimeConfig, ScoreRequest};
 use assay_model::ChatMessage;
@@ -10,14 +13,17 @@ use assay_protocol::{Bytes32, Finish, PositionScore, Sampling, TokenId};
 pub(crate) const HONEST_MARGIN_MAX: f64 = 1e-3;
 pub(crate) const SEED: Bytes32 = Bytes32([7; 32]);
 
+pub(crate) fn demo() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/demo")
+}
+
 pub(crate) fn engine() -> Engine {
     engine_with(&EngineConfig::default())
 }
 
 pub(crate) fn engine_with(config: &EngineConfig) -> Engine {
     let runtime = Runtime::load(&RuntimeConfig::default()).expect("ONNX Runtime");
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/demo");
-    Engine::open(&runtime, &folder, config).expect("the demo model")
+    Engine::open(&runtime, &demo(), config).expect("the demo model")
 }
 
 pub(crate) fn prompt(engine: &Engine, content: &str) -> Vec<TokenId> {

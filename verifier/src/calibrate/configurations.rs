@@ -11,13 +11,15 @@ use assay_verifier::{Answer, Measures, OwnerId, Told};
 
 use super::{findings::Compared, questions::Questions};
 
-const THREADS: [usize; 2] = [1, 2];
+/// With the share of each: two threads wait for each other on a busy machine, and an eighth of the work shows as much.
+const THREADS: [(usize, u64); 2] = [(1, 8), (2, 1)];
 const BATCHES: [usize; 2] = [1, BATCH_MAX];
 
 /// Every engine, and every way to write with one.
 pub(super) struct Configurations {
     engines: Vec<Engine>,
     names: Vec<String>,
+    shares: Vec<u64>,
     writers: Vec<Writer>,
 }
 
@@ -45,17 +47,19 @@ impl Configurations {
         let forms: Vec<Form> =
             manifest.graphs.iter().filter_map(|graph| graph.form.parse().ok()).collect();
         ensure!(!forms.is_empty(), "the manifest lists no graph of a known form");
-        let (mut engines, mut names, mut writers) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut engines, mut names, mut shares) = (Vec::new(), Vec::new(), Vec::new());
+        let mut writers = Vec::new();
         for form in forms {
-            for threads in THREADS {
+            for (threads, share) in THREADS {
                 let config = EngineConfig { form: Some(form), threads, ..EngineConfig::default() };
                 let engine = engines.len();
                 engines.push(Engine::open(runtime, folder, &config)?);
                 names.push(format!("form {form}, threads {threads}"));
+                shares.push(share);
                 writers.extend(BATCHES.map(|batch| Writer { engine, batch }));
             }
         }
-        Ok(Self { engines, names, writers })
+        Ok(Self { engines, names, shares, writers })
     }
 
     /// `cpu-fp32`: what computes, and in which precision.
@@ -64,16 +68,19 @@ impl Configurations {
         format!("{}-{}", engine.execution_provider(), engine.precision())
     }
 
-    /// What each writer is, in words.
-    pub(super) fn writer_names(&self) -> Vec<String> {
-        let name =
-            |writer: &Writer| format!("{}, batch {}", self.names[writer.engine], writer.batch);
-        self.writers.iter().map(name).collect()
+    /// What each writer is, in words, and its share of the tokens.
+    pub(super) fn writers(&self) -> Vec<(String, u64)> {
+        let writers = self.writers.iter();
+        writers
+            .map(|Writer { engine, batch }| {
+                (format!("{}, batch {batch}", self.names[*engine]), self.shares[*engine])
+            })
+            .collect()
     }
 
-    /// What each scorer is, in words.
-    pub(super) fn scorer_names(&self) -> &[String] {
-        &self.names
+    /// What each scorer is, in words, and its share of the turns.
+    pub(super) fn scorers(&self) -> Vec<(String, u64)> {
+        self.names.iter().cloned().zip(self.shares.iter().copied()).collect()
     }
 
     /// Has answers written with a cache, and scored in one pass.

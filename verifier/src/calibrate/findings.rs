@@ -15,7 +15,7 @@ pub(super) struct Compared {
 
 pub(super) struct Findings {
     writers: Vec<Writer>,
-    scorers: Vec<String>,
+    scorers: Vec<Scorer>,
     /// Every answer, so that limits can be tried on them.
     answers: Vec<Compared>,
 }
@@ -23,16 +23,24 @@ pub(super) struct Findings {
 /// What one way of writing has shown.
 struct Writer {
     name: String,
-    turns: usize,
+    share: u64,
     measured: Measured,
+}
+
+/// One way of scoring.
+struct Scorer {
+    name: String,
+    share: u64,
+    turns: u64,
 }
 
 impl Findings {
     pub(super) fn of(configurations: &Configurations) -> Self {
-        let writer = |name| Writer { name, turns: 0, measured: Measured::default() };
+        let writer = |(name, share)| Writer { name, share, measured: Measured::default() };
+        let scorer = |(name, share)| Scorer { name, share, turns: 0 };
         Self {
-            writers: configurations.writer_names().into_iter().map(writer).collect(),
-            scorers: configurations.scorer_names().to_vec(),
+            writers: configurations.writers().into_iter().map(writer).collect(),
+            scorers: configurations.scorers().into_iter().map(scorer).collect(),
             answers: Vec::new(),
         }
     }
@@ -47,31 +55,31 @@ impl Findings {
 
     /// Whether each has written, and each has scored.
     pub(super) fn are_of_all(&self) -> bool {
-        let turns: usize = self.writers.iter().map(|writer| writer.turns).sum();
-        turns >= self.scorers.len() && self.writers.iter().all(|writer| writer.turns > 0)
+        self.writers.iter().all(|writer| writer.measured.answers > 0)
+            && self.scorers.iter().all(|scorer| scorer.turns > 0)
     }
 
-    /// The writer that has written least; its answers go to each scorer in turn.
+    /// Those that have done least of their share.
     pub(super) fn next_turn(&self) -> Turn {
-        let writers = self.writers.iter().enumerate();
-        let least = writers.min_by_key(|(_, writer)| writer.measured.tokens);
-        let (number, writer) = least.expect("there is a writer");
-        Turn { writer: number, scorer: (number + writer.turns) % self.scorers.len() }
+        let written = |writer: &Writer| writer.measured.tokens / writer.share;
+        let scored = |scorer: &Scorer| scorer.turns / scorer.share;
+        Turn {
+            writer: least(self.writers.iter().map(written)),
+            scorer: least(self.scorers.iter().map(scored)),
+        }
     }
 
     pub(super) fn add(&mut self, turn: Turn, answers: Vec<Compared>) {
-        let writer = &mut self.writers[turn.writer];
-        writer.turns += 1;
-        for answer in &answers {
-            add(&mut writer.measured, answer);
-        }
+        self.scorers[turn.scorer].turns += 1;
+        let measured = &mut self.writers[turn.writer].measured;
+        answers.iter().for_each(|answer| add(measured, answer));
         self.answers.extend(answers);
     }
 
     /// Everything together.
     pub(super) fn measured(&self) -> Measured {
         let written = self.writers.iter().map(|writer| format!("written: {}", writer.name));
-        let scored = self.scorers.iter().map(|name| format!("scored: {name}"));
+        let scored = self.scorers.iter().map(|scorer| format!("scored: {}", scorer.name));
         let configurations = written.chain(scored).collect();
         let mut sum = Measured { configurations, ..Measured::default() };
         self.answers.iter().for_each(|answer| add(&mut sum, answer));
@@ -98,6 +106,11 @@ impl Findings {
         };
         self.answers.iter().filter(fails).count()
     }
+}
+
+/// Where the smallest stands, the first one of equals.
+fn least(done: impl Iterator<Item = u64>) -> usize {
+    done.enumerate().min_by_key(|(_, done)| *done).map_or(0, |(index, _)| index)
 }
 
 fn add(sum: &mut Measured, answer: &Compared) {
@@ -136,6 +149,8 @@ impl fmt::Display for Findings {
                 "{name:<28}{answers:>9}{tokens:>9}{flips:>7}{margin:>16.1e}{difference:>22.1e}{sigma2:>12.1e}"
             )?;
         }
-        write!(f, "scored: {}", self.scorers.join("; "))
+        let scored =
+            self.scorers.iter().map(|scorer| format!("{} ({})", scorer.name, scorer.turns));
+        write!(f, "scored (turns): {}", scored.collect::<Vec<_>>().join("; "))
     }
 }
