@@ -282,6 +282,8 @@ pub enum Outcome {
     Vindicated,
     /// Passed the spot checks and the end check: paid.
     Passed,
+    /// Proven, asked alone, and not drawn for a check: paid.
+    Trusted,
     /// The model contradicts a token: not paid.
     FailedSpotCheck,
     /// The answer stops where the model goes on, or goes on where it stops: not paid.
@@ -309,6 +311,7 @@ impl Outcome {
             Self::Agreed => "agreed",
             Self::Vindicated => "vindicated",
             Self::Passed => "passed",
+            Self::Trusted => "trusted",
             Self::FailedSpotCheck => "failed_spot_check",
             Self::FailedEndCheck => "failed_end_check",
             Self::FailedWholeAnswer => "failed_whole_answer",
@@ -334,7 +337,7 @@ impl Outcome {
 
     /// Whether this node shares the pay.
     pub fn is_paid(self) -> bool {
-        matches!(self, Self::Agreed | Self::Vindicated | Self::Passed)
+        matches!(self, Self::Agreed | Self::Vindicated | Self::Passed | Self::Trusted)
     }
 }
 

@@ -100,6 +100,14 @@ fn to_node() -> Vec<(&'static str, ToNode)> {
             },
         ),
         (
+            "outcome_trusted",
+            ToNode::Outcome {
+                job: job(),
+                outcome: Outcome::Trusted,
+                reason: "proven, asked alone, and not drawn for a check".into(),
+            },
+        ),
+        (
             "close",
             ToNode::Close {
                 code: CloseCode::Shutdown,

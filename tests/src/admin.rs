@@ -44,6 +44,8 @@ pub struct NodeView {
     pub admitted: Vec<AdmittedView>,
     pub self_test_failure: Option<String>,
     pub trusted: bool,
+    /// Right now.
+    pub jobs_running: u32,
     pub reputation: Vec<ReputationView>,
 }
 

@@ -38,6 +38,8 @@ pub enum Told {
     At(u32),
     /// Wherever it was: the job was cancelled.
     Anywhere,
+    /// Where the model contradicted it: it was called off, and is no answer whatever a second scorer says.
+    CalledOff,
 }
 
 /// What breaks a rule that needs no model.
@@ -86,7 +88,9 @@ impl Answer {
 
     /// Whether the node was called off before it wrote anything.
     pub(crate) fn is_called_off_empty(&self) -> bool {
-        self.finish == Finish::Told && self.told != Told::No && self.ids.len() == self.from as usize
+        self.finish == Finish::Told
+            && matches!(self.told, Told::At(_) | Told::Anywhere)
+            && self.ids.len() == self.from as usize
     }
 }
 

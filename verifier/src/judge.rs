@@ -7,6 +7,8 @@
 //!   smallest largest margin wins and all are paid; if none passes, nobody is paid and nothing wins.
 //! - Fewer owners than were asked, one asked, a client who wants it, or equal tokens with unequal logits: scored in any
 //!   case.
+//! - One proven node was to answer alone: its answer counts unscored, unless an audit was drawn.
+//! - A node that was called off because the model contradicted it is judged, but never the answer.
 //! - An answer stands or falls with its tokens (R1), but each of those who gave it also with its own logits (R5) and with
 //!   what it wrote itself (R2): it is accepted if the model confirms one of them, and only they are paid.
 //! - Whoever a scorer refutes is shown to a second one, if there is one (`standing.rs`).
@@ -25,7 +27,7 @@ use serde::Serialize;
 pub use standing::{Scored, deciding};
 
 use crate::{
-    Answer, Finding, Rules, SpotCheck, StructureFault, check_structure,
+    Answer, Finding, Rules, SpotCheck, StructureFault, Told, check_structure,
     consensus::{self, Consensus, Group, OWNERS_MIN},
 };
 use standing::Standing;
@@ -37,6 +39,8 @@ pub struct Setting<'a> {
     pub asked: u32,
     /// Whether the client's policy wants every answer scored; then nothing is accepted without.
     pub score_all: bool,
+    /// Whether one proven node was to answer alone: nothing else asks for a score then.
+    pub trusted_alone: bool,
     pub scorer: Scorer,
     /// Whether a second scorer can be asked about what a first one refutes. Say [`Scorer::Absent`] once it was asked and
     /// gave no findings. Without one a refuted answer is unpaid, but nothing is proven.
@@ -85,6 +89,8 @@ pub enum Rule {
     Majority,
     /// No majority stood; the model itself confirmed the winner.
     SpotChecks,
+    /// One proven node was asked, and nobody looked at this answer of its.
+    Trusted,
     /// No winner: every answer was refuted.
     NonePassed,
     /// No winner: nobody could check what needed a check.
@@ -147,7 +153,8 @@ impl<'a> Case<'a> {
         let groups = &self.consensus.groups;
         let all_agree =
             groups.len() <= 1 && self.consensus.has_majority && self.logits_agree(rules);
-        if all_agree && !self.setting.score_all && self.everybody_answered() {
+        let suffices = (all_agree && self.everybody_answered()) || self.is_trusted_alone();
+        if suffices && !self.setting.score_all {
             return Vec::new();
         }
         let unscored = |index: &usize| matches!(self.standings[*index], Standing::Unscored);
@@ -188,6 +195,12 @@ impl<'a> Case<'a> {
             };
             !group.members.iter().any(differs)
         })
+    }
+
+    /// Whether there is one answer, of the proven node that was asked alone.
+    fn is_trusted_alone(&self) -> bool {
+        let [group] = &self.consensus.groups[..] else { return false };
+        self.setting.trusted_alone && self.answers[group.representative()].told != Told::CalledOff
     }
 
     fn everybody_answered(&self) -> bool {
@@ -233,8 +246,12 @@ impl<'a> Case<'a> {
 
     /// Confirmed by the model for one of its members, or agreed on where nothing asks for more.
     fn is_accepted(&self, group: usize) -> bool {
-        match self.standings[self.spokesman(group)] {
-            Standing::Unscored => self.is_majority(group) && !self.setting.score_all,
+        let spokesman = self.spokesman(group);
+        match self.standings[spokesman] {
+            _ if self.answers[spokesman].told == Told::CalledOff => false,
+            Standing::Unscored => {
+                (self.is_majority(group) || self.is_trusted_alone()) && !self.setting.score_all
+            }
             standing => standing.is_confirmed(),
         }
     }
@@ -292,6 +309,8 @@ impl<'a> Case<'a> {
             Outcome::Vindicated
         } else if self.consensus.groups[group].owners >= OWNERS_MIN {
             Outcome::Agreed
+        } else if self.check(group).is_none() {
+            Outcome::Trusted
         } else {
             Outcome::Passed
         }
@@ -304,6 +323,7 @@ impl<'a> Case<'a> {
                 let agree = self.consensus.groups[group].members.len() == self.answers.len();
                 if agree { Rule::Agreement } else { Rule::Majority }
             }
+            Some(group) if unscored(group) => Rule::Trusted,
             Some(_) => Rule::SpotChecks,
             None if self.prefix_is_refuted() || !accepted.is_empty() => Rule::ReleasedContradicted,
             None if (0..self.consensus.groups.len()).any(unscored) => Rule::Undecided,

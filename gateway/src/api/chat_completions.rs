@@ -22,7 +22,7 @@ use crate::{
         ChatAsk, ChatChunk, ChatCompletion, ChatRequest, Choice, ChunkWriter, ErrorBody,
         InvalidRequest, Streaming, Usage,
     },
-    serving::{self, ChatJob, Delivery, Event, Summary},
+    serving::{self, ChatJob, Delivery, Event, Summary, Terms},
 };
 use events::Feed;
 
@@ -105,6 +105,12 @@ fn into_job(
         let message = format!("The model has no token {id}; it has {vocab_size}.");
         return Err(InvalidRequest::of(format!("logit_bias.{id}"), message).into());
     }
+    let wanted = ask.assurance;
+    let terms = Terms {
+        risk: assurance.risk.or(wanted.risk).unwrap_or(caller.risk),
+        checks: wanted.checks,
+        release: wanted.release,
+    };
     Ok(ChatJob {
         model,
         messages: ask.messages,
@@ -112,8 +118,8 @@ fn into_job(
         seed: ask.seed,
         max_tokens: ask.max_tokens,
         stop: ask.stop,
-        risk: assurance.risk.or(ask.risk).unwrap_or(caller.risk),
-        nonce: assurance.nonce,
+        terms,
+        nonce: assurance.nonce.or(wanted.nonce),
     })
 }
 

@@ -15,11 +15,9 @@ use crate::{
     app::App,
     auth::{AdminSession, Caller, Secret, SecretKind},
     clock, db,
+    openai::NONCE_BYTES_MAX,
     serving::Risk,
 };
-
-/// Longest nonce of a client.
-const NONCE_BYTES_MAX: usize = 128;
 
 /// The token of `Authorization: Bearer …`.
 pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {

@@ -13,10 +13,10 @@ use utoipa::ToSchema;
 
 use super::{
     InvalidRequest,
+    assurance::{AssuranceAsk, VerificationAsk},
     content::{self, MessageAsk},
     sampling::sampling,
 };
-use crate::serving::Risk;
 
 /// OpenAI's bound on stop strings …
 const STOPS_MAX: usize = 4;
@@ -95,12 +95,6 @@ pub(super) struct StreamOptions {
     pub(super) include_usage: Option<bool>,
 }
 
-/// See `ChatRequest::verification`.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
-pub(super) struct VerificationAsk {
-    pub(super) risk: Option<Risk>,
-}
-
 /// A request that can be served as far as its form goes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChatAsk {
@@ -111,7 +105,7 @@ pub struct ChatAsk {
     pub max_tokens: Option<u32>,
     pub stop: Vec<String>,
     pub streaming: Streaming,
-    pub risk: Option<Risk>,
+    pub assurance: AssuranceAsk,
 }
 
 /// How the answer is sent.
@@ -140,7 +134,7 @@ impl ChatRequest {
             max_tokens: self.max_tokens()?,
             stop: stop(self.stop.as_ref())?,
             streaming: self.streaming()?,
-            risk: self.verification.as_ref().and_then(|ask| ask.risk),
+            assurance: AssuranceAsk::of(self.verification.as_ref())?,
         })
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Shapes from `openai/openai-openapi` 2.3.0; what SDKs do with them is said where it matters.
 
+mod assurance;
 mod chat_request;
 mod chat_response;
 mod chat_stream;
@@ -10,6 +11,7 @@ mod error;
 mod model;
 mod sampling;
 
+pub use assurance::{AssuranceAsk, NONCE_BYTES_MAX};
 pub use chat_request::{ChatAsk, ChatRequest, Streaming};
 pub use chat_response::{ChatCompletion, Choice, Usage};
 pub use chat_stream::{ChatChunk, ChunkWriter, DONE};

@@ -5,6 +5,8 @@ use assay_ledger::AccountId;
 use assay_protocol::NodeId;
 use rand::{Rng, seq::IndexedRandom};
 
+use super::Trust;
+
 /// Best of this many: enough to avoid slow nodes, few enough that no node gets every job.
 const CANDIDATES_COMPARED: usize = 3;
 /// One pick in twenty ignores the cost, so that new and slow nodes stay measured.
@@ -20,8 +22,7 @@ pub const CORRECTNESS_GATE: f64 = 0.02;
 pub struct Candidate {
     pub node: NodeId,
     pub owner: AccountId,
-    /// The lower bound of its share of good answers, 0 to 1.
-    pub correctness: f64,
+    pub trust: Trust,
     /// Share of accepted jobs that it finished, 0 to 1.
     pub reliability: f64,
     /// Jobs that it holds now.
@@ -45,6 +46,8 @@ impl Candidate {
 pub struct Wanted<'a> {
     /// Nodes, each of another owner.
     pub count: usize,
+    /// Whether one of them is to be proven, if there is any.
+    pub proven: bool,
     /// Output tokens to expect.
     pub output_tokens: u32,
     /// Owners who have a part in this job already.
@@ -60,23 +63,32 @@ pub fn choose(
     let mut owners = wanted.owners_taken.to_vec();
     let mut chosen = Vec::with_capacity(wanted.count);
     while chosen.len() < wanted.count {
-        let Some(pick) = next(candidates, &owners, wanted.output_tokens, rng) else { break };
+        let eligible: Vec<&Candidate> = free(candidates, &owners).collect();
+        let proven: Vec<&Candidate> = eligible.iter().copied().filter(|c| c.trust.proven).collect();
+        let first_of_proven = wanted.proven && chosen.is_empty() && !proven.is_empty();
+        let among = if first_of_proven { proven } else { eligible };
+        let Some(pick) = next(among, wanted.output_tokens, rng) else { break };
         owners.push(pick.owner);
         chosen.push(pick.node);
     }
     chosen
 }
 
-fn next<'a>(
+/// Those who could take work now, of other owners.
+pub fn free<'a>(
     candidates: &'a [Candidate],
-    owners: &[AccountId],
+    owners_taken: &[AccountId],
+) -> impl Iterator<Item = &'a Candidate> {
+    candidates.iter().filter(|c| c.slots_free > 0 && !owners_taken.contains(&c.owner))
+}
+
+fn next<'a>(
+    eligible: Vec<&'a Candidate>,
     output_tokens: u32,
     rng: &mut (impl Rng + ?Sized),
 ) -> Option<&'a Candidate> {
-    let eligible: Vec<&Candidate> =
-        candidates.iter().filter(|c| c.slots_free > 0 && !owners.contains(&c.owner)).collect();
     let sound: Vec<&Candidate> =
-        eligible.iter().copied().filter(|c| c.correctness >= CORRECTNESS_GATE).collect();
+        eligible.iter().copied().filter(|c| c.trust.correctness >= CORRECTNESS_GATE).collect();
     let pool = if sound.is_empty() { eligible } else { sound };
     if rng.random_ratio(EXPLORATION_PER_MILLE, 1_000) {
         return pool.choose(rng).copied();
@@ -97,7 +109,7 @@ mod tests {
         Candidate {
             node: NodeId(Uuid::from_u128(node)),
             owner: AccountId(owner),
-            correctness: 0.5,
+            trust: Trust { correctness: 0.5, proven: false },
             reliability: 1.0,
             jobs: 0,
             slots_free: 1,
@@ -107,7 +119,7 @@ mod tests {
     }
 
     fn wanted(count: usize) -> Wanted<'static> {
-        Wanted { count, output_tokens: 50, owners_taken: &[] }
+        Wanted { count, proven: false, output_tokens: 50, owners_taken: &[] }
     }
 
     #[test]
@@ -137,13 +149,27 @@ mod tests {
     #[test]
     fn a_node_below_the_gate_is_asked_only_when_nobody_else_is_left() {
         let mut caught = candidate(1, 1);
-        caught.correctness = 0.017;
+        caught.trust.correctness = 0.017;
         let pool = [caught, candidate(2, 2), candidate(3, 3)];
         for seed in 0..200 {
             let two = choose(&pool, &wanted(2), &mut StdRng::seed_from_u64(seed));
             assert!(!two.contains(&pool[0].node));
         }
         assert_eq!(choose(&pool, &wanted(3), &mut StdRng::seed_from_u64(1)).len(), 3);
+    }
+
+    #[test]
+    fn a_set_holds_a_proven_node_when_there_is_one_whatever_it_costs() {
+        let mut proven = candidate(1, 1);
+        (proven.trust.proven, proven.ms_per_token) = (true, 10_000.0);
+        let pool = [candidate(2, 2), candidate(3, 3), proven, candidate(4, 4)];
+        let wanted = Wanted { proven: true, ..wanted(2) };
+        for seed in 0..200 {
+            let set = choose(&pool, &wanted, &mut StdRng::seed_from_u64(seed));
+            assert!(set.len() == 2 && set.contains(&pool[2].node), "{set:?}");
+            let none_proven = choose(&pool[..2], &wanted, &mut StdRng::seed_from_u64(seed));
+            assert_eq!(none_proven.len(), 2, "strangers will do when nobody is proven");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
-//! Who gets a job: a pure choice over a snapshot of the nodes.
+//! Who gets a job, and how many: pure choices over a snapshot of the nodes.
 
 pub mod choose;
+pub mod size;
 
-pub use choose::{Candidate, Wanted, choose};
+pub use choose::{Candidate, Wanted, choose, free};
+pub use size::{Fewer, Trust, set_size};

@@ -53,16 +53,16 @@ impl<'a> Answer<'a> {
     pub(super) fn advance(&mut self, agreed: &[TokenId]) {
         let text = self.release.advance(agreed);
         match self.rule {
-            ReleaseRule::AsAgreed => self.outlet.text(text),
-            ReleaseRule::AfterVerdict => self.waiting.push_str(&text),
+            ReleaseRule::Agreed => self.outlet.text(text),
+            ReleaseRule::Verdict => self.waiting.push_str(&text),
         }
     }
 
     /// What went out to the client: it can only be gone on from.
     pub(super) fn sent(&self) -> &[TokenId] {
         match self.rule {
-            ReleaseRule::AsAgreed => self.ids(),
-            ReleaseRule::AfterVerdict => &[],
+            ReleaseRule::Agreed => self.ids(),
+            ReleaseRule::Verdict => &[],
         }
     }
 

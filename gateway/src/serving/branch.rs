@@ -3,16 +3,20 @@
 use std::time::{Duration, Instant};
 
 use assay_ledger::AccountId;
-use assay_protocol::{Finish, NodeId, Outcome, TokenId};
+use assay_protocol::{CancelReason, Finish, JobId, NodeId, Outcome, TokenId};
 
-use crate::nodes::NodeHandle;
+use crate::{nodes::NodeHandle, scheduler::Trust};
 
 /// A node's answer in the making.
 #[derive(Debug)]
 pub(crate) struct Branch {
     pub(crate) handle: NodeHandle,
     pub(crate) owner: AccountId,
+    /// As it was when the node was asked.
+    pub(crate) trust: Trust,
     pub(crate) stage: Stage,
+    /// The model confirms another token too, where this one parted from the client's answer.
+    pub(crate) apart: bool,
     /// The whole answer so far, the prefix that was handed over included.
     pub(crate) ids: Vec<TokenId>,
     /// The raw logit that it reported with each token of its own.
@@ -31,15 +35,26 @@ pub(crate) enum Stage {
     Accepted,
     Writing,
     Complete(Finish),
+    /// The model contradicts the token at this position, its own or one that it was handed.
+    Refuted {
+        at: usize,
+    },
     /// Out of the job, with the reason that its operator reads.
     Lost(Outcome, String),
 }
 
 impl Branch {
-    pub(crate) fn offered(handle: NodeHandle, owner: AccountId, now: Instant) -> Self {
+    pub(crate) fn offered(
+        handle: NodeHandle,
+        owner: AccountId,
+        trust: Trust,
+        now: Instant,
+    ) -> Self {
         Self {
             handle,
             owner,
+            trust,
+            apart: false,
             stage: Stage::Offered,
             ids: Vec::new(),
             logits: Vec::new(),
@@ -82,6 +97,15 @@ impl Branch {
         self.stage = Stage::Lost(outcome, reason.into());
     }
 
+    /// The model contradicts the token at `at`: nothing from there on counts, and the node is called off.
+    pub(crate) fn refute(&mut self, at: usize, job: JobId) {
+        if self.stage == Stage::Writing {
+            let _ = self.handle.cancel(job, CancelReason::NotNeeded);
+        }
+        self.ids.truncate(at + 1);
+        self.stage = Stage::Refuted { at };
+    }
+
     /// Its whole answer as far as it counts: a stop string, or a client that left, cuts it.
     pub(crate) fn whole(&self, cut: Option<usize>) -> Option<(&[TokenId], Finish)> {
         let Stage::Complete(finish) = self.stage else { return None };
@@ -100,6 +124,21 @@ impl Branch {
     /// Whether it writes or has written an answer.
     pub(crate) fn is_live(&self) -> bool {
         matches!(self.stage, Stage::Writing | Stage::Complete(_))
+    }
+
+    /// Whether it is one of those who make the client's answer.
+    pub(crate) fn counts(&self) -> bool {
+        self.is_live() && !self.apart
+    }
+
+    /// Whether what it said counts, although it may have left.
+    pub(crate) fn has_say(&self) -> bool {
+        !self.apart && !self.is_violator() && !matches!(self.stage, Stage::Refuted { .. })
+    }
+
+    /// Whether it has no part in the job any more.
+    pub(crate) fn is_out(&self) -> bool {
+        matches!(self.stage, Stage::Lost(..) | Stage::Refuted { .. })
     }
 
     /// Whether it was cut for breaking the protocol: nothing that it said counts.
@@ -128,7 +167,7 @@ impl Branch {
             Stage::Offered => Some(self.since + waits.offer),
             Stage::Writing if self.first_token.is_none() => Some(self.since + waits.first_token),
             Stage::Writing => Some(self.last_news + waits.stall),
-            Stage::Accepted | Stage::Complete(_) | Stage::Lost(..) => None,
+            Stage::Accepted | Stage::Complete(_) | Stage::Refuted { .. } | Stage::Lost(..) => None,
         }
     }
 

@@ -8,6 +8,8 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 use utoipa::ToSchema;
 
+use super::policy::Risk;
+
 /// Events besides the pieces of text, which are at most one per output token.
 const EVENTS_BESIDES_TEXT: usize = 4;
 
@@ -68,14 +70,18 @@ impl FinishReason {
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Verdict {
     /// `agreement`: at least two owners gave this answer and nobody another one; `majority`: more
-    /// owners gave it than any other; `spot_checks`: the model itself confirmed it.
+    /// owners gave it than any other; `spot_checks`: the model itself confirmed it; `trusted`: one proven node gave it.
     #[schema(value_type = String)]
     pub rule: Rule,
+    /// What it was asked under.
+    pub policy: Risk,
     /// Which set of nodes gave the answer: 1 to 3.
     pub round: u8,
     pub nodes_asked: u32,
     /// Nodes of different owners that gave exactly this answer so far.
     pub nodes_agreed: u32,
+    /// Whether it was drawn for an audit: checked although nothing else asked for it.
+    pub audited: bool,
     /// Positions that were checked against the model itself; 0 when agreement alone decided.
     pub positions_checked: u32,
     /// The largest distance, in logits, from the model's own choice among those positions.

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{
     Question,
     delivery::ServeError,
-    policy::{Policy, Risk},
+    policy::{Policy, Risk, Terms},
     quote::quote,
 };
 use crate::{app::App, catalog::HostedModel, verification::rules::rules};
@@ -28,7 +28,7 @@ pub struct ChatJob {
     pub max_tokens: Option<u32>,
     /// At most four, none empty.
     pub stop: Vec<String>,
-    pub risk: Risk,
+    pub terms: Terms,
     /// The client's own randomness, so that the gateway cannot choose the seed alone.
     pub nonce: Option<String>,
 }
@@ -59,11 +59,11 @@ impl Job {
         account: AccountId,
         request: ChatJob,
     ) -> Result<Self, ServeError> {
-        let ChatJob { model, messages, sampling, seed, max_tokens, stop, risk, nonce } = request;
+        let ChatJob { model, messages, sampling, seed, max_tokens, stop, terms, nonce } = request;
         let refused = |error: assay_model::ModelError| ServeError::Template(error.to_string());
         let prompt = model.text.encode(&model.text.render(&messages).map_err(refused)?);
         let prompt = prompt.map_err(refused)?;
-        let policy = risk.policy();
+        let policy = terms.policy();
         let (max_tokens, quote) = quote(
             u32::try_from(prompt.len()).unwrap_or(u32::MAX),
             max_tokens.unwrap_or(app.config.serving.max_tokens_default),
@@ -90,7 +90,7 @@ impl Job {
             seed,
             salt: Bytes32(rand::random()),
             stop,
-            risk,
+            risk: terms.risk,
             policy,
             quote,
         })

@@ -27,7 +27,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use assay_verifier::Rule;
 pub use delivery::{Delivery, Event, FinishReason, ServeError, Summary, Verdict};
 pub use job::ChatJob;
-pub use policy::Risk;
+pub use policy::{ReleaseRule, Risk, Terms};
 pub use settings::ServingSettings;
 
 pub(crate) use branch::{Branch, Stage};
@@ -153,8 +153,8 @@ fn nodes_min(app: &App, job: &Job, round: u8) -> usize {
 /// Two complete answers agree and nobody differs: the client need not wait for the rest, unless the
 /// model is asked anyway. Until there is a verdict, two strangers who collude must not end an answer.
 fn finish_early(app: &App, round: &Round<'_>, answer: &mut Answer<'_>) {
-    let is_scored =
-        (round.is_short() || round.is_audited()) && scorer::is_available(app, round.job.question());
+    let is_scored = (round.is_short() || round.is_audited() || round.is_disputed())
+        && scorer::is_available(app, round.job.question());
     if is_scored || round.job.policy.score_always {
         return;
     }
@@ -163,9 +163,11 @@ fn finish_early(app: &App, round: &Round<'_>, answer: &mut Answer<'_>) {
     {
         let verdict = Verdict {
             rule: Rule::Agreement,
+            policy: round.job.risk,
             round: round.number,
             nodes_asked: round.asked,
             nodes_agreed,
+            audited: round.is_audited(),
             positions_checked: 0,
             largest_margin: None,
         };

@@ -27,14 +27,17 @@ mod tests {
     use assay_ledger::Nano;
 
     use super::*;
-    use crate::serving::policy::Risk;
+    use crate::serving::policy::{Risk, Terms};
 
     const PRICE: Price = Price { input: Nano(1_000_000), output: Nano(2_000_000) };
 
+    fn policy(risk: Risk) -> Policy {
+        Terms { risk, ..Terms::default() }.policy()
+    }
+
     #[test]
     fn the_limit_is_lowered_to_the_context_and_the_price_follows_the_policy() {
-        let (max_tokens, quote) =
-            quote(100, 4_096, 1_024, PRICE, &Risk::Standard.policy()).unwrap();
+        let (max_tokens, quote) = quote(100, 4_096, 1_024, PRICE, &policy(Risk::Standard)).unwrap();
         assert_eq!(max_tokens, 924);
         assert_eq!(quote.highest(), Nano(3 * (100 + 2 * 924)));
     }
@@ -42,7 +45,7 @@ mod tests {
     #[test]
     fn a_prompt_that_fills_the_context_is_refused() {
         for prompt in [1_024, 5_000] {
-            let refused = quote(prompt, 10, 1_024, PRICE, &Risk::Low.policy());
+            let refused = quote(prompt, 10, 1_024, PRICE, &policy(Risk::Low));
             assert_eq!(refused, Err(ServeError::ContextTooLong { prompt, context: 1_024 }));
         }
     }

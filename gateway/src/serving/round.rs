@@ -1,13 +1,18 @@
 //! One round of a job: a set of nodes is asked, writes, and is heard until every one of them is
 //! complete or lost. What two owners agree on is released on the way.
 
-mod agreeing;
 mod placing;
+
+mod agreeing;
+mod inquiry;
+mod replacing;
+mod splitting;
 
 use std::time::{Duration, Instant};
 
 use assay_ledger::AccountId;
 use assay_protocol::{CancelReason, Outcome, limits};
+use assay_verifier::Rules;
 use tokio::{
     sync::mpsc,
     time::{sleep_until, timeout_at},
@@ -25,8 +30,12 @@ use crate::{
         JobNews, LostReason, NodeNews,
         handle::{NewsDesk, news_desk},
     },
-    verification::judgement::{self, Case},
+    verification::{
+        judgement::{self, Case},
+        scorer::Score,
+    },
 };
+use inquiry::Inquiry;
 
 pub(super) use agreeing::{Agreement, OWNERS_TO_AGREE};
 pub(super) use placing::Placed;
@@ -41,8 +50,12 @@ pub(super) struct Round<'a> {
     pub(super) job: &'a Job,
     pub(super) number: u8,
     pub(super) branches: Vec<Branch>,
+    /// Nodes that the policy wants for this set.
+    pub(super) wanted: usize,
     /// Nodes that got the work in the first place; those that stepped in later do not count.
     pub(super) asked: u32,
+    /// Whether one node was there instead of a set, and it is not proven.
+    stranger_alone: bool,
     /// Owners who must not be asked (again).
     owners_taken: Vec<AccountId>,
     /// Owners whose nodes would be asked if they were not busy, when last looked.
@@ -53,6 +66,19 @@ pub(super) struct Round<'a> {
     stragglers_until: Option<Instant>,
     /// Whether the model is asked although two agree; drawn once, when they do.
     audited: Option<bool>,
+    rules: Rules,
+    /// What the model is asked while nodes write, and what it said.
+    inquiry: Option<Inquiry<'a>>,
+    found: Vec<Score>,
+    /// No scorer answered: the answers go on as if none were there.
+    unheard: bool,
+    /// Where the answers part, while the model is asked about that.
+    split_at: Option<usize>,
+    /// The model contradicts what the client has read.
+    over: bool,
+    /// Since when nobody is left to go on, and how long somebody new is waited for.
+    lost_since: Option<Instant>,
+    waits_until: Option<Instant>,
     deadline: Instant,
     waits: Waits,
     desk: NewsDesk,
@@ -70,6 +96,8 @@ pub(super) enum Written {
 
 enum Event {
     News(Option<NodeNews>),
+    /// The model's word, if a scorer gave it.
+    Model(Option<Score>),
     Deadline,
     ClientLeft,
     Shutdown,
@@ -96,12 +124,22 @@ impl<'a> Round<'a> {
             job,
             number,
             branches: Vec::new(),
+            wanted: job.policy.nodes,
             asked: 0,
+            stranger_alone: false,
             owners_taken,
             busy_owners: 0,
             place_until: deadline,
             stragglers_until: None,
             audited: None,
+            rules: job.rules(),
+            inquiry: None,
+            found: Vec::new(),
+            unheard: false,
+            split_at: None,
+            over: false,
+            lost_since: None,
+            waits_until: None,
             deadline,
             waits,
             desk,
@@ -109,14 +147,15 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// Hears the nodes out. Replaces a lost one from the agreed prefix when too few are left to
-    /// agree. `agreed` is called once, when two complete answers agree and nobody differs.
+    /// Hears the nodes out. Where they part, the model is asked and the honest ones go on; who is lost is replaced from
+    /// the verified prefix. `agreed` is called once, when two complete answers agree and nobody differs.
     pub(super) async fn write(
         &mut self,
         answer: &mut Answer<'_>,
         mut agreed: impl FnMut(&Self, &mut Answer<'_>),
     ) -> Result<Written, ServeError> {
         loop {
+            self.settle_splits(answer);
             self.release_agreed(answer);
             if self.stragglers_until.is_none() && self.agreement(answer).is_some() {
                 self.stragglers_until = Some(self.straggler_deadline());
@@ -124,16 +163,17 @@ impl<'a> Round<'a> {
                 self.audited = Some(judgement::is_audited(self.app, &case));
                 agreed(self, answer);
             }
-            let too_few = self.live() < OWNERS_TO_AGREE.min(self.job.policy.nodes);
-            if too_few && self.asked > 1 && answer.stopped_at().is_none() {
-                self.recruit(OWNERS_TO_AGREE, answer.tokens());
-            }
+            self.replace_lost(answer)?;
             self.start_accepted(answer);
+            if self.over {
+                self.drop_writers("the job ended before its answer could be judged");
+            }
             if !self.is_busy() {
                 return Ok(Written::Whole);
             }
             match self.event(answer).await {
                 Event::News(news) => self.take(news),
+                Event::Model(reply) => self.hear_model(reply, answer),
                 Event::Deadline => self.expire()?,
                 Event::ClientLeft => {
                     self.call_off(CancelReason::ClientLeft);
@@ -153,12 +193,15 @@ impl<'a> Round<'a> {
         Case {
             question: self.job.question(),
             account: self.job.account,
-            rules: self.job.rules(),
+            rules: self.rules.clone(),
+            risk: self.job.risk,
             round: self.number,
             asked: self.asked,
-            owners_wanted: u32::try_from(self.job.policy.nodes).unwrap_or(u32::MAX),
+            owners_wanted: u32::try_from(self.wanted).unwrap_or(u32::MAX),
+            alone: self.wanted == 1,
             score_always: self.job.policy.score_always,
             branches: &self.branches,
+            found: &self.found,
             cut: if left { Some(answer.ids().len()) } else { answer.stopped_at() },
             released: answer.sent(),
             audited: self.audited,
@@ -173,7 +216,12 @@ impl<'a> Round<'a> {
 
     /// Whether fewer owners were there than the policy wants, so that agreement alone does not do.
     pub(super) fn is_short(&self) -> bool {
-        (self.asked as usize) < self.job.policy.nodes
+        (self.asked as usize) < self.wanted
+    }
+
+    /// Whether the model spoke against somebody: then it is asked about the whole answer before that ends.
+    pub(super) fn is_disputed(&self) -> bool {
+        self.branches.iter().any(|branch| matches!(branch.stage, Stage::Refuted { .. }))
     }
 
     /// Measures how fast and how dependable everybody was.
@@ -260,9 +308,14 @@ impl<'a> Round<'a> {
 
     /// Goes on without those who are not done, now that two complete answers agree.
     fn drop_stragglers(&mut self) {
+        self.drop_writers("two equal answers were complete long before");
+    }
+
+    /// Lets go of everybody who is not done.
+    fn drop_writers(&mut self, reason: &str) {
         self.call_off(CancelReason::NotNeeded);
         for branch in self.branches.iter_mut().filter(|branch| branch.stage == Stage::Writing) {
-            branch.lose(Outcome::Cancelled, "two equal answers were complete long before");
+            branch.lose(Outcome::Cancelled, reason);
         }
     }
 
@@ -279,6 +332,7 @@ impl<'a> Round<'a> {
             .unwrap_or(self.deadline);
         tokio::select! {
             news = self.news.recv() => Event::News(news),
+            reply = Inquiry::reply(&mut self.inquiry) => Event::Model(reply),
             () = sleep_until(next.into()) => Event::Deadline,
             () = answer.client_left() => Event::ClientLeft,
             () = self.app.shutdown.cancelled() => Event::Shutdown,
@@ -305,7 +359,7 @@ impl<'a> Round<'a> {
             let _ = match branch.stage {
                 Stage::Writing => branch.handle.cancel(self.job.id, reason),
                 Stage::Offered | Stage::Accepted => branch.handle.withdraw(self.job.id),
-                Stage::Complete(_) | Stage::Lost(..) => Ok(()),
+                Stage::Complete(_) | Stage::Refuted { .. } | Stage::Lost(..) => Ok(()),
             };
         }
         self.branches.retain(|b| !matches!(b.stage, Stage::Offered | Stage::Accepted));
@@ -321,12 +375,14 @@ impl<'a> Round<'a> {
         error
     }
 
+    /// Whether more can come. An open question about a split is not waited for when everybody is done: the verdict
+    /// asks about whole answers.
     fn is_busy(&self) -> bool {
-        self.count(|stage| matches!(stage, Stage::Offered | Stage::Accepted | Stage::Writing)) > 0
-    }
-
-    fn live(&self) -> usize {
-        self.branches.iter().filter(|branch| branch.is_live()).count()
+        let works =
+            |stage: &Stage| matches!(stage, Stage::Offered | Stage::Accepted | Stage::Writing);
+        let live = self.branches.iter().any(Branch::is_live);
+        let asks = self.inquiry.is_some() && !live;
+        !self.over && (self.count(works) > 0 || asks || self.waits_for_somebody())
     }
 
     fn count(&self, stage: impl Fn(&Stage) -> bool) -> usize {

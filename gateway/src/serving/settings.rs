@@ -16,6 +16,8 @@ pub struct ServingSettings {
     pub first_token_ms: u64,
     /// … and each next piece within this.
     pub stall_ms: u64,
+    /// How long an answer that all its nodes left waits for somebody who goes on.
+    pub failover_wait_ms: u64,
     /// Once two complete answers agree, the others get this long, or half of the time that the
     /// answer took if that is more.
     pub straggler_ms: u64,
@@ -39,6 +41,7 @@ impl Default for ServingSettings {
             place_wait_ms: 15_000,
             first_token_ms: 20_000,
             stall_ms: 10_000,
+            failover_wait_ms: 5_000,
             straggler_ms: 1_000,
             scorer_wait_ms: 5_000,
             score_ms: 30_000,

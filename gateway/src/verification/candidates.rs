@@ -8,7 +8,7 @@ use assay_protocol::{Bytes32, NodeId};
 use crate::{
     app::App,
     nodes::{NodeHandle, ServedBy},
-    scheduler::Candidate,
+    scheduler::{Candidate, Trust},
 };
 
 /// A snapshot of the workers for one model.
@@ -41,10 +41,11 @@ impl Pool {
         owners.len()
     }
 
-    /// The way to a chosen node, and its owner.
-    pub fn find(&self, node: NodeId) -> Option<(NodeHandle, AccountId)> {
+    /// The way to a chosen node, its owner, and how far it is trusted.
+    pub fn find(&self, node: NodeId) -> Option<(NodeHandle, AccountId, Trust)> {
         let served = self.served_by.iter().find(|served| served.snapshot.node == node)?;
-        Some((served.snapshot.handle.clone(), served.snapshot.owner))
+        let candidate = self.candidates.iter().find(|candidate| candidate.node == node)?;
+        Some((served.snapshot.handle.clone(), candidate.owner, candidate.trust))
     }
 }
 
@@ -53,7 +54,7 @@ fn candidate(app: &App, model: &str, served: &ServedBy) -> Candidate {
     Candidate {
         node: node.node,
         owner: node.owner,
-        correctness: app.reputation.correctness(node.node, model),
+        trust: app.reputation.trust(node.node, model),
         reliability: node.performance.reliability,
         jobs: node.jobs,
         slots_free: served.slots_free,

@@ -58,6 +58,7 @@ pub(super) fn explain(
         },
         (Outcome::Vindicated, None) => "others differed, but the model confirms this answer".into(),
         (Outcome::Passed, None) => "nobody agreed, but the model confirms this answer".into(),
+        (Outcome::Trusted, None) => "proven, asked alone, and not drawn for a check".into(),
         (Outcome::Cancelled, None) => "called off before it had written anything".into(),
         (_, None) if equal > 0 => {
             format!("equal to {equal} other owner(s), but the job was not decided for this answer")

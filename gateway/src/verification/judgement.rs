@@ -20,7 +20,7 @@ use crate::{
     app::App,
     clock,
     nodes::NodeHandle,
-    serving::{Branch, Question, Stage, Verdict},
+    serving::{Branch, Question, Risk, Stage, Verdict},
 };
 
 /// What is judged: the whole answers of one round, and what became of the others.
@@ -30,14 +30,19 @@ pub(crate) struct Case<'a> {
     /// Who asked.
     pub(crate) account: AccountId,
     pub(crate) rules: Rules,
+    pub(crate) risk: Risk,
     pub(crate) round: u8,
     /// Nodes that got the work in the first place.
     pub(crate) asked: u32,
     /// Owners that the policy wants to hear; with fewer, every answer is scored.
     pub(crate) owners_wanted: u32,
+    /// Whether one proven node was to answer alone.
+    pub(crate) alone: bool,
     /// Score the answers even when everybody agrees, and accept none without.
     pub(crate) score_always: bool,
     pub(crate) branches: &'a [Branch],
+    /// What the model said while they wrote.
+    pub(crate) found: &'a [Score],
     /// How many of the output tokens count: a stop string, or a client that left.
     pub(crate) cut: Option<usize>,
     /// What the client has been sent already.
@@ -94,6 +99,7 @@ pub(crate) async fn decide(app: &App, case: &Case<'_>) -> Judgement {
     let answers: Vec<Answer> = told.iter().flatten().cloned().collect();
     let audited = case.audited.unwrap_or_else(|| is_audited(app, case));
     let mut scores = Scores::default();
+    scores.add_found(app, case, &answers);
     let (mut scorer, mut second_scorer) = (Scorer::Available, Scorer::Available);
     let verdict = loop {
         let setting = Setting {
@@ -101,6 +107,7 @@ pub(crate) async fn decide(app: &App, case: &Case<'_>) -> Judgement {
             // An audit that finds no scorer does not hold up what everybody agrees on.
             score_all: case.score_always || (audited && scorer == Scorer::Available),
             scorer,
+            trusted_alone: case.alone,
             second_scorer,
             released: case.released,
         };
@@ -123,7 +130,7 @@ pub(crate) async fn decide(app: &App, case: &Case<'_>) -> Judgement {
     let accepted = verdict.winner.map(|winner| Accepted {
         ids: answers[winner].ids.clone(),
         finish: answers[winner].finish,
-        verdict: client_verdict(case, &answers, winner, &verdict, &scores),
+        verdict: Verdict { audited, ..client_verdict(case, &answers, winner, &verdict, &scores) },
     });
     scores.tell_disputes(app, &answers);
     let checks = checks(app, case, &answers, &verdict, &scores);
@@ -206,6 +213,20 @@ impl Scores {
                     node = %answer.node, confirmed_by = %confirming.scorer,
                     refuted_by = %refuting.scorer, "scorers contradict each other; nobody is punished"
                 );
+            }
+        }
+    }
+
+    /// Adds what was found while the answers were written, as far as it is about the whole of one.
+    fn add_found(&mut self, app: &App, case: &Case<'_>, answers: &[Answer]) {
+        for score in case.found {
+            let is_of = |answer: &&Answer| {
+                score.ids.starts_with(&answer.ids)
+                    && !self.0.iter().any(|it| it.check.is_of(answer))
+            };
+            for answer in answers.iter().filter(is_of).cloned().collect::<Vec<_>>() {
+                let positions = score.positions[..answer.ids.len()].to_vec();
+                self.add(app, case, &answer, Score { positions, ..score.clone() });
             }
         }
     }
@@ -348,6 +369,8 @@ fn client_verdict(
     let check = scores.of(&answers[winner]).map(|scored| &scored.check);
     Verdict {
         rule: verdict.rule,
+        policy: case.risk,
+        audited: false,
         round: case.round,
         nodes_asked: case.asked,
         nodes_agreed: u32::try_from(equal).unwrap_or(u32::MAX),
@@ -382,7 +405,7 @@ fn left_out(round: u8, branch: &Branch) -> Option<Part> {
             let reason = "called off before it had written all that counts";
             Some(part(round, branch, Outcome::Cancelled, reason.into()))
         }
-        Stage::Offered | Stage::Accepted | Stage::Writing => None,
+        Stage::Offered | Stage::Accepted | Stage::Writing | Stage::Refuted { .. } => None,
     }
 }
 
@@ -405,6 +428,9 @@ fn part(round: u8, branch: &Branch, outcome: Outcome, reason: String) -> Part {
 impl Branch {
     /// The answer as the verifier judges it; nothing while it is not whole.
     fn answer(&self, cut: Option<usize>) -> Option<Answer> {
+        if let Stage::Refuted { .. } = self.stage {
+            return Some(self.answer_of(&self.ids, Finish::Told, Told::CalledOff));
+        }
         let (ids, finish) = self.whole(cut)?;
         if finish == Finish::Told && cut.is_some_and(|at| ids.len() < at) {
             return None;
@@ -416,16 +442,19 @@ impl Branch {
             (_, Finish::Told) => Told::Anywhere,
             _ => Told::No,
         };
-        Some(Answer {
+        Some(self.answer_of(ids, finish, told))
+    }
+
+    fn answer_of(&self, ids: &[TokenId], finish: Finish, told: Told) -> Answer {
+        let handed = self.prefix_tokens().min(ids.len());
+        Answer {
             node: self.node(),
             owner: OwnerId(self.owner.0),
             ids: ids.to_vec(),
             logits: self.own_logits(ids.len()).to_vec(),
-            from: u32::try_from(self.prefix_tokens())
-                .unwrap_or(u32::MAX)
-                .min(u32::try_from(ids.len()).unwrap_or(u32::MAX)),
+            from: u32::try_from(handed).unwrap_or(u32::MAX),
             finish,
             told,
-        })
+        }
     }
 }

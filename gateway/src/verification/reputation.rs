@@ -10,7 +10,7 @@ use assay_verifier::{
     Consequence, Finding, Record, record::CHECKS_DUE_AFTER_FAILURE, reputation::Evidence,
 };
 
-use crate::db::EvidenceDelta;
+use crate::{db::EvidenceDelta, scheduler::Trust};
 
 /// The records of all nodes. The store gets each change with the job that caused it.
 #[derive(Debug, Default)]
@@ -41,6 +41,12 @@ impl ReputationBook {
     /// Whether it may serve alone, and stand for a pair.
     pub fn is_proven(&self, node: NodeId, model: &str) -> bool {
         self.record(node, model).is_proven()
+    }
+
+    /// How far the node is trusted with a model.
+    pub fn trust(&self, node: NodeId, model: &str) -> Trust {
+        let record = self.record(node, model);
+        Trust { correctness: record.evidence.correctness(), proven: record.is_proven() }
     }
 
     /// Adds the result of one check, and says what follows; the store gets it with the job.

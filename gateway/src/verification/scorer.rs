@@ -23,6 +23,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Score {
     pub scorer: NodeId,
+    /// The output that was scored.
+    pub ids: Vec<TokenId>,
     pub positions: Vec<PositionScore>,
     pub elapsed_ms: i64,
 }
@@ -143,7 +145,7 @@ async fn ask(
     let JobNews::Scored(positions) = scored.news else { return None };
     let elapsed_ms = i64::try_from(since.elapsed().as_millis()).unwrap_or(i64::MAX);
     metrics::histogram!("assay_score_seconds").record(since.elapsed().as_secs_f64());
-    Some(Score { scorer: handle.id(), positions, elapsed_ms })
+    Some(Score { scorer: handle.id(), ids: output.to_vec(), positions, elapsed_ms })
 }
 
 /// Takes the job back from a scorer that did not finish it.

@@ -62,6 +62,8 @@ async fn a_wrong_request_is_a_400_that_names_the_field() {
         ("messages[0].content", json!([{"role": "user"}])),
         ("logit_bias.999999", json!({"999999": 1})),
         ("verification.risk", json!({"risk": "none"})),
+        ("verification.checks", json!({"checks": -1})),
+        ("verification.release", json!({"release": "never"})),
     ] {
         let mut body = hello();
         body[param.split(['.', '[']).next().unwrap()] = value;

@@ -139,12 +139,13 @@ async fn when_both_nodes_leave_fresh_ones_go_on_from_what_they_agreed_on() {
     world.finish().await;
 }
 
-/// Two leave after their good beginning went out, the two left lie about the rest: the next set goes on from
-/// the good beginning.
+/// Two leave after their good beginning went out, the two left lie about the rest and nobody steps in for them: the
+/// next set goes on from the good beginning.
 #[tokio::test]
 async fn a_second_round_goes_on_from_the_good_tokens_that_went_out() {
     let world = World::new().await;
-    let _scorer = world.scorer().await;
+    let scoring = Gate::closed();
+    let scorer = world.paced_scorer(&scoring).await;
     let (lying, random) = (Gate::closed(), Gate::closed());
     let (gates, leave) = two_that_begin(&world, Behaviour::Honest, 0).await;
     let liar = world.paced(Behaviour::Canned, &lying).await;
@@ -163,9 +164,13 @@ async fn a_second_round_goes_on_from_the_good_tokens_that_went_out() {
     let steps_in = world.paced(Behaviour::Random, &random).await;
     drop(leave);
     steps_in.is_started().await;
-    let second = three_honest(&world).await;
     lying.open();
+    scoring.allow(1);
+    scorer.wait_for("is asked about the first lie", |seen| seen.scored == 1).await;
     random.open();
+    scorer.wait_for("is asked about the second lie", |seen| seen.offers == 2).await;
+    let second = three_honest(&world).await;
+    scoring.open();
     let job = stream.job.clone();
     let streamed = stream.rest().await;
     assert!(streamed.done, "{streamed:?}");

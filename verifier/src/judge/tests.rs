@@ -11,6 +11,7 @@ use super::{
 use crate::{OwnerId, Told};
 
 mod members;
+mod singles;
 
 const A: [TokenId; 3] = [5, 6, END];
 const B: [TokenId; 3] = [5, 7, END];
@@ -21,6 +22,7 @@ fn setting() -> Setting<'static> {
         asked: 3,
         score_all: false,
         scorer: Scorer::Available,
+        trusted_alone: false,
         second_scorer: Scorer::Absent,
         released: &[],
     }

@@ -57,6 +57,7 @@ fn node(part: &Value, names: &[(String, String)]) -> String {
         (_, "agreed") => "agreed",
         (_, "vindicated") => "differed, and the model says it is right",
         (_, "passed") => "passed the spot checks",
+        (_, "trusted") => "answered alone, trusted",
         (_, "failed_spot_check") => "CAUGHT: the model contradicts its tokens",
         (_, "failed_end_check") => "CAUGHT: the model would not end there",
         (_, "failed_whole_answer") => "CAUGHT: too far from the model as a whole",

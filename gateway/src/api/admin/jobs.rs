@@ -67,7 +67,7 @@ pub struct JobNode {
     pub round: u8,
     /// `generate` or `score`.
     pub role: String,
-    /// A stable code: `agreed`, `vindicated`, `passed`, `failed_spot_check`, `failed_end_check`,
+    /// A stable code: `agreed`, `vindicated`, `passed`, `trusted`, `failed_spot_check`, `failed_end_check`,
     /// `failed_whole_answer`, `failed_logits`, `failed_structure`, `left`, `violation`, `unverified` or
     /// `cancelled`.
     pub outcome: String,

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::serving::{ReleaseRule, Risk};
 
 fn read(mut body: Value) -> Result<ChatAsk, InvalidRequest> {
     let fields = body.as_object_mut().unwrap();
@@ -20,7 +21,8 @@ fn refused(body: Value) -> String {
 fn the_smallest_request_gets_openai_defaults() {
     let ask = read(json!({})).unwrap();
     assert_eq!(ask.sampling, Sampling { temperature: 1.0, ..Sampling::default() });
-    assert_eq!((ask.max_tokens, ask.seed, ask.risk), (None, None, None));
+    assert_eq!((ask.max_tokens, ask.seed), (None, None));
+    assert_eq!(ask.assurance, AssuranceAsk::default());
     assert_eq!(ask.streaming, Streaming::No);
 }
 
@@ -158,6 +160,27 @@ fn streaming_and_risk_are_read() {
         Streaming::Yes { include_usage: true }
     );
     assert_eq!(refused(json!({"stream_options": {}})), "stream_options");
-    let risk = json!({"verification": {"risk": "high"}});
-    assert_eq!(read(risk).unwrap().risk, Some(Risk::High));
+}
+
+#[test]
+fn the_verification_object_is_read_and_bounded() {
+    let of = |value: Value| read(json!({"verification": value})).unwrap().assurance;
+    assert_eq!(of(json!({"risk": "high"})).risk, Some(Risk::High));
+    let all = json!({"risk": "low", "nonce": "mine", "checks": 9, "release": "verdict"});
+    let expected = AssuranceAsk {
+        risk: Some(Risk::Low),
+        nonce: Some("mine".into()),
+        checks: Some(9),
+        release: Some(ReleaseRule::Verdict),
+    };
+    assert_eq!(of(all), expected);
+    assert_eq!(of(json!({"risk": null, "checks": null})), AssuranceAsk::default());
+    assert_eq!(of(Value::Null), AssuranceAsk::default());
+    for (param, value) in [
+        ("verification.checks", json!({"checks": -1})),
+        ("verification.checks", json!({"checks": 4_097})),
+        ("verification.nonce", json!({"nonce": "x".repeat(129)})),
+    ] {
+        assert_eq!(refused(json!({"verification": value})), param);
+    }
 }

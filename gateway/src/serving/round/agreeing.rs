@@ -25,23 +25,28 @@ pub(in crate::serving) struct Agreement<'a> {
 }
 
 impl Round<'_> {
-    /// Releases what two owners agree on, and tells everybody where a stop string ended the answer.
-    /// An end token waits for the verdict: a pair that forges the end must not close the answer for
-    /// those who go on. So does all that a node says alone.
+    /// Releases what two owners agree on, or what a proven node says that was asked alone; up to where the answers
+    /// split, while the model is asked about that.
     pub(super) fn release_agreed(&mut self, answer: &mut Answer<'_>) {
-        if answer.stopped_at().is_some() {
+        let agreed = if self.wanted == 1 { self.said_alone(answer) } else { self.agreed(answer) };
+        let Some(agreed) = agreed else { return };
+        let end = self.split_at.map_or(agreed.len(), |at| at.min(agreed.len()));
+        let agreed = agreed[..end].to_vec();
+        self.release(&agreed, answer);
+    }
+
+    /// Releases these ids as far as they go on from what was released, and tells everybody where a stop string ended
+    /// the answer. An end token waits for the verdict: a pair that forges the end must not close the answer for
+    /// those who go on. So does the last token that fits: whoever steps in has something left to say.
+    pub(super) fn release(&mut self, ids: &[TokenId], answer: &mut Answer<'_>) {
+        if answer.stopped_at().is_some() || !ids.starts_with(answer.ids()) {
             return;
         }
-        let released = answer.ids();
-        let heard = self.branches.iter().filter(|branch| !branch.is_violator());
-        let branches: Vec<(OwnerId, &[TokenId])> =
-            heard.map(|branch| (OwnerId(branch.owner.0), &branch.ids[..])).collect();
-        let agreed = assay_verifier::agreed_prefix(&branches, released);
-        let Some(agreed) = agreed else { return };
         let is_end = |id: &TokenId| self.job.model.text.is_end(*id);
-        let end = agreed.iter().position(is_end).unwrap_or(agreed.len());
-        if end > released.len() {
-            answer.advance(&agreed[..end]);
+        let end = ids.iter().position(is_end).unwrap_or(ids.len());
+        let end = end.min(self.job.max_tokens as usize - 1);
+        if end > answer.ids().len() {
+            answer.advance(&ids[..end]);
         }
         if answer.stopped_at().is_some() {
             for branch in self.branches.iter().filter(|branch| branch.stage == Stage::Writing) {
@@ -50,7 +55,27 @@ impl Round<'_> {
         }
     }
 
-    /// An answer that at least two owners gave whole, while nobody says otherwise.
+    /// What two owners agree on. When a proven node is in the set, it is one of them.
+    fn agreed(&self, answer: &Answer<'_>) -> Option<&[TokenId]> {
+        let heard = self.branches.iter().filter(|branch| branch.has_say());
+        let branches: Vec<(OwnerId, &[TokenId])> =
+            heard.map(|branch| (OwnerId(branch.owner.0), &branch.ids[..])).collect();
+        let agreed = assay_verifier::agreed_prefix(&branches, answer.ids())?;
+        let proven = self.branches.iter().filter(|branch| branch.counts() && branch.trust.proven);
+        let vouched = proven.map(|branch| common(agreed, &branch.ids)).max();
+        Some(&agreed[..vouched.unwrap_or(agreed.len())])
+    }
+
+    /// What the one proven node says that was asked.
+    fn said_alone(&self, answer: &Answer<'_>) -> Option<&[TokenId]> {
+        let speaks = |branch: &&Branch| {
+            branch.counts() && branch.trust.proven && branch.ids.starts_with(answer.ids())
+        };
+        self.branches.iter().find(speaks).map(|branch| &branch.ids[..])
+    }
+
+    /// An answer that at least two owners gave whole, a proven one among them if there is any, while nobody says
+    /// otherwise.
     pub(in crate::serving) fn agreement(&self, answer: &Answer<'_>) -> Option<Agreement<'_>> {
         let cut = answer.stopped_at();
         let mut whole = self.branches.iter().filter_map(|branch| branch.whole(cut));
@@ -61,9 +86,12 @@ impl Round<'_> {
             // Beyond a stop string a node may write on until it hears of it; beyond an end it may not.
             None => ids.starts_with(&branch.ids) || (cut.is_some() && branch.ids.starts_with(ids)),
         };
-        let undisputed = self.branches.iter().filter(|branch| branch.is_live()).all(agrees);
+        let live = || self.branches.iter().filter(|branch| branch.is_live());
+        let mut proven = live().filter(|branch| branch.trust.proven).peekable();
+        let vouched = proven.peek().is_none() || proven.any(|branch| branch.whole(cut).is_some());
+        let agreed = nodes >= OWNERS_TO_AGREE && vouched && live().all(agrees);
         let nodes_agreed = u32::try_from(nodes).unwrap_or(u32::MAX);
-        (nodes >= OWNERS_TO_AGREE && undisputed).then_some(Agreement { ids, finish, nodes_agreed })
+        agreed.then_some(Agreement { ids, finish, nodes_agreed })
     }
 
     /// How long the others get once two complete answers agree.
@@ -74,4 +102,9 @@ impl Round<'_> {
         let wait = half.max(Duration::from_millis(self.app.config.serving.straggler_ms));
         self.deadline.min(now + wait)
     }
+}
+
+/// How long the common beginning is.
+pub(super) fn common(a: &[TokenId], b: &[TokenId]) -> usize {
+    a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }

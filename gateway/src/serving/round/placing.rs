@@ -15,12 +15,24 @@ use super::{
 };
 use crate::{
     nodes::conduct::ModelFacts,
-    scheduler::{Wanted, choose},
-    verification::candidates::candidates,
+    scheduler::{Trust, Wanted, choose, free, set_size},
+    verification::{
+        candidates::{Pool, candidates},
+        scorer,
+    },
 };
 
 /// How often a job looks whether a busy node is free.
 const BUSY_LOOK: Duration = Duration::from_millis(20);
+
+/// How many are to be on their way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    /// A whole set, as the policy wants it for whoever is there.
+    Set,
+    /// This many who go on with the answer.
+    OnLine(usize),
+}
 
 /// How the asking ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,12 +60,14 @@ impl Round<'_> {
             () = answer.client_left() => return Ok(Placed::ClientLeft),
         };
         loop {
-            self.recruit(self.job.policy.nodes, answer.tokens());
+            self.recruit(Target::Set, answer);
             if self.is_placed() {
                 break;
             }
             match self.event(answer).await {
                 Event::News(news) => self.take(news),
+                // Nobody writes yet, so nothing is asked.
+                Event::Model(_) => {}
                 Event::Deadline => self.expire()?,
                 Event::ClientLeft => {
                     self.call_off(CancelReason::ClientLeft);
@@ -72,6 +86,7 @@ impl Round<'_> {
             }));
         }
         self.asked = u32::try_from(accepted).unwrap_or(u32::MAX);
+        self.stranger_alone = accepted == 1 && self.wanted > 1;
         self.start_accepted(answer);
         Ok(Placed::Started)
     }
@@ -80,22 +95,31 @@ impl Round<'_> {
     fn is_placed(&self) -> bool {
         let accepted = self.count(|stage| matches!(stage, Stage::Accepted));
         let thinking = self.count(|stage| matches!(stage, Stage::Offered));
-        let full = accepted >= self.job.policy.nodes;
+        let full = accepted >= self.wanted;
         let waiting = self.busy_owners > 0 && Instant::now() < self.place_until;
         full || (thinking == 0 && !waiting)
     }
 
-    /// Offers the job until `target` branches are on their way.
-    pub(super) fn recruit(&mut self, target: usize, prefix_tokens: u32) {
-        let active = self.count(|stage| !matches!(stage, Stage::Lost(..)));
-        if active >= target {
-            return;
-        }
+    /// Offers the job until `target` is met. The first of a set is a proven node, if one is free.
+    pub(super) fn recruit(&mut self, target: Target, answer: &Answer<'_>) {
         let model = &self.job.model.text;
         let pool = candidates(self.app, &model.manifest.id, model.manifest_hash);
+        let members: Vec<Trust> =
+            self.branches.iter().filter(|it| !it.is_out()).map(|it| it.trust).collect();
+        let missing = match target {
+            Target::Set => {
+                self.wanted = self.set_size(&pool, &members);
+                self.wanted.saturating_sub(members.len())
+            }
+            Target::OnLine(nodes) => nodes.saturating_sub(self.on_line(answer)),
+        };
+        if missing == 0 {
+            return;
+        }
         let wanted = Wanted {
-            count: target - active,
-            output_tokens: self.job.max_tokens - prefix_tokens,
+            count: missing,
+            proven: !members.iter().any(|trust| trust.proven),
+            output_tokens: self.job.max_tokens - answer.tokens(),
             owners_taken: &self.owners_taken,
         };
         let chosen = choose(pool.candidates(), &wanted, &mut rand::rng());
@@ -114,15 +138,23 @@ impl Round<'_> {
             deadline_ms: remaining_ms(self.deadline),
         };
         for node in chosen {
-            let Some((handle, owner)) = pool.find(node) else { continue };
+            let Some((handle, owner, trust)) = pool.find(node) else { continue };
             self.owners_taken.push(owner);
             if handle
                 .offer(offer.clone(), ModelFacts::of(&self.job.model), self.desk.clone())
                 .is_ok()
             {
-                self.branches.push(Branch::offered(handle, owner, Instant::now()));
+                self.branches.push(Branch::offered(handle, owner, trust, Instant::now()));
             }
         }
+    }
+
+    /// The policy's number of nodes, or fewer when one of them is trusted and could be checked.
+    fn set_size(&self, pool: &Pool, members: &[Trust]) -> usize {
+        let policy = &self.job.policy;
+        let fewer = policy.fewer.filter(|_| scorer::is_available(self.app, self.job.question()));
+        let free = free(pool.candidates(), &self.owners_taken).map(|candidate| candidate.trust);
+        set_size(policy.nodes, fewer, members, free)
     }
 
     /// Hands the work to everybody who accepted.
@@ -147,9 +179,10 @@ impl Round<'_> {
         }
     }
 
-    /// When to look again whether a busy node is free.
+    /// When to look again whether a busy node is free, or somebody came.
     pub(super) fn look_again(&self) -> Option<Instant> {
-        (self.busy_owners > 0).then(|| Instant::now() + BUSY_LOOK)
+        let looks = self.busy_owners > 0 || self.waits_for_somebody();
+        looks.then(|| Instant::now() + BUSY_LOOK)
     }
 }
 

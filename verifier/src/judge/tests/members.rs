@@ -49,6 +49,7 @@ const WITH_SECOND: Setting<'static> = Setting {
     asked: 3,
     score_all: false,
     scorer: Scorer::Available,
+    trusted_alone: false,
     second_scorer: Scorer::Available,
     released: &[],
 };
