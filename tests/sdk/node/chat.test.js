@@ -50,6 +50,19 @@ test('a stream says the same as a plain chat', async () => {
   assert(chunks.every((chunk) => chunk.usage === undefined))
 })
 
+test('the verdict comes with a plain chat and in the last chunk of a stream', async () => {
+  const client = await newClient()
+  const verification = { risk: 'high', release: 'agreed', checks: 3, nonce: 'my own' }
+  const plain = await ask(client, { verification })
+  assert.equal(plain.x_assay.policy, 'high')
+  const chunks = await chunksOf(await ask(client, { stream: true, verification }))
+  const { x_assay: verdict } = chunks.pop()
+  assert(chunks.every((chunk) => chunk.x_assay === undefined))
+  assert.equal(verdict.nodes_asked, 3)
+  assert.equal(typeof verdict.audited, 'boolean')
+  assert(verdict.positions_checked > 0)
+})
+
 test('usage comes once at the end of a stream that asks for it', async () => {
   const client = await newClient()
   const plain = await ask(client)

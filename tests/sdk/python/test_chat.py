@@ -84,6 +84,28 @@ def test_the_async_client_streams(demo):
     assert text_of(asyncio.run(run()))
 
 
+VERDICT = {
+    "rule", "policy", "round", "nodes_asked", "nodes_agreed", "audited", "positions_checked", "largest_margin",
+}
+
+
+def test_a_client_that_checks_every_answer_takes_the_verdict_at_its_end(demo):
+    strict = openai.OpenAI(
+        base_url=demo.base_url, api_key=demo.new_key()["key"], _strict_response_validation=True
+    )
+    terms = {"verification": {"risk": "high", "release": "agreed", "checks": 3, "nonce": "my own"}}
+    plain = ask(strict, demo, STORY, max_tokens=12, extra_body=terms)
+    assert plain.model_extra["x_assay"].keys() >= VERDICT
+    assert plain.model_extra["x_assay"]["policy"] == "high"
+    for options in ({}, {"stream_options": {"include_usage": True}}):
+        stream = ask(strict, demo, STORY, max_tokens=12, stream=True, extra_body=terms, **options)
+        *chunks, last = stream
+        assert not any("x_assay" in (chunk.model_extra or {}) for chunk in chunks)
+        verdict = last.model_extra["x_assay"]
+        assert verdict.keys() >= VERDICT
+        assert verdict["nodes_asked"] == 3 and verdict["positions_checked"] > 0
+
+
 def test_max_tokens_ends_an_answer_and_says_length(client, demo):
     for limit in ("max_tokens", "max_completion_tokens"):
         chat = ask(client, demo, STORY, **{limit: 2})
