@@ -5,6 +5,7 @@
 
 pub mod admin;
 pub mod agent;
+pub mod bench;
 pub mod binaries;
 pub mod chat;
 pub mod gateway;

@@ -10,6 +10,7 @@ use clap::Args;
 
 use crate::{
     binaries::{Binaries, Profile},
+    command, paths,
     stop::Stop,
     tools,
 };
@@ -19,14 +20,30 @@ use report::Report;
 struct Bench {
     name: &'static str,
     about: &'static str,
-    run: fn(&Binaries, &Stop) -> anyhow::Result<Report>,
+    run: Run,
 }
 
-const BENCHES: [Bench; 1] = [Bench {
-    name: "smoke",
-    about: "requests/s and latencies of short chats against a demo, for 10 s",
-    run: smoke::run,
-}];
+/// Who measures.
+#[derive(Clone, Copy)]
+enum Run {
+    /// We do, with requests.
+    Requests(fn(&Binaries, &Stop) -> anyhow::Result<Report>),
+    /// A program of ours, which prints its own tables and writes its own JSON.
+    Program(&'static str),
+}
+
+const BENCHES: [Bench; 2] = [
+    Bench {
+        name: "smoke",
+        about: "requests/s and latencies of short chats against a demo, for 10 s",
+        run: Run::Requests(smoke::run),
+    },
+    Bench {
+        name: "verification",
+        about: "what catches which cheat, honest false alarms, and what checking costs (25 min)",
+        run: Run::Program("verification-bench"),
+    },
+];
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
@@ -35,6 +52,9 @@ pub(crate) struct BenchArgs {
     /// Writes the results to this file, too.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Passed on to benchmarks that are programs of their own: `verification --answers 1000`.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    rest: Vec<String>,
 }
 
 /// Builds in release mode, measures, and tells.
@@ -52,10 +72,24 @@ pub(crate) fn run(args: &BenchArgs, stop: &Stop) -> anyhow::Result<()> {
     let binaries = Binaries::build(Profile::Release, stop)?;
     tools::fetch_runtime(&binaries, stop)?;
     println!("{}: {}", bench.name, bench.about);
-    let report = (bench.run)(&binaries, stop)?;
-    println!("\n{report}");
-    if let Some(path) = &args.json {
-        report.write(bench.name, path)?;
+    match bench.run {
+        Run::Requests(measure) => {
+            anyhow::ensure!(args.rest.is_empty(), "`{name}` does not take {:?}", args.rest);
+            let report = measure(&binaries, stop)?;
+            println!("\n{report}");
+            if let Some(path) = &args.json {
+                report.write(bench.name, path)?;
+            }
+            report.check()
+        }
+        Run::Program(program) => {
+            let mut program = binaries.command(program)?;
+            program.arg("--cache").arg(paths::target().join("bench-verification"));
+            program.arg("--figures").arg(paths::root().join("docs/figures"));
+            if let Some(path) = &args.json {
+                program.arg("--json").arg(path);
+            }
+            command::run(program.args(&args.rest), stop)
+        }
     }
-    report.check()
 }

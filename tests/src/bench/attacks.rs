@@ -1,0 +1,124 @@
+//! The cheats' real answers: each kind of the zoo does the same jobs, and the true model scores what it says.
+
+use std::sync::Arc;
+
+use assay_protocol::{GenerateStart, NodeState};
+
+use super::{
+    sample::{Sample, Store},
+    work::Machine,
+};
+use crate::{
+    Model,
+    model::Answer,
+    zoo::{Behaviour, Job},
+    zoo_models::ZooModel,
+};
+
+/// Every kind that lies about the answer itself.
+pub const LIARS: [Behaviour; 18] = [
+    Behaviour::Random,
+    Behaviour::Canned,
+    Behaviour::Cached,
+    Behaviour::OtherPrompt,
+    Behaviour::IgnoreSeed,
+    Behaviour::WrongTemperature,
+    Behaviour::Truncate,
+    Behaviour::Pad,
+    Behaviour::Edit,
+    Behaviour::Inflate,
+    Behaviour::Collude,
+    Behaviour::Smaller,
+    Behaviour::Earlier,
+    Behaviour::Fp16,
+    Behaviour::Int8,
+    Behaviour::Q4,
+    Behaviour::ForgeLogits,
+    Behaviour::Prefill,
+];
+
+/// Where answers come from.
+#[derive(Clone, Debug)]
+pub struct Studio {
+    pub model: Arc<Model>,
+    /// Runs the true model.
+    pub machine: Machine,
+    pub store: Store,
+}
+
+impl Studio {
+    /// Honest answers with their scores.
+    pub fn honest(&self, name: &str, starts: &[GenerateStart]) -> anyhow::Result<Vec<Sample>> {
+        self.store.get_or(&format!("honest-{name}"), starts.len(), || {
+            self.scored(starts, self.machine.answer(starts))
+        })
+    }
+
+    /// What nodes of a kind say to the same jobs. `honest`: what the model says to them.
+    pub fn lies(
+        &self,
+        kind: Behaviour,
+        name: &str,
+        starts: &[GenerateStart],
+        honest: &[Sample],
+    ) -> anyhow::Result<Vec<Sample>> {
+        self.store.get_or(&format!("{}-{name}", kind.name()), starts.len(), || {
+            let jobs: Vec<Job> =
+                (0..).zip(starts).map(|(nth, start)| self.job(nth, start)).collect();
+            let computed = self.computed(kind, &jobs, honest);
+            let said: Vec<Answer> = computed
+                .into_iter()
+                .zip(&jobs)
+                .map(|(answer, job)| kind.says(answer, job).cut_to(job.room()))
+                .collect();
+            let mut samples = self.scored(starts, said);
+            if kind.forges_logits() {
+                samples.iter_mut().for_each(forge);
+            }
+            samples
+        })
+    }
+
+    /// What the kind's weights say to what the kind asks them.
+    fn computed(&self, kind: Behaviour, jobs: &[Job], honest: &[Sample]) -> Vec<Answer> {
+        let asked: Vec<GenerateStart> = jobs.iter().map(|job| kind.asks(job)).collect();
+        match kind.weights() {
+            Some(name) => {
+                let weak = ZooModel::assemble(name);
+                Machine { folder: weak.folder().to_owned(), form: None, ..self.machine.clone() }
+                    .answer(&asked)
+            }
+            // What the right model says to the right question is there already.
+            None if asked.iter().zip(jobs).all(|(asked, job)| *asked == job.start) => {
+                honest.iter().map(|sample| sample.answer.clone()).collect()
+            }
+            None => self.machine.answer(&asked),
+        }
+    }
+
+    pub(super) fn scored(&self, starts: &[GenerateStart], answers: Vec<Answer>) -> Vec<Sample> {
+        let said: Vec<_> = starts
+            .iter()
+            .zip(&answers)
+            .map(|(start, answer)| (start.clone(), answer.ids.clone()))
+            .collect();
+        let scores = self.machine.score(&said);
+        answers.into_iter().zip(scores).map(|(answer, scores)| Sample { answer, scores }).collect()
+    }
+
+    fn job(&self, nth: u32, start: &GenerateStart) -> Job {
+        Job {
+            start: start.clone(),
+            model: self.model.clone(),
+            nth,
+            state: Some(NodeState::Active),
+            last_signature: None,
+            dice: nth.into(),
+        }
+    }
+}
+
+/// One pass of the true model over the text gives these logits.
+fn forge(sample: &mut Sample) {
+    sample.answer.logits = sample.scores.iter().map(|score| score.logit).collect();
+}

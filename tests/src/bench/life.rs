@@ -1,0 +1,212 @@
+//! The life of a cheat in a pool of honest nodes: it earns its name by honest work, then it cheats, until it is
+//! banned or the time is over. Verdicts over real answers, the real record, the real ban test.
+
+use std::collections::VecDeque;
+
+use assay_protocol::Outcome;
+use assay_verifier::{
+    Finding,
+    record::{Consequence, Record},
+    reputation::AUDIT_PROBABILITY_MIN,
+};
+use rand::{Rng, rngs::StdRng};
+
+use super::rules::Ruling;
+
+/// Jobs that a life lasts after the first lie.
+pub const JOBS: u32 = 1_000;
+/// Honest jobs before that: a name as good as names get.
+pub const HONEST_JOBS_BEFORE: usize = 1_000;
+/// Jobs whose pay a proven cheat forfeits.
+const IMMATURE_JOBS: usize = 200;
+/// An honest node's own cost of a job, in shares of its pay; a cheat saves all of it in the jobs that it cheats in.
+pub const COST: f64 = 0.5;
+/// The most that one node is paid, in shares of an equal part.
+const PAY_MAX: f64 = 1.5;
+/// Correctness that makes two nodes enough where three are the rule (the gateway's `CORRECTNESS_FOR_A_PAIR`).
+const CORRECTNESS_FOR_A_PAIR: f64 = 0.95;
+
+/// The client's policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    Low,
+    Standard,
+    High,
+}
+
+impl Policy {
+    pub const ALL: [Self; 3] = [Self::Low, Self::Standard, Self::High];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Standard => "standard",
+            Self::High => "high",
+        }
+    }
+}
+
+/// What becomes of one job of the node, by who else had it and whether it was audited. The node is the first.
+#[derive(Clone, Debug)]
+pub struct JobTable {
+    /// Nobody else.
+    pub alone: [Ruling; 2],
+    /// Another honest node, or the accomplice.
+    pub pair: [Ruling; 2],
+    /// Two others: honest ones, or the accomplice and an honest one.
+    pub three: [Ruling; 2],
+    pub tokens: u32,
+}
+
+/// What the node does.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    pub policy: Policy,
+    /// In how many jobs of a hundred it cheats.
+    pub cheats_percent: u32,
+    /// What a job that it cheats in costs it, in shares of its pay.
+    pub cost_of_a_lie: f64,
+    /// Whether an accomplice of the same good name has every job with it, and says the same.
+    pub with_accomplice: bool,
+}
+
+/// How it went.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Life {
+    pub lies: u32,
+    pub lies_caught: u32,
+    /// Whether the first lie was caught, while the node's name was still good.
+    pub first_lie_caught: bool,
+    pub caught_in_100_jobs: bool,
+    /// Counted from the first job in which it may cheat.
+    pub jobs_to_quarantine: Option<u32>,
+    pub tokens_to_quarantine: Option<u64>,
+    pub jobs_to_ban: Option<u32>,
+    /// What was forfeited with the ban, in jobs' pay.
+    pub forfeited: f64,
+    /// What it has at the end over what an honest node has, less 1: the pay that was immature at the first lie, the pay
+    /// since then, less the cost of the work since then. 0 is as good as honest, −1 is to have lost everything.
+    pub profit_over_honest: f64,
+}
+
+/// A node with its pay of late, which is not its own yet.
+#[derive(Clone, Debug)]
+struct Node {
+    record: Record,
+    immature: VecDeque<f64>,
+    kept: f64,
+    cost: f64,
+}
+
+/// Lives once. `before`: the weights of the passes that made its name; every one of those jobs was paid.
+pub fn live(
+    plan: Plan,
+    before: &[f64],
+    lies: &[JobTable],
+    honest: &[JobTable],
+    dice: &mut StdRng,
+) -> Life {
+    let mut node = Node::with_name(before);
+    let mut life = Life::default();
+    let mut tokens = 0;
+    for job in 1..=JOBS {
+        let lying = dice.random_range(0..100) < plan.cheats_percent;
+        let number = dice.random_range(0..lies.len());
+        let table = if lying { &lies[number] } else { &honest[number] };
+        tokens += u64::from(table.tokens);
+        let (outcome, finding, asked, paid) = node.does(plan, table, dice);
+        node.earn(outcome, asked, paid, if lying { plan.cost_of_a_lie } else { COST });
+        let caught = matches!(finding, Some(Finding::Failed { .. }));
+        if lying {
+            life.first_lie_caught |= life.lies == 0 && caught;
+            life.lies += 1;
+            life.lies_caught += u32::from(caught);
+        }
+        life.caught_in_100_jobs |= caught && job <= 100;
+        let Some(finding) = finding else { continue };
+        match node.record.apply(finding) {
+            Consequence::None => {}
+            Consequence::Quarantine | Consequence::BanCandidate => {
+                life.jobs_to_quarantine.get_or_insert(job);
+                life.tokens_to_quarantine.get_or_insert(tokens);
+            }
+            Consequence::Ban => {
+                life.jobs_to_quarantine.get_or_insert(job);
+                life.tokens_to_quarantine.get_or_insert(tokens);
+                life.jobs_to_ban = Some(job);
+                life.forfeited = node.forfeit();
+                break;
+            }
+        }
+    }
+    life.profit_over_honest = node.profit_over_honest();
+    life
+}
+
+impl Node {
+    fn with_name(weights: &[f64]) -> Self {
+        let mut node =
+            Self { record: Record::default(), immature: VecDeque::new(), kept: 0.0, cost: 0.0 };
+        for weight in weights {
+            node.record.apply(Finding::Passed { weight: *weight });
+        }
+        node.immature.extend([1.0; IMMATURE_JOBS]);
+        node
+    }
+
+    /// One job: who is asked, whether it is audited, and what the verdict says of this node.
+    fn does(
+        &self,
+        plan: Plan,
+        table: &JobTable,
+        dice: &mut StdRng,
+    ) -> (Outcome, Option<Finding>, usize, usize) {
+        let proven = self.record.is_proven();
+        // Of a group the members' largest: the others are proven. Pay over stake never exceeds the floor.
+        let at_stake = i64::try_from(self.immature.len()).unwrap_or(i64::MAX);
+        let audit = self.record.audit_probability(1, at_stake).max(AUDIT_PROBABILITY_MIN);
+        let audited = dice.random_bool(audit);
+        let group = |rulings: &[Ruling; 2], audited: bool| {
+            let verdict = &rulings[usize::from(audited)].verdict;
+            let paid = verdict.outcomes.iter().filter(|outcome| outcome.is_paid()).count();
+            (verdict.outcomes[0], verdict.findings[0], verdict.outcomes.len(), paid)
+        };
+        match plan.policy {
+            Policy::Low if proven => group(&table.alone, audited),
+            Policy::Low => group(&table.pair, audited),
+            Policy::Standard => {
+                let is_enough = self.record.evidence.correctness() >= CORRECTNESS_FOR_A_PAIR;
+                // Next to an honest node with a name two are always enough; two accomplices need one of their own.
+                let pair = !plan.with_accomplice || (proven && is_enough);
+                group(if pair { &table.pair } else { &table.three }, audited)
+            }
+            Policy::High => group(&table.three, true),
+        }
+    }
+
+    fn earn(&mut self, outcome: Outcome, asked: usize, paid: usize, cost: f64) {
+        let share = |asked: usize, paid: usize| -> f64 {
+            let (asked, paid) = (small(asked), small(paid));
+            (asked / paid).min(PAY_MAX)
+        };
+        self.cost += cost;
+        self.immature.push_back(if outcome.is_paid() { share(asked, paid) } else { 0.0 });
+        if self.immature.len() > IMMATURE_JOBS {
+            self.kept += self.immature.pop_front().unwrap_or_default();
+        }
+    }
+
+    fn forfeit(&mut self) -> f64 {
+        self.immature.drain(..).sum()
+    }
+
+    fn profit_over_honest(&self) -> f64 {
+        let honest = small(IMMATURE_JOBS) + f64::from(JOBS) * (1.0 - COST);
+        let own = self.kept + self.immature.iter().sum::<f64>() - self.cost;
+        own / honest - 1.0
+    }
+}
+
+fn small(count: usize) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
+}

@@ -1,0 +1,177 @@
+//! Everything that the benchmark found out: as JSON, and as the tables of docs/verification.md.
+
+use std::{fmt::Write as _, fs, path::Path};
+
+use anyhow::Context;
+use serde::Serialize;
+
+use super::{cost::Cost, goals::Seen, honest::Honest, overhead::Overhead, table::Row};
+
+/// The version of the JSON's shape: keys are added, never renamed.
+const FORMAT: &str = "assay-bench/1";
+
+/// The results.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    pub format: &'static str,
+    pub bench: &'static str,
+    pub model: String,
+    pub attackers: Vec<Row>,
+    pub honest: Honest,
+    pub score_over_generate: f64,
+    pub score_over_prefill: f64,
+    pub cost: Cost,
+    /// Nothing when the real run was left out.
+    pub overhead: Option<Overhead>,
+    pub seen_after: Vec<Seen>,
+}
+
+impl Report {
+    pub fn new(model: String, attackers: Vec<Row>, honest: Honest, cost: Cost) -> Self {
+        Self {
+            format: FORMAT,
+            bench: "verification",
+            model,
+            attackers,
+            honest,
+            score_over_generate: cost.score_over_generate(),
+            score_over_prefill: cost.score_over_prefill(),
+            cost,
+            overhead: None,
+            seen_after: Vec::new(),
+        }
+    }
+
+    pub fn write(&self, path: &Path) -> anyhow::Result<()> {
+        let text = serde_json::to_string_pretty(self)?;
+        fs::write(path, text + "\n").with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// The tables, in Markdown.
+    pub fn tables(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        let _ = self.write_honest(&mut text);
+        let _ = self.write_attackers(&mut text);
+        let _ = self.write_seen(&mut text);
+        let _ = self.write_costs(&mut text);
+        text
+    }
+
+    fn write_honest(&self, text: &mut String) -> std::fmt::Result {
+        let honest = &self.honest;
+        writeln!(
+            text,
+            "{} honest answers ({} tokens): {} rejected (at most {:.1e} with 95 % confidence), {} vindicated; largest \
+             margin {:.1e}, largest mean logit difference {:.1e}.\n",
+            honest.answers,
+            honest.tokens,
+            honest.rejected,
+            honest.rejected_at_most,
+            honest.vindicated,
+            honest.largest_margin,
+            honest.largest_logit_difference
+        )?;
+        writeln!(
+            text,
+            "| writer | scorer | answers | other tokens | rejected | vindicated | largest mean logit difference |"
+        )?;
+        writeln!(text, "|---|---|---|---|---|---|---|")?;
+        for class in &honest.classes {
+            writeln!(
+                text,
+                "| {} | {} | {} | {} | {} | {} | {:.1e} |",
+                class.writer,
+                class.scorer,
+                class.answers,
+                class.flipped,
+                class.rejected,
+                class.vindicated,
+                class.largest_logit_difference
+            )?;
+        }
+        writeln!(text)
+    }
+
+    fn write_attackers(&self, text: &mut String) -> std::fmt::Result {
+        writeln!(
+            text,
+            "| attacker | lies | policy | first lie caught | caught in 100 jobs | jobs to ban (longest) | profit over honest |"
+        )?;
+        writeln!(text, "|---|---|---|---|---|---|---|")?;
+        for row in &self.attackers {
+            let ban = match (row.jobs_to_ban, row.jobs_to_ban_max) {
+                (Some(mean), Some(longest)) => format!("{mean:.1} ({longest})"),
+                _ => "never".to_owned(),
+            };
+            writeln!(
+                text,
+                "| {} | {} | {} | {} | {} | {ban} | {:+.2} |",
+                row.name,
+                if row.intermittent { "1 in 10" } else { "always" },
+                row.policy,
+                percent(row.caught_per_answer),
+                percent(row.caught_in_100_jobs),
+                row.profit_over_honest
+            )?;
+        }
+        writeln!(text)
+    }
+
+    fn write_seen(&self, text: &mut String) -> std::fmt::Result {
+        writeln!(
+            text,
+            "| kind | tokens | answers | caught by tokens (at least) | by tokens and logits (at least) |"
+        )?;
+        writeln!(text, "|---|---|---|---|---|")?;
+        for seen in &self.seen_after {
+            writeln!(
+                text,
+                "| {} | {} | {} | {} ({}) | {} ({}) |",
+                seen.name,
+                seen.tokens,
+                seen.answers,
+                share(seen.by_tokens, seen.answers),
+                percent(seen.by_tokens_bounds.low),
+                share(seen.by_all, seen.answers),
+                percent(seen.by_all_bounds.low)
+            )?;
+        }
+        writeln!(text)
+    }
+
+    fn write_costs(&self, text: &mut String) -> std::fmt::Result {
+        writeln!(
+            text,
+            "Scoring over generating: {:.3} (one by one), {:.3} (batches of 8); over a bare prefill: {:.2}.",
+            self.score_over_generate,
+            self.cost.score_s / self.cost.generate_batch_8_s,
+            self.score_over_prefill
+        )?;
+        if let Some(overhead) = &self.overhead {
+            writeln!(
+                text,
+                "All compute over useful compute, {} jobs each: low {:.2}, standard {:.2}, high {:.2}.",
+                overhead.jobs_of_each, overhead.low, overhead.standard, overhead.high
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// Enough digits that almost all does not read as all.
+fn percent(rate: f64) -> String {
+    let percent = 100.0 * rate;
+    if rate == 1.0 || rate == 0.0 {
+        format!("{percent:.0} %")
+    } else if rate > 0.99 {
+        format!("{percent:.2} %")
+    } else {
+        format!("{percent:.1} %")
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of a benchmark are far below 2^53")]
+fn share(hits: u64, trials: u64) -> String {
+    percent(hits as f64 / trials.max(1) as f64)
+}
