@@ -15,7 +15,9 @@ use crate::{
     db::Db,
     nodes::Registry,
     serving,
-    verification::{Brakes, Disputes, Epochs, ReputationBook, Weights},
+    verification::{
+        AuditLog, AuditQueue, Brakes, Disputes, Epochs, PayBook, ReputationBook, Weights, pay,
+    },
 };
 
 /// A handle on the whole gateway; clones are cheap and the same.
@@ -39,6 +41,12 @@ pub struct AppInner {
     pub disputes: Disputes,
     /// The secrets that audits are drawn with.
     pub epochs: Epochs,
+    /// What is kept of audits.
+    pub audits: AuditLog,
+    /// Audits that wait for a scorer.
+    pub audit_queue: AuditQueue,
+    /// What nodes stand to lose.
+    pub pay: PayBook,
     pub keys: GatewayKeys,
     /// One permit for each job that may run.
     pub jobs_running: Arc<Semaphore>,
@@ -55,6 +63,8 @@ impl App {
         let (db, keys) = open_store(&config).await?;
         let app = Self::open(config, db, keys).await?;
         serving::recover(&app).await.context("cannot end the jobs of the last run")?;
+        let dropped = db::audits::drop_queued(&app.db, app.keys.gateway_id(), clock::now_ms());
+        dropped.await.context("cannot end the audits of the last run")?;
         Ok(app)
     }
 
@@ -64,12 +74,17 @@ impl App {
         let known = db::reputation::load_all(&db).await.context("cannot load reputations")?;
         let (epoch_ms, now_ms) = (config.verification.epoch_ms(), clock::now_ms());
         let epochs = Epochs::open(&db, keys.gateway_id(), epoch_ms, now_ms).await;
+        let since_ms = now_ms - pay::IMMATURE_MS;
+        let paid = db::audits::pay_since(&db, since_ms, pay::SLOT_MS).await;
         Ok(Self(Arc::new(AppInner {
             reputation: ReputationBook::new(known),
             weights: Weights::default(),
             brakes: Brakes::default(),
             disputes: Disputes::default(),
             epochs: epochs.context("cannot make the audits' secrets")?,
+            audits: AuditLog::default(),
+            audit_queue: AuditQueue::default(),
+            pay: PayBook::new(paid.context("cannot load what nodes were paid")?),
             jobs_running: Arc::new(Semaphore::new(config.serving.jobs_running_max)),
             nodes: Registry::new(now_ms.unsigned_abs()),
             tasks: TaskTracker::new(),

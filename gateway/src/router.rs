@@ -25,6 +25,7 @@ use crate::{
         ApiError, admin, chat_completions, connect, enrol, health, models,
         observe::observe,
         rate_limit::{self, ByAddress, ByKey, Rate},
+        verification,
     },
     app::App,
     config::RateLimitSettings,
@@ -44,6 +45,7 @@ use crate::{
     tags(
         (name = "openai", description = "What OpenAI's SDKs call"),
         (name = "nodes", description = "What nodes call"),
+        (name = "verification", description = "What anybody may check the gateway by"),
         (name = "admin", description = "What whoever runs the gateway calls"),
         (name = "operations", description = "What monitoring calls"),
     ),
@@ -109,9 +111,11 @@ fn table(rates: Option<&Rates>) -> OpenApiRouter<App> {
         .routes(routes!(admin::jobs::list))
         .routes(routes!(admin::jobs::find))
         .routes(routes!(admin::verification::look))
+        .routes(routes!(admin::verification::of_job))
         .routes(routes!(admin::audit::audit))
         .routes(routes!(admin::audit::log));
     let operations = OpenApiRouter::new()
+        .routes(routes!(verification::epochs))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics));

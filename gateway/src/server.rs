@@ -21,7 +21,7 @@ use crate::{
     app::App,
     config::LimitSettings,
     router, telemetry,
-    verification::{admission, epochs},
+    verification::{admission, audit_queue, epochs},
 };
 
 /// After a failed accept (no file descriptors left, mostly): time for some connection to end.
@@ -45,6 +45,7 @@ pub async fn serve(
     app.tasks.spawn(upkeep);
     app.tasks.spawn(admission::run(app.clone()));
     app.tasks.spawn(epochs::run(app.clone()));
+    app.tasks.spawn(audit_queue::run(app.clone()));
 
     let connections = Connections::new(routes.router, &limits);
     tracing::info!(address = %listener.local_addr()?, "listening");

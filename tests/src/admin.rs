@@ -1,6 +1,6 @@
 //! What whoever runs the gateway does: accounts, credit, keys, operators, nodes; and looks at jobs.
 
-use assay_protocol::NodeId;
+use assay_protocol::{Bytes32, NodeId};
 use reqwest::Method;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -60,6 +60,7 @@ pub struct AdmittedView {
 #[derive(Clone, Debug, Deserialize)]
 pub struct ReputationView {
     pub correctness: f64,
+    pub passes: f64,
     pub failures: f64,
     pub cusum: f64,
     pub proofs: u32,
@@ -72,6 +73,19 @@ pub struct ReputationView {
 pub struct VerificationView {
     pub brakes: Vec<Value>,
     pub scorer_disputes: u64,
+    pub audits_waiting: usize,
+    pub audits_dropped: u64,
+}
+
+/// What was drawn for a round of a job.
+#[derive(Clone, Debug, Deserialize)]
+pub struct AuditView {
+    pub round: u8,
+    pub epoch: i64,
+    pub answer_hash: Bytes32,
+    pub q_ppm: u32,
+    pub drawn: Option<bool>,
+    pub result: Option<String>,
 }
 
 /// A job, with every node's part in it.
@@ -202,6 +216,13 @@ impl Admin {
 
     pub async fn node(&self, node: NodeId) -> NodeView {
         self.ask(Method::GET, &format!("nodes/{node}"), None).await
+    }
+
+    /// The audits of a job's rounds.
+    pub async fn audits(&self, job: &str) -> Vec<AuditView> {
+        let page: Listing<AuditView> =
+            self.ask(Method::GET, &format!("jobs/{job}/audits"), None).await;
+        page.data
     }
 
     /// Alarms, and what waits.

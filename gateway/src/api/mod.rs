@@ -11,6 +11,7 @@ pub mod health;
 pub mod models;
 pub mod observe;
 pub mod rate_limit;
+pub mod verification;
 
 pub use error::ApiError;
 pub use extract::{Admin, Assurance, JsonBody};

@@ -4,16 +4,19 @@ use assay_protocol::{Bytes32, JobId, NodeId};
 
 use super::{
     Db, DbError,
+    engine::retried,
     statement::statements,
+    transaction::Tx,
     value::{Record, Row, args, columns},
 };
 
 statements! { "audits";
     plain INSERT = "insert into audit (job, round, gateway, epoch, answer_hash, q_ppm, inputs, at_ms)
         values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing";
-    plain DRAWN = "update audit set drawn = $3 where job = $1 and round = $2 and drawn is null";
-    plain END = "update audit set result = $3, ended_ms = $4
+    plain END = "update audit set drawn = $3, result = $4, ended_ms = $5
         where job = $1 and round = $2 and (result is null or result = 'queued')";
+    plain DROP_QUEUED = "update audit set result = 'dropped', ended_ms = $2
+        where gateway = $1 and result = 'queued'";
     plain OF_JOB = "select job, round, epoch, answer_hash, q_ppm, inputs, at_ms, drawn, result, ended_ms
         from audit where job = $1 order by round";
     plain IMMATURE = "select node, ended_ms / $2 as slot, cast(sum(pay) as bigint) as pay_nano from job_node
@@ -71,29 +74,42 @@ pub struct PaySlot {
     pub pay_nano: i64,
 }
 
-/// Keeps what a draw will rest on; the first word counts.
-pub async fn insert(db: &Db, gateway: &str, new: &NewAudit) -> Result<(), DbError> {
+/// Something to keep about an audit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AuditWrite {
+    /// Before the draw; the first word counts.
+    New(NewAudit),
+    /// After it: what was drawn, and what came of it. Only a result that was queued is ever replaced.
+    End { job: JobId, round: u8, drawn: bool, result: Option<AuditResult>, at_ms: i64 },
+}
+
+/// Keeps all of these, or none.
+pub async fn write(db: &Db, gateway: &str, writes: &[AuditWrite]) -> Result<(), DbError> {
+    retried(async || {
+        let mut tx = db.begin().await?;
+        for write in writes {
+            match write {
+                AuditWrite::New(new) => insert(&mut tx, gateway, new).await?,
+                AuditWrite::End { job, round, drawn, result, at_ms } => {
+                    tx.execute(&END, args![*job, *round, *drawn, *result, *at_ms]).await?;
+                }
+            }
+        }
+        tx.commit().await
+    })
+    .await
+}
+
+/// What waited for a scorer when a gateway stopped is lost.
+pub async fn drop_queued(db: &Db, gateway: &str, at_ms: i64) -> Result<(), DbError> {
+    db.execute(&DROP_QUEUED, args![gateway, at_ms]).await?;
+    Ok(())
+}
+
+async fn insert(tx: &mut Tx, gateway: &str, new: &NewAudit) -> Result<(), DbError> {
     let NewAudit { job, round, epoch, answer_hash, q_ppm, inputs, at_ms } = new;
     let args = args![*job, *round, gateway, *epoch, *answer_hash, *q_ppm, inputs, *at_ms];
-    db.execute(&INSERT, args).await?;
-    Ok(())
-}
-
-/// Notes what was drawn.
-pub async fn drawn(db: &Db, job: JobId, round: u8, drawn: bool) -> Result<(), DbError> {
-    db.execute(&DRAWN, args![job, round, drawn]).await?;
-    Ok(())
-}
-
-/// Notes what came of it.
-pub async fn end(
-    db: &Db,
-    job: JobId,
-    round: u8,
-    result: AuditResult,
-    at_ms: i64,
-) -> Result<(), DbError> {
-    db.execute(&END, args![job, round, result, at_ms]).await?;
+    tx.execute(&INSERT, args).await?;
     Ok(())
 }
 

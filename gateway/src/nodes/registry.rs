@@ -337,6 +337,12 @@ impl Registry {
         Some((entry.standing.clone(), entry.admitted.keys().cloned().collect()))
     }
 
+    /// Whether a connected node has a quarantine, over or not.
+    pub fn has_quarantine(&self, node: NodeId) -> bool {
+        let entries = lock(&self.entries);
+        entries.get(&node).is_some_and(|entry| entry.registration.quarantine.is_some())
+    }
+
     /// The class that a connected node's self-test gave it for a model.
     pub fn class(&self, node: NodeId, model: &str) -> Option<String> {
         lock(&self.entries).get(&node)?.admitted.get(model)?.class.clone()

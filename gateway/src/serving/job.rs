@@ -108,6 +108,7 @@ impl Job {
             prompt: &self.prompt,
             sampling: &self.sampling,
             seed: self.seed,
+            salt: self.salt,
         }
     }
 

@@ -57,6 +57,8 @@ pub struct Question<'a> {
     pub prompt: &'a [TokenId],
     pub sampling: &'a Sampling,
     pub seed: Bytes32,
+    /// Of its answers' hash chains.
+    pub salt: Bytes32,
 }
 
 /// Takes a request. An error is one that needs no money to be known; all others are events.

@@ -30,10 +30,7 @@ use crate::{
         JobNews, LostReason, NodeNews,
         handle::{NewsDesk, news_desk},
     },
-    verification::{
-        judgement::{self, Case},
-        scorer::Score,
-    },
+    verification::{audits, judgement::Case, scorer::Score},
 };
 use inquiry::Inquiry;
 
@@ -160,7 +157,8 @@ impl<'a> Round<'a> {
             if self.stragglers_until.is_none() && self.agreement(answer).is_some() {
                 self.stragglers_until = Some(self.straggler_deadline());
                 let case = self.case(answer, Written::Whole);
-                self.audited = Some(judgement::is_audited(self.app, &case));
+                let audited = audits::draw(self.app, &case).await;
+                self.audited = Some(audited);
                 agreed(self, answer);
             }
             self.replace_lost(answer)?;
@@ -193,6 +191,7 @@ impl<'a> Round<'a> {
         Case {
             question: self.job.question(),
             account: self.job.account,
+            quote: &self.job.quote,
             rules: self.rules.clone(),
             risk: self.job.risk,
             round: self.number,

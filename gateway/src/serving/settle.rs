@@ -183,6 +183,7 @@ pub(super) async fn end(app: &App, job: &Job, ending: Ending) {
     let cost = settlement.cost;
     let end = job_end(job, &ending, settlement);
     store(app, &end).await;
+    end.nodes.iter().for_each(|part| app.pay.add(part.node, part.pay, end.ended_ms));
     let model = job.model.id();
     for part in &ending.parts {
         if let Some(check) = part.check {

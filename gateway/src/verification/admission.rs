@@ -214,7 +214,9 @@ impl Admission {
     async fn admit(&self, session: Session, models: BTreeMap<String, Tested>) {
         let (node, epoch) = session;
         // Told to the store first: a quarantine that is over here is over everywhere.
-        if let Err(error) = db::standing::end_quarantine(&self.app.db, node).await {
+        if self.app.nodes.has_quarantine(node)
+            && let Err(error) = db::standing::end_quarantine(&self.app.db, node).await
+        {
             warn!(%node, %error, "the end of a quarantine is not stored");
         }
         let standing = place_of(&self.app, node, models.keys());

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use assay_ledger::AccountId;
+use assay_ledger::{AccountId, Quote};
 use assay_protocol::{Finish, NodeId, Outcome, TokenId};
 use assay_verifier::{
     Answer, Finding, Judgement as Step, OwnerId, Rule, Rules, Scored, Scorer, Setting, SpotCheck,
@@ -14,11 +14,15 @@ use sha2::Sha256;
 use tracing::{error, warn};
 
 use super::{
-    brakes::Class, explanation::explain, reputation::Check, scorer, scorer::Score, weights::Pass,
+    audit_queue, audits,
+    explanation::explain,
+    reputation::Check,
+    scorer::{self, Score},
+    weighing::{Found, weigh},
 };
 use crate::{
     app::App,
-    clock,
+    db::audits::AuditResult,
     nodes::NodeHandle,
     serving::{Branch, Question, Risk, Stage, Verdict},
 };
@@ -29,6 +33,7 @@ pub(crate) struct Case<'a> {
     pub(crate) question: Question<'a>,
     /// Who asked.
     pub(crate) account: AccountId,
+    pub(crate) quote: &'a Quote,
     pub(crate) rules: Rules,
     pub(crate) risk: Risk,
     pub(crate) round: u8,
@@ -51,6 +56,13 @@ pub(crate) struct Case<'a> {
     pub(crate) audited: Option<bool>,
     /// When the job is given up.
     pub(crate) deadline: Instant,
+}
+
+impl<'a> Case<'a> {
+    /// The first whole answer: of answers that agree, what all of them say.
+    pub(super) fn first_answer(&self) -> Option<&'a [TokenId]> {
+        self.branches.iter().find_map(|branch| branch.whole(self.cut).map(|(ids, _)| ids))
+    }
 }
 
 /// How a round came out.
@@ -97,7 +109,10 @@ pub(crate) struct Part {
 pub(crate) async fn decide(app: &App, case: &Case<'_>) -> Judgement {
     let told = case.branches.iter().map(|branch| branch.answer(case.cut)).collect::<Vec<_>>();
     let answers: Vec<Answer> = told.iter().flatten().cloned().collect();
-    let audited = case.audited.unwrap_or_else(|| is_audited(app, case));
+    let audited = match case.audited {
+        Some(audited) => audited,
+        None => audits::draw(app, case).await,
+    };
     let mut scores = Scores::default();
     scores.add_found(app, case, &answers);
     let (mut scorer, mut second_scorer) = (Scorer::Available, Scorer::Available);
@@ -133,6 +148,7 @@ pub(crate) async fn decide(app: &App, case: &Case<'_>) -> Judgement {
         verdict: Verdict { audited, ..client_verdict(case, &answers, winner, &verdict, &scores) },
     });
     scores.tell_disputes(app, &answers);
+    conclude_audit(app, case, audited, &answers, &verdict, &scores).await;
     let checks = checks(app, case, &answers, &verdict, &scores);
     let mut judged = answers.iter().zip(verdict.outcomes.iter().zip(checks));
     let parts = case.branches.iter().zip(&told).filter_map(|(branch, told)| match told {
@@ -148,6 +164,37 @@ pub(crate) async fn decide(app: &App, case: &Case<'_>) -> Judgement {
         contradicted: verdict.rule == Rule::ReleasedContradicted,
         majority_refuted: is_majority_refuted(&answers, &verdict.outcomes),
         accepted,
+    }
+}
+
+/// Keeps what came of the draw; an audit that found no scorer waits for one.
+async fn conclude_audit(
+    app: &App,
+    case: &Case<'_>,
+    audited: bool,
+    answers: &[Answer],
+    verdict: &assay_verifier::Verdict,
+    scores: &Scores,
+) {
+    let failed = verdict.findings.iter().any(|f| matches!(f, Some(Finding::Failed { .. })));
+    let result = match (audited, scores.0.is_empty()) {
+        (false, _) => None,
+        (true, false) if failed => Some(AuditResult::Failed),
+        (true, false) => Some(AuditResult::Passed),
+        (true, true) if verdict.winner.is_some() => Some(AuditResult::Queued),
+        (true, true) => Some(AuditResult::Dropped),
+    };
+    if case.first_answer().is_some() {
+        audits::conclude(app, case, audited, result).await;
+    }
+    if result == Some(AuditResult::Queued) {
+        let agreed: Vec<Answer> = answers
+            .iter()
+            .zip(&verdict.outcomes)
+            .filter(|(_, outcome)| outcome.is_paid())
+            .map(|(answer, _)| answer.clone())
+            .collect();
+        audit_queue::keep(app, case, &agreed).await;
     }
 }
 
@@ -255,8 +302,7 @@ impl Scores {
     }
 }
 
-/// What each answer's check means for its node: the class's brake may spare it, and a pass that could not teach
-/// anything counts nothing.
+/// What each answer's check means for its node.
 fn checks(
     app: &App,
     case: &Case<'_>,
@@ -264,77 +310,25 @@ fn checks(
     verdict: &assay_verifier::Verdict,
     scores: &Scores,
 ) -> Vec<Option<Check>> {
-    let now_ms = clock::now_ms();
-    let model = case.question.model;
-    let of_class = |node: NodeId| {
-        let class = app.nodes.class(node, model.id());
-        let narrowest = || model.narrowest_class().map(|(class, _)| class.to_owned());
-        let class = class.or_else(narrowest).unwrap_or_default();
-        Class { model: model.id().to_owned(), class }
-    };
-    let found = answers.iter().zip(verdict.outcomes.iter().zip(&verdict.findings));
-    let found: Vec<Option<Checked>> = found
-        .map(|(answer, (outcome, finding))| match (finding, scores.of(answer)) {
-            (None, _) => None,
-            (Some(Finding::Passed { .. }), _) => Some(Checked::Passed),
-            (Some(Finding::Failed { .. }), scored) => Some(Checked::Failed {
-                over_limit: scored.map_or(f64::INFINITY, |s| s.check.over_limit(answer)),
-                structural: *outcome == Outcome::FailedStructure,
-            }),
+    let judged = answers.iter().zip(verdict.outcomes.iter().zip(&verdict.findings));
+    let found: Vec<Option<Found<'_>>> = judged
+        .map(|(answer, (outcome, finding))| {
+            let finding = (*finding)?;
+            let checked = match finding {
+                Finding::Passed { .. } => Checked::Passed,
+                Finding::Failed { .. } => Checked::Failed {
+                    over_limit: scores
+                        .of(answer)
+                        .map_or(f64::INFINITY, |scored| scored.check.over_limit(answer)),
+                    structural: *outcome == Outcome::FailedStructure,
+                },
+            };
+            Some(Found { answer, finding, checked })
         })
         .collect();
-    let all: Vec<_> = answers
-        .iter()
-        .zip(&found)
-        .filter_map(|(answer, checked)| Some((of_class(answer.node), answer.owner, (*checked)?)))
-        .collect();
-    let mut spared = app.brakes.record(&all, now_ms).into_iter();
-    let check = |(answer, (finding, checked)): (&Answer, (&Option<Finding>, Option<Checked>))| {
-        checked?;
-        let spared = spared.next()?;
-        Some(match (*finding)? {
-            Finding::Failed { .. } if spared => Check::Spared,
-            Finding::Passed { weight } => {
-                Check::Passed { weight: counted(app, case, answer, weight, now_ms) }
-            }
-            failed @ Finding::Failed { .. } => Check::of(failed),
-        })
-    };
-    answers.iter().zip(verdict.findings.iter().zip(found)).map(check).collect()
-}
-
-/// What a pass of this weight counts for the node.
-fn counted(app: &App, case: &Case<'_>, answer: &Answer, weight: f64, now_ms: i64) -> f64 {
-    let model = case.question.model.id();
-    let pass = Pass {
-        node: answer.node,
-        model,
-        owner: AccountId(answer.owner.0),
-        account: case.account,
-        prompt: case.question.prompt,
-        seed: case.question.seed,
-        weight,
-        evidence: app.reputation.evidence(answer.node, model).passes,
-    };
-    app.weights.of(&pass, now_ms)
-}
-
-/// Agreed answers are checked too, with a chance that falls as trust grows; a colluding pair must not
-/// know when. Drawn after an answer is in, so nobody can wait for a job that is not audited.
-pub(crate) fn is_audited(app: &App, case: &Case<'_>) -> bool {
-    // Nobody who is still here answers for a prefix that was handed over.
-    if case.branches.iter().any(|branch| branch.is_live() && branch.prefix_tokens() > 0) {
-        return true;
-    }
-    let model = &case.question.model.text.manifest.id;
-    let answers =
-        || case.branches.iter().filter_map(|branch| Some((branch, branch.whole(case.cut)?)));
-    let probability = answers()
-        .map(|(branch, _)| app.reputation.evidence(branch.node(), model).audit_probability())
-        .fold(0.0, f64::max);
-    let ids = answers().next().map_or(&[][..], |(_, (ids, _))| ids);
-    let [a, b, c, d, ..] = draw(app, b"audit", case, ids);
-    f64::from(u32::from_be_bytes([a, b, c, d])) < probability * f64::from(u32::MAX)
+    let all: Vec<Found<'_>> = found.iter().copied().flatten().collect();
+    let mut checks = weigh(app, case.question, case.account, &all).into_iter();
+    found.into_iter().map(|found| found.and_then(|_| checks.next())).collect()
 }
 
 /// Secret randomness, fixed by the gateway's secret, the job and what was answered.

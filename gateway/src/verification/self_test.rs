@@ -197,6 +197,7 @@ async fn judge(
         prompt: &canary.prompt,
         sampling: &canary.sampling,
         seed: canary.seed,
+        salt: canary.salt,
     };
     let Some(score) = scorer::score(app, question, &answer.ids, deadline).await else {
         return Err(Outcome::Open("no scorer did its part".into()));

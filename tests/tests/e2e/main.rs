@@ -3,6 +3,8 @@
 
 mod agreement;
 mod async_openai;
+mod audits;
+mod collusion;
 mod expect;
 mod interruptions;
 mod kills;

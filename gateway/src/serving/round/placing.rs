@@ -14,6 +14,7 @@ use super::{
     Event, Round,
 };
 use crate::{
+    clock,
     nodes::conduct::ModelFacts,
     scheduler::{Trust, Wanted, choose, free, set_size},
     verification::{
@@ -149,10 +150,13 @@ impl Round<'_> {
         }
     }
 
-    /// The policy's number of nodes, or fewer when one of them is trusted and could be checked.
+    /// The policy's number of nodes, or fewer when one of them is trusted and could be checked, and nothing is
+    /// wrong with its whole class.
     fn set_size(&self, pool: &Pool, members: &[Trust]) -> usize {
         let policy = &self.job.policy;
-        let fewer = policy.fewer.filter(|_| scorer::is_available(self.app, self.job.question()));
+        let braked = self.app.brakes.is_engaged(self.job.model.id(), clock::now_ms());
+        let checkable = !braked && scorer::is_available(self.app, self.job.question());
+        let fewer = policy.fewer.filter(|_| checkable);
         let free = free(pool.candidates(), &self.owners_taken).map(|candidate| candidate.trust);
         set_size(policy.nodes, fewer, members, free)
     }

@@ -1,0 +1,241 @@
+//! Audits that were drawn while no scorer was there: done when one comes. They move reputations only; the money
+//! of their jobs has moved. A restart drops them.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use assay_ledger::AccountId;
+use assay_protocol::{JobId, NodeId, Sampling, TokenId};
+use assay_verifier::{Answer, Finding, Rules, SpotCheck, brake::Checked, spot_check};
+use tracing::{info, warn};
+
+use super::{
+    consequences::follow,
+    judgement::Case,
+    scorer::{self, Score},
+    weighing::{Found, weigh},
+};
+use crate::{
+    app::App,
+    catalog::HostedModel,
+    clock,
+    db::{
+        self,
+        audits::{AuditResult, AuditWrite},
+    },
+    serving::Question,
+};
+
+/// Without news, scorers are looked for this often.
+const LOOK_EACH: Duration = Duration::from_secs(5);
+
+/// What waits, the oldest first.
+#[derive(Debug, Default)]
+pub struct AuditQueue {
+    waiting: Mutex<VecDeque<Waiting>>,
+    dropped: AtomicU64,
+    news: tokio::sync::Notify,
+}
+
+/// An answer that its nodes agreed on, with all that a scorer needs.
+#[derive(Debug)]
+struct Waiting {
+    job: JobId,
+    round: u8,
+    account: AccountId,
+    model: Arc<HostedModel>,
+    prompt: Vec<TokenId>,
+    sampling: Sampling,
+    seed: assay_protocol::Bytes32,
+    salt: assay_protocol::Bytes32,
+    rules: Rules,
+    answers: Vec<Answer>,
+}
+
+impl AuditQueue {
+    /// Audits that wait.
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// True when none does.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Audits that were dropped since the gateway started, because too many waited.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    fn push(&self, waiting: Waiting, max: usize) -> Option<Waiting> {
+        let mut queue = self.lock();
+        queue.push_back(waiting);
+        let oldest = if queue.len() > max { queue.pop_front() } else { None };
+        set_gauge(queue.len());
+        drop(queue);
+        self.news.notify_one();
+        oldest
+    }
+
+    /// The oldest audit that some connected scorer could do.
+    fn pop(&self, app: &App) -> Option<Waiting> {
+        let mut queue = self.lock();
+        let ready = queue.iter().position(|w| scorer::is_available(app, w.question()))?;
+        let waiting = queue.remove(ready);
+        set_gauge(queue.len());
+        waiting
+    }
+
+    fn push_back_first(&self, waiting: Waiting) {
+        self.lock().push_front(waiting);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Waiting>> {
+        // Nothing panics while it holds the lock; if it did, the queue would still be whole.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keeps an audit for later. The oldest makes room, and is told as dropped.
+pub(super) async fn keep(app: &App, case: &Case<'_>, answers: &[Answer]) {
+    let question = case.question;
+    let Some(model) = app.catalog.get(question.model.id()).cloned() else { return };
+    let waiting = Waiting {
+        job: question.job,
+        round: case.round,
+        account: case.account,
+        model,
+        prompt: question.prompt.to_vec(),
+        sampling: question.sampling.clone(),
+        seed: question.seed,
+        salt: question.salt,
+        rules: case.rules.clone(),
+        answers: answers.to_vec(),
+    };
+    if let Some(oldest) = app.audit_queue.push(waiting, app.config.verification.audits_queued_max) {
+        app.audit_queue.dropped.fetch_add(1, Ordering::Relaxed);
+        warn!(job = %oldest.job, "an audit is dropped: too many wait for a scorer");
+        end(app, &oldest, AuditResult::Dropped).await;
+    }
+}
+
+/// Does what waits whenever a scorer is there, until the gateway shuts down.
+pub async fn run(app: App) {
+    let mut changes = app.nodes.changes();
+    loop {
+        changes.mark_unchanged();
+        while let Some(waiting) = app.audit_queue.pop(&app) {
+            if app.shutdown.is_cancelled() {
+                return;
+            }
+            match audit(&app, &waiting).await {
+                Some(result) => end(&app, &waiting, result).await,
+                None => {
+                    app.audit_queue.push_back_first(waiting);
+                    break;
+                }
+            }
+        }
+        tokio::select! {
+            _ = changes.changed() => {}
+            () = app.audit_queue.news.notified() => {}
+            () = tokio::time::sleep(LOOK_EACH) => {}
+            () = app.shutdown.cancelled() => return,
+        }
+    }
+}
+
+/// Has the answers scored and their nodes learn from it; nothing when no scorer did its part.
+async fn audit(app: &App, waiting: &Waiting) -> Option<AuditResult> {
+    let question = waiting.question();
+    let mut found = Vec::new();
+    for answer in &waiting.answers {
+        let first = score(app, waiting, answer, &[]).await?;
+        let failed = |check: &SpotCheck| check.failure(answer).is_some();
+        let (scorer, check) = &first;
+        let finding = if check.confirms(answer) {
+            Finding::Passed { weight: check.pass_weight(answer) }
+        } else if failed(check) {
+            match scorer::is_another_available(app, question, &[*scorer]) {
+                true => match score(app, waiting, answer, &[*scorer]).await {
+                    // Scorers that contradict each other prove nothing.
+                    Some((_, second)) if second.confirms(answer) => continue,
+                    second => Finding::Failed { proven: second.is_some_and(|(_, s)| failed(&s)) },
+                },
+                false => Finding::Failed { proven: false },
+            }
+        } else {
+            continue;
+        };
+        let checked = match finding {
+            Finding::Passed { .. } => Checked::Passed,
+            Finding::Failed { .. } => {
+                Checked::Failed { over_limit: check.over_limit(answer), structural: false }
+            }
+        };
+        found.push(Found { answer, finding, checked });
+    }
+    let failed = found.iter().any(|found| matches!(found.finding, Finding::Failed { .. }));
+    let model = waiting.model.id();
+    for (found, check) in found.iter().zip(weigh(app, question, waiting.account, &found)) {
+        let (node, now_ms) = (found.answer.node, clock::now_ms());
+        let stored = db::reputation::record_late(&app.db, node, model, check.delta(), now_ms).await;
+        if let Err(error) = stored {
+            warn!(%node, %error, "a late audit is not stored");
+        }
+        follow(app, node, model, check).await;
+    }
+    Some(if failed { AuditResult::Failed } else { AuditResult::Passed })
+}
+
+async fn score(
+    app: &App,
+    waiting: &Waiting,
+    answer: &Answer,
+    except: &[NodeId],
+) -> Option<(NodeId, SpotCheck)> {
+    let until = Instant::now() + Duration::from_millis(app.config.serving.score_ms);
+    let question = waiting.question();
+    let score = scorer::score_by_another(app, question, &answer.ids, until, except).await?;
+    let Score { scorer, positions, .. } = score;
+    match spot_check(answer, positions, &waiting.rules, rand::random()) {
+        Ok(check) => Some((scorer, check)),
+        Err(error) => {
+            warn!(%scorer, %error, "scores that say nothing");
+            None
+        }
+    }
+}
+
+async fn end(app: &App, waiting: &Waiting, result: AuditResult) {
+    info!(job = %waiting.job, result = result.as_str(), "audit of an answer that waited");
+    let Waiting { job, round, .. } = *waiting;
+    let (drawn, result, at_ms) = (true, Some(result), clock::now_ms());
+    let write = AuditWrite::End { job, round, drawn, result, at_ms };
+    app.audits.write(&app.db, app.keys.gateway_id(), write).await;
+}
+
+fn set_gauge(waiting: usize) {
+    #[expect(clippy::cast_precision_loss, reason = "a gauge of a few thousand")]
+    metrics::gauge!("assay_audits_waiting").set(waiting as f64);
+}
+
+impl Waiting {
+    fn question(&self) -> Question<'_> {
+        Question {
+            job: self.job,
+            model: &self.model,
+            prompt: &self.prompt,
+            sampling: &self.sampling,
+            seed: self.seed,
+            salt: self.salt,
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Agreed answers are audited by lot. The lot is drawn with a secret that the gateway committed to before, and what
+//! it finds while no scorer is there it finds later.
+
+use assay_gateway::verification::epochs::{commitment, is_drawn};
+use assay_protocol::Bytes32;
+use assay_tests::{Ask, Behaviour, World, wait_until};
+use serde::Deserialize;
+
+#[derive(Debug, Deserialize)]
+struct Epochs {
+    data: Vec<Epoch>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Epoch {
+    number: i64,
+    commitment: Bytes32,
+    to_ms: i64,
+    secret: Option<Bytes32>,
+}
+
+/// As anybody gets them.
+async fn epochs(world: &World) -> Vec<Epoch> {
+    let url = format!("{}/v1/verification/epochs", world.gateway.url());
+    let epochs: Epochs =
+        reqwest::get(url).await.expect("an answer").json().await.expect("a list of epochs");
+    epochs.data
+}
+
+#[tokio::test]
+async fn a_draw_can_be_checked_with_a_secret_that_was_committed_to_before() {
+    let world = World::with("[verification]\nepoch_ms = 4000\nreveal_after_ms = 1").await;
+    let _scorer = world.scorer().await;
+    let _nodes = [world.honest().await, world.honest().await, world.honest().await];
+    let before = epochs(&world).await;
+    assert!(before.len() >= 3, "this epoch and the next two: {before:?}");
+
+    let answer = world.client.plain(&Ask::say("Hello!")).await.expect("an answer");
+    let job = world.admin.job(&answer.job).await;
+    let [audit] = &world.admin.audits(&job.id).await[..] else { panic!("one round, one draw") };
+    assert_eq!((audit.round, audit.q_ppm, audit.drawn), (1, 1_000_000, Some(true)), "strangers");
+    assert_eq!(audit.result.as_deref(), Some("passed"));
+
+    let epoch = wait_until("the epoch's secret is out", async || {
+        let epochs = epochs(&world).await;
+        epochs.into_iter().find(|epoch| epoch.number == audit.epoch && epoch.secret.is_some())
+    })
+    .await;
+    let secret = epoch.secret.expect("it is out");
+    assert_eq!(commitment(secret), epoch.commitment);
+    if let Some(known) = before.iter().find(|known| known.number == epoch.number) {
+        assert_eq!(known.commitment, epoch.commitment, "nothing was exchanged");
+        assert_eq!((known.secret, known.to_ms), (None, epoch.to_ms), "it was secret then");
+    }
+    let id = job.id.parse().expect("a job's id");
+    assert!(is_drawn(secret, id, audit.answer_hash, audit.q_ppm));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn audits_wait_for_a_scorer_and_teach_what_they_find_when_one_comes() {
+    let world =
+        World::with("[serving]\nscorer_wait_ms = 200\n[verification]\naudits_queued_max = 2").await;
+    let pair = [world.scripted(Behaviour::Collude).await, world.scripted(Behaviour::Collude).await];
+    let mut jobs = Vec::new();
+    for seed in 0..3 {
+        let ask = Ask::say("Tell me a story.").with("seed", seed);
+        let answer = world.client.plain(&ask).await.expect("nobody can tell yet");
+        jobs.push(world.admin.job(&answer.job).await);
+    }
+    let verification = world.admin.verification().await;
+    assert_eq!((verification.audits_waiting, verification.audits_dropped), (2, 1));
+    let earned = world.admin.earned(pair[0].operator).await;
+    assert!(earned > 0, "agreed answers settle without a scorer");
+
+    let _scorer = world.scorer().await;
+    let result = |at: usize| {
+        let (admin, id) = (&world.admin, jobs[at].id.clone());
+        async move { admin.audits(&id).await[0].result.clone() }
+    };
+    wait_until("both audits are done", async || {
+        let done = [result(1).await, result(2).await];
+        done.iter().all(|result| result.as_deref() == Some("failed")).then_some(())
+    })
+    .await;
+    assert_eq!(result(0).await.as_deref(), Some("dropped"), "the oldest made room");
+    for node in &pair {
+        let view = world.admin.node(node.id()).await;
+        assert!(view.reputation[0].failures > 1.9, "{view:?}");
+        assert_eq!(view.state, "quarantined", "{view:?}");
+    }
+    assert_eq!(world.admin.earned(pair[0].operator).await, earned, "the money has moved");
+    world.finish().await;
+}
