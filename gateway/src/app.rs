@@ -14,6 +14,7 @@ use crate::{
     db,
     db::Db,
     nodes::Registry,
+    payments::Payments,
     serving,
     verification::{
         AuditLog, AuditQueue, Brakes, Disputes, Epochs, PayBook, ReputationBook, Weights, pay,
@@ -48,6 +49,8 @@ pub struct AppInner {
     /// What nodes stand to lose.
     pub pay: PayBook,
     pub keys: GatewayKeys,
+    /// Where money comes in, if the settings say so.
+    pub payments: Payments,
     /// One permit for each job that may run.
     pub jobs_running: Arc<Semaphore>,
     /// Every task that must end before the process may: jobs with money, sessions.
@@ -71,6 +74,7 @@ impl App {
     /// Loads the models and what is known of the nodes; the database must be migrated.
     pub async fn open(config: Config, db: Db, keys: GatewayKeys) -> anyhow::Result<Self> {
         let catalog = Catalog::load(&config.models).context("cannot load the models")?;
+        let payments = Payments::new(&config.payments).map_err(anyhow::Error::msg)?;
         let known = db::reputation::load_all(&db).await.context("cannot load reputations")?;
         let (epoch_ms, now_ms) = (config.verification.epoch_ms(), clock::now_ms());
         let epochs = Epochs::open(&db, keys.gateway_id(), epoch_ms, now_ms).await;
@@ -89,6 +93,7 @@ impl App {
             nodes: Registry::new(now_ms.unsigned_abs()),
             tasks: TaskTracker::new(),
             shutdown: CancellationToken::new(),
+            payments,
             config,
             db,
             catalog,

@@ -9,7 +9,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use serde::{Deserialize, Serialize};
 
 pub use crate::{
-    nodes::settings::NodeSettings, serving::settings::ServingSettings,
+    nodes::settings::NodeSettings, payments::PaymentSettings, serving::settings::ServingSettings,
     verification::settings::VerificationSettings,
 };
 pub use layers::{ConfigError, Layers};
@@ -26,6 +26,7 @@ pub struct Config {
     pub serving: ServingSettings,
     pub nodes: NodeSettings,
     pub verification: VerificationSettings,
+    pub payments: PaymentSettings,
     /// The models that are served; none means that requests are refused and `/readyz` says no.
     pub models: Vec<ModelSettings>,
 }
@@ -214,6 +215,9 @@ impl Config {
         }
         if !(0.05..=1.0).contains(&self.verification.audit_probability_min) {
             return Err(wrong("verification.audit_probability_min", "must be 0.05 to 1"));
+        }
+        if let Some((key, reason)) = self.payments.wrong() {
+            return Err(wrong(key, reason));
         }
         for model in &self.models {
             if model.price_input_nano_usd_per_mtok < 0 || model.price_output_nano_usd_per_mtok < 0 {

@@ -1,7 +1,7 @@
 //! The gateway: takes requests in OpenAI's dialect, has several strangers' nodes answer them, checks
 //! the answers and settles the money.
 //!
-//! `api → serving → {scheduler, nodes, verification} → db`. Nothing imports `api` but `router`.
+//! `api → serving → {scheduler, nodes, verification, payments} → db`. Nothing imports `api` but `router`.
 
 pub mod api;
 pub mod app;
@@ -14,6 +14,7 @@ pub mod config;
 pub mod db;
 pub mod nodes;
 pub mod openai;
+pub mod payments;
 pub mod router;
 pub mod scheduler;
 pub mod server;

@@ -24,6 +24,7 @@ use crate::{
     api::{
         ApiError, admin, chat_completions, connect, enrol, health, models,
         observe::observe,
+        payments,
         rate_limit::{self, ByAddress, ByKey, Rate},
         verification,
     },
@@ -44,6 +45,7 @@ use crate::{
     ),
     tags(
         (name = "openai", description = "What OpenAI's SDKs call"),
+        (name = "credits", description = "Credit for money, and back"),
         (name = "nodes", description = "What nodes call"),
         (name = "verification", description = "What anybody may check the gateway by"),
         (name = "admin", description = "What whoever runs the gateway calls"),
@@ -92,7 +94,11 @@ fn table(rates: Option<&Rates>) -> OpenApiRouter<App> {
     let clients = OpenApiRouter::new()
         .routes(routes!(chat_completions::create))
         .routes(routes!(models::list))
-        .routes(routes!(models::find));
+        .routes(routes!(models::find))
+        .routes(routes!(payments::begin))
+        .routes(routes!(payments::list))
+        .routes(routes!(payments::find))
+        .routes(routes!(payments::give_back, payments::refunds));
     let enrolment = OpenApiRouter::new().routes(routes!(enrol::enrol));
     let login = OpenApiRouter::new().routes(routes!(admin::login::login));
     let admins = OpenApiRouter::new()
@@ -113,12 +119,14 @@ fn table(rates: Option<&Rates>) -> OpenApiRouter<App> {
         .routes(routes!(admin::verification::look))
         .routes(routes!(admin::verification::of_job))
         .routes(routes!(admin::audit::audit))
-        .routes(routes!(admin::audit::log));
+        .routes(routes!(admin::audit::log))
+        .routes(routes!(admin::payments::reconcile));
     let operations = OpenApiRouter::new()
         .routes(routes!(verification::epochs))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
-        .routes(routes!(health::metrics));
+        .routes(routes!(health::metrics))
+        .routes(routes!(payments::notify));
     let (clients, enrolment, login) = match rates {
         Some(rates) => rates.limit(clients, enrolment, login),
         None => (clients, enrolment, login),

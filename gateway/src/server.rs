@@ -20,6 +20,7 @@ use tower::ServiceExt;
 use crate::{
     app::App,
     config::LimitSettings,
+    payments::reconcile,
     router, telemetry,
     verification::{admission, audit_queue, epochs},
 };
@@ -46,6 +47,7 @@ pub async fn serve(
     app.tasks.spawn(admission::run(app.clone()));
     app.tasks.spawn(epochs::run(app.clone()));
     app.tasks.spawn(audit_queue::run(app.clone()));
+    app.tasks.spawn(reconcile::run(app.clone()));
 
     let connections = Connections::new(routes.router, &limits);
     tracing::info!(address = %listener.local_addr()?, "listening");

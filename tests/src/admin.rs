@@ -275,6 +275,11 @@ impl Admin {
         .await;
     }
 
+    /// Compares the books with the payment provider; what was found.
+    pub async fn reconcile(&self) -> Value {
+        self.ask(Method::POST, "payments/reconcile", None).await
+    }
+
     /// The `/admin/v1/…` answer as this type.
     ///
     /// # Panics

@@ -136,8 +136,21 @@ impl ApiError {
             .retrying_after(wait)
     }
 
+    /// 501: this gateway has not been set up for it.
+    pub fn not_configured(code: &str, message: impl Into<String>) -> Self {
+        let error = Self::new(StatusCode::NOT_IMPLEMENTED, "server_error", Some(code), message);
+        Self { retry: Retry::Never, ..error }
+    }
+
+    /// 502: somebody whom the gateway asked said no.
+    pub fn refused_upstream(message: impl Into<String>) -> Self {
+        let code = Some("payment_refused");
+        let error = Self::new(StatusCode::BAD_GATEWAY, "server_error", code, message);
+        Self { retry: Retry::Never, ..error }
+    }
+
     /// 503.
-    fn unavailable(wait_s: u64, message: impl Into<String>) -> Self {
+    pub(super) fn unavailable(wait_s: u64, message: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_error", None, message)
             .retrying_after(Duration::from_secs(wait_s))
     }
@@ -268,7 +281,7 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 }
 
 /// Errors below are clauses; clients get sentences.
-fn sentence(clause: &str) -> String {
+pub(super) fn sentence(clause: &str) -> String {
     let mut chars = clause.chars();
     let first = chars.next().into_iter().flat_map(char::to_uppercase);
     first.chain(chars).chain(std::iter::once('.')).collect()

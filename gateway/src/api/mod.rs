@@ -10,6 +10,7 @@ pub mod extract;
 pub mod health;
 pub mod models;
 pub mod observe;
+pub mod payments;
 pub mod rate_limit;
 pub mod verification;
 

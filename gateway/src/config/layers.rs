@@ -7,8 +7,17 @@ use toml::{Table, Value};
 use super::{Config, ModelSettings};
 
 /// Sections that `ASSAY_<SECTION>_<KEY>` may name. Models are given by file or `--model`.
-const SECTIONS: [&str; 8] =
-    ["gateway", "rate_limit", "limits", "admin", "log", "serving", "nodes", "verification"];
+const SECTIONS: [&str; 9] = [
+    "gateway",
+    "rate_limit",
+    "limits",
+    "admin",
+    "log",
+    "serving",
+    "nodes",
+    "verification",
+    "payments",
+];
 /// Variables that are no setting of the file.
 const NOT_SETTINGS: [&str; 1] = ["ASSAY_ADMIN_SECRET"];
 

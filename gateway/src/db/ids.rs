@@ -47,7 +47,6 @@ impl Store {
 
     /// A number for a journal that the writer does not write. Called before its transaction begins: SQLite
     /// has one writer.
-    #[cfg_attr(not(test), expect(dead_code, reason = "payments post so"))]
     pub(super) async fn next_journal_id(&self) -> Result<i64, DbError> {
         Ok(self.take_journal_ids(1).await?.start)
     }

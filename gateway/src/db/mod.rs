@@ -12,9 +12,11 @@ pub mod jobs;
 pub mod keys;
 pub mod nodes;
 pub mod operators;
+pub mod refunds;
 pub mod reputation;
 pub mod settings;
 pub mod standing;
+pub mod top_ups;
 
 mod bulk;
 mod engine;
@@ -22,7 +24,6 @@ mod error;
 mod ids;
 mod migrations;
 mod page;
-#[cfg_attr(not(test), expect(dead_code, reason = "payments post here"))]
 mod posting;
 mod statement;
 mod transaction;
@@ -65,9 +66,11 @@ pub fn statements() -> Vec<&'static Statement> {
         keys::STATEMENTS,
         nodes::STATEMENTS,
         operators::STATEMENTS,
+        refunds::STATEMENTS,
         reputation::STATEMENTS,
         settings::STATEMENTS,
         standing::STATEMENTS,
+        top_ups::STATEMENTS,
     ];
     let sized = writer::bulks().chain(jobs::bulks()).flat_map(|bulk| bulk.statements());
     by_noun.into_iter().flatten().copied().chain(sized).collect()

@@ -9,6 +9,7 @@ pub mod keys;
 pub mod login;
 pub mod nodes;
 pub mod operators;
+pub mod payments;
 pub mod verification;
 
 use axum::{
@@ -49,13 +50,13 @@ pub struct PageQuery {
 }
 
 impl PageQuery {
-    fn page(self) -> Page {
+    pub(in crate::api) fn page(self) -> Page {
         Page { after: self.after, limit: self.limit.unwrap_or(0) }
     }
 }
 
 impl<T> Listing<T> {
-    fn of<Row>(paged: Paged<Row>, view: impl FnMut(Row) -> T) -> Self {
+    pub(in crate::api) fn of<Row>(paged: Paged<Row>, view: impl FnMut(Row) -> T) -> Self {
         Self { data: paged.rows.into_iter().map(view).collect(), next: paged.next }
     }
 }

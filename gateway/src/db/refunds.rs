@@ -1,0 +1,280 @@
+//! Unused credit on its way back to the payment that it came from: held first, then sent or given back.
+
+use assay_ledger::{AccountId, Command, HoldId, Nano, Rejected};
+use serde::Serialize;
+
+use super::{
+    Db, DbError, Page, Paged,
+    engine::retried,
+    posting::{JournalHead, post},
+    statement::statements,
+    top_ups::{NANO_PER_CENT, TopUpRow, nano},
+    transaction::Tx,
+    value::{Record, Row, args, store_as},
+};
+
+statements! { "refunds";
+    locking LOCK_TOP_UP = "select id, account, client_key, cents, state, reason, session, url, payment,
+            created_ms, paid_ms from top_up where id = $1";
+    plain REFUNDED = "select cast(coalesce(sum(cents), 0) as bigint) as amount from refund
+        where top_up = $1 and state in ('held', 'sent')";
+    // Two refunds of one account must not both find the same credit unused.
+    locking LOCK_BALANCE = "select available as amount from balance where account = $1";
+    plain AVAILABLE = "select available as amount from balance where account = $1";
+    // Granted credit is used first, and never leaves.
+    plain GRANTED = "select cast(coalesce(sum(entry.amount), 0) as bigint) as amount from journal
+        join entry on entry.journal = journal.id
+        where journal.kind = 'grant' and entry.account = $1";
+    plain GRANT_USED = "select amount from promotion_used where account = $1";
+    plain INSERT = "insert into refund (id, top_up, account, client_key, cents, state, reason, created_ms)
+        values ($1, $2, $3, $4, $5, 'held', '', $6)";
+    locking LOCK = "select id, top_up, account, client_key, cents, state, reason, reference, created_ms,
+            ended_ms from refund where id = $1";
+    plain END = "update refund set state = $2, reason = $3, reference = $4, ended_ms = $5
+        where id = $1 and state = 'held'";
+    plain NAMED = "update refund set reference = $2 where id = $1 and state = 'held'";
+    plain FIND = "select id, top_up, account, client_key, cents, state, reason, reference, created_ms,
+            ended_ms from refund where id = $1";
+    plain FIND_BY_KEY = "select id, top_up, account, client_key, cents, state, reason, reference,
+            created_ms, ended_ms from refund where account = $1 and client_key = $2";
+    plain LIST = "select id, top_up, account, client_key, cents, state, reason, reference, created_ms,
+            ended_ms from refund
+        where account = $1 and (created_ms < $2 or (created_ms = $2 and id < $3))
+        order by created_ms desc, id desc limit $4";
+    plain WAITING = "select id, top_up, account, client_key, cents, state, reason, reference, created_ms,
+            ended_ms from refund where state = 'held' and created_ms <= $1 order by created_ms limit $2";
+}
+
+/// A refund to hold.
+#[derive(Clone, Debug)]
+pub struct NewRefund {
+    /// A UUID, made by the caller; the hold has the same name.
+    pub id: uuid::Uuid,
+    pub account: AccountId,
+    pub top_up: String,
+    /// The same key asks for the same refund.
+    pub client_key: String,
+    pub cents: i64,
+    pub created_ms: i64,
+}
+
+/// How far a refund has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefundState {
+    /// Set aside; the provider has not confirmed it yet.
+    Held,
+    /// The money left.
+    Sent,
+    /// The provider would not; the credit is back.
+    Failed,
+}
+
+/// A refund as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefundRow {
+    pub id: String,
+    pub top_up: String,
+    pub account: AccountId,
+    pub client_key: String,
+    pub cents: i64,
+    pub state: RefundState,
+    pub reason: String,
+    pub reference: Option<String>,
+    pub created_ms: i64,
+    pub ended_ms: Option<i64>,
+}
+
+/// How a refund ends.
+#[derive(Clone, Debug)]
+pub struct RefundEnd {
+    /// `Sent` or `Failed`.
+    pub state: RefundState,
+    pub reason: String,
+    pub reference: Option<String>,
+    pub at_ms: i64,
+}
+
+/// Why nothing is held for a refund.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenRefundError {
+    #[error("this account has no such payment")]
+    UnknownTopUp,
+    #[error("this payment was not made, so there is nothing to give back")]
+    NotPaid,
+    #[error("{left} cents of this payment can be given back")]
+    TooMuch { left: i64 },
+    #[error("the same key asked for another refund before")]
+    OtherContent,
+    #[error(transparent)]
+    Store(#[from] DbError),
+}
+
+/// Sets the credit aside, and says what to ask of the provider: the refund and the payment it came from.
+/// The same key asks for the same refund.
+pub async fn open(db: &Db, new: &NewRefund) -> Result<(RefundRow, String), OpenRefundError> {
+    let opened = retried(async || {
+        let journal = db.next_journal_id().await?;
+        let mut tx = db.begin().await?;
+        let opened = hold(&mut tx, new, journal).await?;
+        tx.commit().await?;
+        Ok(opened)
+    });
+    match opened.await {
+        // Another one spent it in between.
+        Err(DbError::Rejected(Rejected::InsufficientCredit { available, .. })) => {
+            Err(OpenRefundError::TooMuch { left: available.0 / NANO_PER_CENT })
+        }
+        opened => opened?,
+    }
+}
+
+/// The inner error is the caller's.
+async fn hold(
+    tx: &mut Tx,
+    new: &NewRefund,
+    journal: i64,
+) -> Result<Result<(RefundRow, String), OpenRefundError>, DbError> {
+    let NewRefund { id, account, top_up, client_key, cents, created_ms } = new;
+    let top_up: Option<TopUpRow> = tx.optional(&LOCK_TOP_UP, args![top_up]).await?;
+    let Some(top_up) = top_up.filter(|row| row.account == *account) else {
+        return Ok(Err(OpenRefundError::UnknownTopUp));
+    };
+    let Some(payment) = top_up.payment.clone() else { return Ok(Err(OpenRefundError::NotPaid)) };
+    let before: Option<RefundRow> = tx.optional(&FIND_BY_KEY, args![*account, client_key]).await?;
+    if let Some(row) = before {
+        let same = row.cents == *cents && row.top_up == top_up.id;
+        return Ok(if same { Ok((row, payment)) } else { Err(OpenRefundError::OtherContent) });
+    }
+    let _: Option<Amount> = tx.optional(&LOCK_BALANCE, args![*account]).await?;
+    let left = left_of(tx, &top_up).await?;
+    if *cents > left {
+        return Ok(Err(OpenRefundError::TooMuch { left }));
+    }
+    let command =
+        Command::Hold { hold: HoldId(id.as_u128()), account: *account, amount: nano(*cents)? };
+    let head = JournalHead { id: journal, note: "refund", at_ms: *created_ms };
+    post(tx, head, &command).await?;
+    let id = id.to_string();
+    tx.execute(&INSERT, args![&id, &top_up.id, *account, client_key, *cents, *created_ms]).await?;
+    let row: Option<RefundRow> = tx.optional(&FIND, args![&id]).await?;
+    let row = row.ok_or_else(|| DbError::Corrupt(format!("refund {id} is gone")))?;
+    Ok(Ok((row, payment)))
+}
+
+/// How many cents of a payment are unused and not given back yet.
+async fn left_of(tx: &mut Tx, top_up: &TopUpRow) -> Result<i64, DbError> {
+    let refunded: Option<Amount> = tx.optional(&REFUNDED, args![&top_up.id]).await?;
+    let available: Option<Amount> = tx.optional(&AVAILABLE, args![top_up.account]).await?;
+    let granted: Option<Amount> = tx.optional(&GRANTED, args![top_up.account]).await?;
+    let used: Option<Amount> = tx.optional(&GRANT_USED, args![top_up.account]).await?;
+    let amount = |found: Option<Amount>| found.map_or(0, |amount| amount.0.0);
+    let granted_left = amount(granted).saturating_sub(amount(used)).max(0);
+    let unused = amount(available).saturating_sub(granted_left).max(0) / NANO_PER_CENT;
+    Ok(unused.min(top_up.cents.saturating_sub(amount(refunded))))
+}
+
+/// How many cents of an account's payment can be given back now.
+pub async fn refundable(db: &Db, top_up: &TopUpRow) -> Result<i64, DbError> {
+    if top_up.payment.is_none() {
+        return Ok(0);
+    }
+    let mut tx = db.snapshot().await?;
+    left_of(&mut tx, top_up).await
+}
+
+/// The provider has a name for it, and has not decided yet.
+pub async fn named(db: &Db, id: &str, reference: &str) -> Result<(), DbError> {
+    db.execute(&NAMED, args![id, reference]).await?;
+    Ok(())
+}
+
+/// Ends a refund, once: the money has left, or the credit is back. Whether it ended now.
+///
+/// # Errors
+/// `NotFound`; `Conflict` when it ended otherwise before.
+pub async fn end(db: &Db, id: &str, end: &RefundEnd) -> Result<bool, DbError> {
+    let RefundEnd { state, reason, reference, at_ms } = end;
+    retried(async || {
+        let head = JournalHead { id: db.next_journal_id().await?, note: "refund", at_ms: *at_ms };
+        let mut tx = db.begin().await?;
+        let row: Option<RefundRow> = tx.optional(&LOCK, args![id]).await?;
+        let row = row.ok_or_else(|| DbError::NotFound(format!("refund {id}")))?;
+        match row.state {
+            RefundState::Held => {}
+            ended if ended == *state => return Ok(false),
+            _ => return Err(DbError::Conflict(format!("refund {id} ended otherwise"))),
+        }
+        let hold = id.parse().map_err(|_| DbError::Corrupt(format!("refund {id} is no UUID")))?;
+        let hold = HoldId(uuid::Uuid::as_u128(&hold));
+        let command = match state {
+            RefundState::Sent => Command::SendOut { hold },
+            RefundState::Held | RefundState::Failed => Command::Void { hold },
+        };
+        post(&mut tx, head, &command).await?;
+        tx.execute(&END, args![id, *state, reason, reference.as_ref(), *at_ms]).await?;
+        tx.commit().await?;
+        Ok(true)
+    })
+    .await
+}
+
+/// The refund.
+pub async fn find(db: &Db, id: &str) -> Result<Option<RefundRow>, DbError> {
+    db.optional(&FIND, args![id]).await
+}
+
+/// An account's refunds, the last first.
+pub async fn list(db: &Db, account: AccountId, page: &Page) -> Result<Paged<RefundRow>, DbError> {
+    let (time, id) = page.before_time()?;
+    let rows = db.all(&LIST, args![account, time, id, page.fetch()]).await?;
+    Ok(Paged::cut(rows, page, |row: &RefundRow| format!("{}.{}", row.created_ms, row.id)))
+}
+
+/// Refunds made until then whose end is not known; at most `limit`.
+pub async fn waiting(db: &Db, until_ms: i64, limit: i64) -> Result<Vec<RefundRow>, DbError> {
+    db.all(&WAITING, args![until_ms, limit]).await
+}
+
+struct Amount(Nano);
+
+impl RefundState {
+    /// The word in the store and in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Sent => "sent",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Reads that word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Held, Self::Sent, Self::Failed].into_iter().find(|state| state.as_str() == word)
+    }
+}
+
+store_as!(RefundState as Text, value => value.as_str().to_owned(), raw => Self::parse(&raw));
+
+impl Record for Amount {
+    fn read(row: &Row) -> Result<Self, DbError> {
+        row.get("amount").map(Self)
+    }
+}
+
+impl Record for RefundRow {
+    fn read(row: &Row) -> Result<Self, DbError> {
+        Ok(Self {
+            id: row.get("id")?,
+            top_up: row.get("top_up")?,
+            account: row.get("account")?,
+            client_key: row.get("client_key")?,
+            cents: row.get("cents")?,
+            state: row.get("state")?,
+            reason: row.get("reason")?,
+            reference: row.maybe("reference")?,
+            created_ms: row.get("created_ms")?,
+            ended_ms: row.maybe("ended_ms")?,
+        })
+    }
+}

@@ -1,0 +1,141 @@
+//! Gives unused credit back to the payment that it came from: held first, then asked of the provider under
+//! the refund's own name, then sent or given back by what the provider says.
+
+use assay_ledger::AccountId;
+use uuid::Uuid;
+
+use super::{
+    PaymentError,
+    stripe::{CURRENCY, CallError, REFUND_TAG, StripeRefund},
+};
+use crate::{
+    app::App,
+    clock,
+    db::{
+        self,
+        refunds::{NewRefund, OpenRefundError, RefundEnd, RefundRow, RefundState},
+    },
+};
+
+/// Credit that a client wants back.
+#[derive(Clone, Debug)]
+pub struct RefundAsk {
+    pub account: AccountId,
+    pub top_up: String,
+    pub cents: i64,
+    /// The same key asks for the same refund.
+    pub client_key: String,
+}
+
+/// Holds the credit and asks the provider. When it does not answer, the refund stays held and is asked
+/// for again until it does.
+///
+/// # Errors
+/// [`PaymentError`] when nothing is held.
+pub async fn refund(app: &App, ask: RefundAsk) -> Result<RefundRow, PaymentError> {
+    app.payments.stripe()?;
+    let new = NewRefund {
+        id: Uuid::new_v4(),
+        account: ask.account,
+        top_up: ask.top_up,
+        client_key: ask.client_key,
+        cents: ask.cents,
+        created_ms: clock::now_ms(),
+    };
+    let (row, _) = db::refunds::open(&app.db, &new).await.map_err(|error| match error {
+        OpenRefundError::Store(error) => error.into(),
+        refused => PaymentError::Refund(refused),
+    })?;
+    if let Err(error) = send(app, &row).await {
+        tracing::warn!(refund = row.id, %error, "a refund stays held and is tried again");
+    }
+    let row = db::refunds::find(&app.db, &row.id).await?;
+    row.ok_or_else(|| db::DbError::NotFound("the refund".into()).into())
+}
+
+/// Asks the provider for a held refund, again if need be: under its name it happens once.
+pub(super) async fn send(app: &App, row: &RefundRow) -> Result<(), PaymentError> {
+    if row.state != RefundState::Held {
+        return Ok(());
+    }
+    let stripe = app.payments.stripe()?;
+    let asked = match &row.reference {
+        Some(reference) => stripe.refund(reference).await,
+        None => {
+            let top_up = db::top_ups::find(&app.db, &row.top_up).await?;
+            let payment = top_up.and_then(|top_up| top_up.payment).unwrap_or_default();
+            stripe.create_refund(&row.id, &payment, row.cents).await
+        }
+    };
+    match asked {
+        Ok(refund) => settle(app, row, &refund).await,
+        // Only a refund that the provider never made can be refused.
+        Err(CallError::Refused(why)) if row.reference.is_none() => {
+            end(app, row, RefundState::Failed, why, None).await
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The provider has news of one of its refunds.
+pub(super) async fn learn(app: &App, reference: &str) -> Result<(), PaymentError> {
+    let refund = app.payments.stripe()?.refund(reference).await?;
+    let ours = refund.metadata.as_ref().and_then(|metadata| metadata.get(REFUND_TAG));
+    let Some(id) = ours else {
+        tracing::warn!(refund = refund.id, "a refund that was not asked for here");
+        return Ok(());
+    };
+    match db::refunds::find(&app.db, id).await? {
+        Some(row) => settle(app, &row, &refund).await,
+        None => Ok(()),
+    }
+}
+
+async fn settle(app: &App, row: &RefundRow, refund: &StripeRefund) -> Result<(), PaymentError> {
+    if (refund.amount, refund.currency.as_str()) != (row.cents, CURRENCY) {
+        tracing::error!(refund = row.id, "a refund is not what was asked for");
+        return Ok(());
+    }
+    let reference = Some(refund.id.clone());
+    match refund.status.as_deref() {
+        Some("succeeded") => end(app, row, RefundState::Sent, String::new(), reference).await,
+        Some("failed" | "canceled") => {
+            let why =
+                refund.failure_reason.clone().unwrap_or_else(|| "it did not go through".into());
+            end(app, row, RefundState::Failed, why, reference).await
+        }
+        _ => Ok(db::refunds::named(&app.db, &row.id, &refund.id).await?),
+    }
+}
+
+async fn end(
+    app: &App,
+    row: &RefundRow,
+    state: RefundState,
+    reason: String,
+    reference: Option<String>,
+) -> Result<(), PaymentError> {
+    let end = RefundEnd { state, reason, reference, at_ms: clock::now_ms() };
+    match db::refunds::end(&app.db, &row.id, &end).await {
+        Ok(true) => {
+            tracing::info!(
+                refund = row.id,
+                cents = row.cents,
+                state = state.as_str(),
+                "refund ended"
+            );
+            Ok(())
+        }
+        Ok(false) => Ok(()),
+        // It was sent, and the provider says now that it came back; or the other way round.
+        Err(db::DbError::Conflict(_)) => {
+            tracing::error!(
+                refund = row.id,
+                says = state.as_str(),
+                "a refund ended otherwise before"
+            );
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,174 @@
+//! Stripe's API: the four calls that we make, each bounded and each safe to make again.
+//!
+//! The crate gives the client (version header, keys, errors); requests and answers are our own few lines,
+//! because its crates with all of Stripe's types triple the build and reject answers that we can read.
+
+mod objects;
+mod signature;
+
+use std::{fmt, time::Duration};
+
+use miniserde::Deserialize;
+use stripe::{Client, ClientBuilder, IdempotencyKey, RequestStrategy, StripeError};
+use stripe_client_core::{RequestBuilder, StripeMethod};
+
+use objects::{
+    CreatedQuery, LineItem, PaymentData, PaymentMetadata, PriceData, ProductData, RefundForm,
+    SessionForm, SessionQuery,
+};
+pub use objects::{Event, List, REFUND_TAG, Session, StripeRefund};
+pub use signature::{SignatureError, verify};
+
+/// The currency of everything: a credit is one US dollar of stablecoin.
+pub const CURRENCY: &str = "usd";
+/// Objects on a page of a list; Stripe's own limit.
+const PAGE: u32 = 100;
+
+/// The client.
+#[derive(Clone)]
+pub struct Stripe {
+    client: Client,
+}
+
+/// Why Stripe did not do it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// Asking again later may help; it may have been done all the same.
+    #[error("the payment provider does not answer: {0}")]
+    Unavailable(String),
+    /// Asking again does not help.
+    #[error("the payment provider refuses: {0}")]
+    Refused(String),
+}
+
+/// A payment page to make.
+#[derive(Clone, Copy, Debug)]
+pub struct NewSession<'a> {
+    /// The id of our top-up.
+    pub top_up: &'a str,
+    pub cents: i64,
+    pub product: &'a str,
+    pub success_url: &'a str,
+    pub cancel_url: &'a str,
+}
+
+impl Stripe {
+    /// For the account of this key, at this address.
+    ///
+    /// # Errors
+    /// A sentence, when the settings cannot be used.
+    pub fn new(secret_key: &str, url: &str, wait: Duration) -> Result<Self, String> {
+        let client = ClientBuilder::new(secret_key).url(url).timeout(wait).build();
+        let client = client.map_err(|error| format!("the payment provider's settings: {error}"))?;
+        Ok(Self { client })
+    }
+
+    /// Makes a page where a client pays with stablecoin; the same one for the same top-up.
+    pub async fn create_session(&self, new: NewSession<'_>) -> Result<Session, CallError> {
+        let product_data = ProductData { name: new.product };
+        let price_data = PriceData { currency: CURRENCY, unit_amount: new.cents, product_data };
+        let form = SessionForm {
+            mode: "payment",
+            payment_method_types: ["crypto"],
+            client_reference_id: new.top_up,
+            success_url: new.success_url,
+            cancel_url: new.cancel_url,
+            line_items: [LineItem { quantity: 1, price_data }],
+            payment_intent_data: PaymentData {
+                metadata: PaymentMetadata { assay_top_up: new.top_up },
+            },
+        };
+        let request = post("/checkout/sessions").form(&form);
+        self.once_per_key(request, &format!("assay:top_up:{}", new.top_up)).await
+    }
+
+    /// The session as it is now.
+    pub async fn session(&self, id: &str) -> Result<Session, CallError> {
+        self.send(get(&format!("/checkout/sessions/{}", path_segment(id)?))).await
+    }
+
+    /// The page after `after` of all sessions made since then, the last first.
+    pub async fn sessions_since(
+        &self,
+        since_s: i64,
+        after: Option<&str>,
+    ) -> Result<List<Session>, CallError> {
+        let created = CreatedQuery { gte: since_s };
+        let query = SessionQuery { created, limit: PAGE, starting_after: after };
+        self.send(get("/checkout/sessions").query(&query)).await
+    }
+
+    /// Gives part of a payment back; the same one for the same refund of ours.
+    pub async fn create_refund(
+        &self,
+        refund: &str,
+        payment: &str,
+        cents: i64,
+    ) -> Result<StripeRefund, CallError> {
+        let form = RefundForm {
+            payment_intent: payment,
+            amount: cents,
+            reason: "requested_by_customer",
+            metadata: [(REFUND_TAG, refund)].into(),
+        };
+        let request = post("/refunds").form(&form);
+        self.once_per_key(request, &format!("assay:refund:{refund}")).await
+    }
+
+    /// The refund as it is now.
+    pub async fn refund(&self, id: &str) -> Result<StripeRefund, CallError> {
+        self.send(get(&format!("/refunds/{}", path_segment(id)?))).await
+    }
+
+    async fn send<T: Deserialize>(&self, request: RequestBuilder) -> Result<T, CallError> {
+        Ok(request.customize().send(&self.client).await?)
+    }
+
+    /// Stripe does what it did before under the same key.
+    async fn once_per_key<T: Deserialize>(
+        &self,
+        request: RequestBuilder,
+        key: &str,
+    ) -> Result<T, CallError> {
+        let key =
+            IdempotencyKey::new(key).map_err(|error| CallError::Refused(error.to_string()))?;
+        let request = request.customize().request_strategy(RequestStrategy::Idempotent(key));
+        Ok(request.send(&self.client).await?)
+    }
+}
+
+fn get(path: &str) -> RequestBuilder {
+    RequestBuilder::new(StripeMethod::Get, path)
+}
+
+fn post(path: &str) -> RequestBuilder {
+    RequestBuilder::new(StripeMethod::Post, path)
+}
+
+impl From<StripeError> for CallError {
+    fn from(error: StripeError) -> Self {
+        match error {
+            // 409 is another call under the same key that is not done yet.
+            StripeError::Stripe(said, status)
+                if (400..500).contains(&status) && ![401, 403, 409, 424, 429].contains(&status) =>
+            {
+                Self::Refused(said.message.unwrap_or_else(|| format!("status {status}")))
+            }
+            StripeError::Stripe(_, status) => Self::Unavailable(format!("status {status}")),
+            other => Self::Unavailable(other.to_string()),
+        }
+    }
+}
+
+impl fmt::Debug for Stripe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Stripe")
+    }
+}
+
+/// An id of Stripe's in a path: letters, digits and underscores.
+fn path_segment(id: &str) -> Result<&str, CallError> {
+    let plain = !id.is_empty() && id.len() <= 255;
+    let plain = plain && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if plain { Ok(id) } else { Err(CallError::Refused("this is no id of its objects".into())) }
+}

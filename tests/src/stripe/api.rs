@@ -1,0 +1,244 @@
+//! The calls: bearer key, version header, form bodies, idempotency keys and errors as Stripe has them.
+
+use std::collections::HashMap;
+
+use axum::{
+    Form, Json, Router,
+    extract::{Path, Query, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use super::{Books, RefundStatus, SECRET_KEY, Session, Shared, StripeRefund, Trouble, now_s};
+
+/// A form's or a query's fields, as `a[b]` and their texts.
+type Fields = HashMap<String, String>;
+/// A status and a body.
+type Answer = (u16, Value);
+
+pub(crate) fn router(shared: Shared) -> Router {
+    Router::new()
+        .route("/v1/checkout/sessions", post(create_session).get(list_sessions))
+        .route("/v1/checkout/sessions/{id}", get(find_session))
+        .route("/v1/refunds", post(create_refund))
+        .route("/v1/refunds/{id}", get(find_refund))
+        .with_state(shared)
+}
+
+async fn create_session(
+    State(shared): State<Shared>,
+    headers: HeaderMap,
+    Form(fields): Form<Fields>,
+) -> Response {
+    once_per_key(&shared, &headers, fields, session).await
+}
+
+async fn create_refund(
+    State(shared): State<Shared>,
+    headers: HeaderMap,
+    Form(fields): Form<Fields>,
+) -> Response {
+    once_per_key(&shared, &headers, fields, refund).await
+}
+
+async fn find_session(
+    State(shared): State<Shared>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Response {
+    answer(&shared, &headers, |books| match books.sessions.get(&id) {
+        Some(session) => (200, session.json()),
+        None => missing("checkout.session", &id),
+    })
+    .await
+}
+
+async fn find_refund(
+    State(shared): State<Shared>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Response {
+    answer(&shared, &headers, |books| match books.refunds.get(&id) {
+        Some(refund) => (200, refund.json()),
+        None => missing("refund", &id),
+    })
+    .await
+}
+
+async fn list_sessions(
+    State(shared): State<Shared>,
+    headers: HeaderMap,
+    Query(query): Query<Fields>,
+) -> Response {
+    answer(&shared, &headers, |books| list(books, &query)).await
+}
+
+/// The last first, as Stripe lists.
+fn list(books: &Books, query: &Fields) -> Answer {
+    let limit = query.get("limit").and_then(|limit| limit.parse().ok()).unwrap_or(10);
+    let since: u64 = query.get("created[gte]").and_then(|s| s.parse().ok()).unwrap_or(0);
+    let after = query.get("starting_after");
+    let mut rest = books.sessions.values().rev().filter(|session| session.created >= since);
+    let mut found: Vec<Value> = rest
+        .by_ref()
+        .filter(|session| after.is_none_or(|after| session.id < *after))
+        .take(limit + 1)
+        .map(Session::json)
+        .collect();
+    let has_more = found.len() > limit;
+    found.truncate(limit);
+    let url = "/v1/checkout/sessions";
+    (200, json!({ "object": "list", "data": found, "has_more": has_more, "url": url }))
+}
+
+fn session(books: &mut Books, fields: &Fields) -> Answer {
+    let field = |name: &str| fields.get(name).map(String::as_str).unwrap_or_default();
+    let price = |name: &str| field(&format!("line_items[0][price_data]{name}")).to_owned();
+    for (name, wanted) in [("mode", "payment"), ("payment_method_types[0]", "crypto")] {
+        if field(name) != wanted {
+            return invalid(name, "This fake takes stablecoin payments only.");
+        }
+    }
+    if price("[currency]") != "usd" || field("line_items[0][quantity]") != "1" {
+        return invalid("line_items", "Stablecoin payments are in US dollars.");
+    }
+    let amount: i64 = price("[unit_amount]").parse().unwrap_or_default();
+    if !(50..=1_000_000).contains(&amount) {
+        return invalid("line_items", "The amount must be between 50 cents and 10,000 dollars.");
+    }
+    let id = books.id("cs");
+    let session = Session {
+        url: format!("{}pay/{id}", books.url),
+        payment_intent: books.id("pi"),
+        client_reference_id: field("client_reference_id").to_owned(),
+        product: price("[product_data][name]"),
+        success_url: field("success_url").to_owned(),
+        cancel_url: field("cancel_url").to_owned(),
+        amount,
+        status: "open",
+        paid: false,
+        created: now_s(),
+        refunded: 0,
+        id: id.clone(),
+    };
+    let object = session.json();
+    books.sessions.insert(id, session);
+    (200, object)
+}
+
+fn refund(books: &mut Books, fields: &Fields) -> Answer {
+    let payment = fields.get("payment_intent").cloned().unwrap_or_default();
+    let amount: i64 = fields.get("amount").and_then(|amount| amount.parse().ok()).unwrap_or(0);
+    let (id, wait) = (books.id("re"), books.refunds_wait);
+    let paid = books.sessions.values_mut().find(|s| s.paid && s.payment_intent == payment);
+    let Some(session) = paid else { return missing("payment_intent", &payment) };
+    if amount < 1 || amount > session.amount - session.refunded {
+        return invalid("amount", "Refund amount is greater than unrefunded amount on charge.");
+    }
+    session.refunded += amount;
+    let metadata = fields.iter().filter_map(|(name, value)| {
+        let name = name.strip_prefix("metadata[")?.strip_suffix(']')?;
+        Some((name.to_owned(), Value::from(value.as_str())))
+    });
+    let refund = StripeRefund {
+        id: id.clone(),
+        amount,
+        payment_intent: payment,
+        status: if wait { RefundStatus::Pending } else { RefundStatus::Succeeded },
+        metadata: Value::Object(metadata.collect()),
+        created: now_s(),
+    };
+    let object = refund.json();
+    books.refunds.insert(id, refund);
+    (200, object)
+}
+
+/// Does it once under a key; the same answer for the same request, an error for another one.
+async fn once_per_key(
+    shared: &Shared,
+    headers: &HeaderMap,
+    fields: Fields,
+    make: fn(&mut Books, &Fields) -> Answer,
+) -> Response {
+    let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok()).map(str::to_owned);
+    let mut sorted: Vec<_> = fields.iter().collect();
+    sorted.sort();
+    let request = format!("{sorted:?}");
+    answer(shared, headers, |books| {
+        let Some(key) = key else { return make(books, &fields) };
+        match books.answered.get(&key) {
+            Some((first, status, body)) if *first == request => (*status, body.clone()),
+            Some(_) => (400, error("idempotency_error", None, "Keys for idempotent requests can only be used with the same parameters they were first used with.")),
+            None => {
+                let (status, body) = make(books, &fields);
+                books.answered.insert(key, (request, status, body.clone()));
+                (status, body)
+            }
+        }
+    })
+    .await
+}
+
+/// Checks who asks, meets the next trouble, and does it.
+async fn answer(
+    shared: &Shared,
+    headers: &HeaderMap,
+    work: impl FnOnce(&mut Books) -> Answer,
+) -> Response {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    if header("authorization") != Some(&format!("Bearer {SECRET_KEY}")) {
+        return reply((401, error("invalid_request_error", None, "Invalid API Key provided.")));
+    }
+    if header("stripe-version").is_none() {
+        return reply((400, error("invalid_request_error", None, "A version must be named.")));
+    }
+    let trouble = shared.lock().troubles.pop_front().unwrap_or(Trouble::None);
+    match trouble {
+        Trouble::Status(429) => {
+            return reply((
+                429,
+                error("invalid_request_error", Some("rate_limit"), "Too many requests."),
+            ));
+        }
+        Trouble::Status(status) => {
+            return reply((status, error("api_error", None, "It is broken.")));
+        }
+        Trouble::Slow(time) => sleep(time).await,
+        Trouble::Before(ref gate) => gate.pass().await,
+        Trouble::None | Trouble::DoneButLost | Trouble::After(_) => {}
+    }
+    let done = work(&mut shared.lock());
+    match trouble {
+        Trouble::DoneButLost => return reply((500, error("api_error", None, "It is broken."))),
+        Trouble::After(gate) => gate.pass().await,
+        _ => {}
+    }
+    reply(done)
+}
+
+fn missing(what: &str, id: &str) -> Answer {
+    let message = format!("No such {what}: '{id}'");
+    (404, error("invalid_request_error", Some("resource_missing"), &message))
+}
+
+fn invalid(param: &str, message: &str) -> Answer {
+    let mut body = error("invalid_request_error", None, message);
+    body["error"]["param"] = param.into();
+    (400, body)
+}
+
+fn error(kind: &str, code: Option<&str>, message: &str) -> Value {
+    let mut error = json!({ "error": { "type": kind, "message": message } });
+    if let Some(code) = code {
+        error["error"]["code"] = code.into();
+    }
+    error
+}
+
+fn reply((status, body): Answer) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, [("request-id", "req_test")], Json(body)).into_response()
+}
