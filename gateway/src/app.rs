@@ -14,8 +14,8 @@ use crate::{
     db,
     db::Db,
     nodes::Registry,
+    ownership,
     payments::Payments,
-    serving,
     verification::{
         AuditLog, AuditQueue, Brakes, Disputes, Epochs, PayBook, ReputationBook, Weights, pay,
     },
@@ -51,6 +51,10 @@ pub struct AppInner {
     pub keys: GatewayKeys,
     /// Where money comes in, if the settings say so.
     pub payments: Payments,
+    /// This run's, on the jobs that it opens.
+    pub lease: ownership::Lease,
+    /// How running jobs would be settled if it stopped now.
+    pub checkpoints: ownership::Checkpoints,
     /// One permit for each job that may run.
     pub jobs_running: Arc<Semaphore>,
     /// Every task that must end before the process may: jobs with money, sessions.
@@ -65,7 +69,7 @@ impl App {
     pub async fn start(config: Config) -> anyhow::Result<Self> {
         let (db, keys) = open_store(&config).await?;
         let app = Self::open(config, db, keys).await?;
-        serving::recover(&app).await.context("cannot end the jobs of the last run")?;
+        ownership::reap(&app).await.context("cannot end the jobs of the last run")?;
         let dropped = db::audits::drop_queued(&app.db, app.keys.gateway_id(), clock::now_ms());
         dropped.await.context("cannot end the audits of the last run")?;
         Ok(app)
@@ -80,7 +84,11 @@ impl App {
         let epochs = Epochs::open(&db, keys.gateway_id(), epoch_ms, now_ms).await;
         let since_ms = now_ms - pay::IMMATURE_MS;
         let paid = db::audits::pay_since(&db, since_ms, pay::SLOT_MS).await;
+        let lease = ownership::Lease::take(&db, keys.gateway_id()).await;
+        let lease = lease.context("cannot take a lease on jobs")?;
         Ok(Self(Arc::new(AppInner {
+            lease,
+            checkpoints: ownership::Checkpoints::default(),
             reputation: ReputationBook::new(known),
             weights: Weights::default(),
             brakes: Brakes::default(),

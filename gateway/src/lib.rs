@@ -14,6 +14,7 @@ pub mod config;
 pub mod db;
 pub mod nodes;
 pub mod openai;
+pub mod ownership;
 pub mod payments;
 pub mod router;
 pub mod scheduler;

@@ -20,6 +20,7 @@ use tower::ServiceExt;
 use crate::{
     app::App,
     config::LimitSettings,
+    ownership,
     payments::reconcile,
     router, telemetry,
     verification::{admission, audit_queue, epochs},
@@ -48,6 +49,8 @@ pub async fn serve(
     app.tasks.spawn(epochs::run(app.clone()));
     app.tasks.spawn(audit_queue::run(app.clone()));
     app.tasks.spawn(reconcile::run(app.clone()));
+    app.tasks.spawn(ownership::keep(app.clone()));
+    app.tasks.spawn(ownership::note(app.clone()));
 
     let connections = Connections::new(routes.router, &limits);
     tracing::info!(address = %listener.local_addr()?, "listening");

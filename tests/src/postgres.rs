@@ -20,8 +20,17 @@ const SOCKET: &str = ".s.PGSQL.5432";
 /// A running server.
 #[derive(Debug)]
 pub struct PostgresServer {
-    _server: Process,
+    server: Process,
+    start: Start,
     folder: TempDir,
+}
+
+/// How it is started.
+#[derive(Debug)]
+struct Start {
+    programs: PathBuf,
+    account: Option<Account>,
+    settings: Vec<String>,
 }
 
 /// The system's account that the server runs as when the test is root, which PostgreSQL refuses.
@@ -32,11 +41,24 @@ struct Account {
 }
 
 impl PostgresServer {
-    /// Starts one; nothing when PostgreSQL is not installed.
+    /// Starts one that forgets what it is told when the machine fails, which tests do not make it do;
+    /// nothing when PostgreSQL is not installed.
     ///
     /// # Panics
     /// When it is installed and does not start.
     pub async fn start() -> Option<Self> {
+        Self::with(&["fsync=off"]).await
+    }
+
+    /// Starts one that keeps what it was told, as it is delivered.
+    ///
+    /// # Panics
+    /// When it is installed and does not start.
+    pub async fn durable() -> Option<Self> {
+        Self::with(&[]).await
+    }
+
+    async fn with(settings: &[&str]) -> Option<Self> {
         let programs = installed()?;
         let folder = tempfile::tempdir().expect("a folder for a server");
         let account = account_for(folder.path());
@@ -53,22 +75,71 @@ impl PostgresServer {
             .expect("initdb runs");
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
 
-        let mut command = command(&programs.join("postgres"), folder.path(), account);
-        command.arg("-D").arg(&data).arg("-k").arg(folder.path());
-        command.args(["-c", "listen_addresses=", "-c", "fsync=off"]);
-        let mut server = Process::start("postgres", &folder.path().join("log"), &mut command);
-        wait_until("PostgreSQL takes connections", async || {
-            assert!(server.ended().is_none(), "PostgreSQL ended:\n{}", server.log_tail());
-            let ready = server.log().contains("ready to accept connections");
-            (ready && folder.path().join(SOCKET).exists()).then_some(())
+        let settings = ["listen_addresses="].iter().chain(settings);
+        let settings = settings.map(|setting| (*setting).to_owned()).collect();
+        let start = Start { programs, account, settings };
+        let server = start.server(folder.path());
+        let mut server = Self { server, start, folder };
+        server.is_ready().await;
+        Some(server)
+    }
+
+    /// SIGKILL to the server and all that it started.
+    pub fn kill_nine(&mut self) {
+        self.server.kill_nine();
+    }
+
+    /// Starts it again, after it was killed, on the same data.
+    pub async fn start_again(&mut self) {
+        // Its children notice within moments that it is gone; until then they hold on to what it used.
+        let locks = ["postmaster.pid"].map(|name| self.folder.path().join("data").join(name));
+        locks.iter().for_each(|lock| drop(fs::remove_file(lock)));
+        wait_until("PostgreSQL is there again", async || {
+            if self.server.ended().is_some() {
+                self.server = self.start.server(self.folder.path());
+            }
+            self.looks_ready().then_some(())
         })
         .await;
-        Some(Self { _server: server, folder })
+    }
+
+    async fn is_ready(&mut self) {
+        wait_until("PostgreSQL takes connections", async || {
+            assert!(self.server.ended().is_none(), "PostgreSQL ended:\n{}", self.server.log_tail());
+            self.looks_ready().then_some(())
+        })
+        .await;
+    }
+
+    fn looks_ready(&self) -> bool {
+        let log = self.server.log();
+        let run = log.rsplit("starting PostgreSQL").next().unwrap_or_default();
+        run.contains("ready to accept connections") && self.folder.path().join(SOCKET).exists()
+    }
+
+    /// A new, empty database of this name: its url.
+    pub async fn database(&self, name: &str) -> String {
+        let mut create = command(&self.start.programs.join("createdb"), self.folder.path(), None);
+        create.args(["--username=postgres", "--host"]).arg(self.folder.path()).arg(name);
+        let made = create.output().expect("createdb runs");
+        assert!(made.status.success(), "createdb: {}", String::from_utf8_lossy(&made.stderr));
+        format!("postgres://postgres@localhost/{name}?host={}", self.folder.path().display())
     }
 
     /// `postgres://…` over its socket.
     pub fn url(&self) -> String {
         format!("postgres://postgres@localhost/postgres?host={}", self.folder.path().display())
+    }
+}
+
+impl Start {
+    fn server(&self, folder: &Path) -> Process {
+        let mut command = command(&self.programs.join("postgres"), folder, self.account);
+        command.arg("-D").arg(folder.join("data")).arg("-k").arg(folder);
+        for setting in &self.settings {
+            command.args(["-c", setting]);
+        }
+        Process::start("postgres", &folder.join("log"), &mut command)
     }
 }
 

@@ -120,6 +120,7 @@ fn into_job(
         stop: ask.stop,
         terms,
         nonce: assurance.nonce.or(wanted.nonce),
+        streamed: matches!(ask.streaming, Streaming::Yes { .. }),
     })
 }
 

@@ -214,7 +214,14 @@ impl From<ServeError> for ApiError {
     fn from(error: ServeError) -> Self {
         let message = sentence(&error.to_string());
         match error {
-            ServeError::InsufficientCredit { .. } => Self {
+            ServeError::TooManyJobs { .. } => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "requests",
+                Some("rate_limit_exceeded"),
+                message,
+            )
+            .retrying_after(Duration::from_secs(1)),
+            ServeError::InsufficientCredit { .. } | ServeError::OverBudget { .. } => Self {
                 retry: Retry::Never,
                 ..Self::new(
                     StatusCode::TOO_MANY_REQUESTS,

@@ -1,6 +1,6 @@
 //! Makes API keys: the key itself goes to its owner, its hash to the store.
 
-use assay_ledger::AccountId;
+use assay_ledger::{AccountId, Nano};
 
 use super::{Secret, SecretKind};
 use crate::{
@@ -18,6 +18,7 @@ pub struct KeyAsk {
     pub name: String,
     pub risk: Risk,
     pub expires_ms: Option<i64>,
+    pub budget_day: Option<Nano>,
 }
 
 /// Makes a key. The secret is shown now and never again.
@@ -34,6 +35,7 @@ pub async fn issue_key(db: &Db, ask: KeyAsk, now_ms: i64) -> Result<(Secret, Key
         risk: ask.risk.as_str().to_owned(),
         created_ms: now_ms,
         expires_ms: ask.expires_ms,
+        budget_day: ask.budget_day,
     };
     let row = db::keys::create(db, &new).await?;
     Ok((secret, row))

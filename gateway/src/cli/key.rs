@@ -73,7 +73,8 @@ async fn create(db: &Db, flags: CreateFlags) -> anyhow::Result<()> {
             db::accounts::create(db, &new).await?.id
         }
     };
-    let ask = KeyAsk { account, name: flags.name, risk: flags.risk, expires_ms: None };
+    let (name, risk) = (flags.name, flags.risk);
+    let ask = KeyAsk { account, name, risk, expires_ms: None, budget_day: None };
     let (secret, row) = issue_key(db, ask, now_ms).await.context("cannot make the key")?;
     let detail = format!("account {account}, {}…", row.prefix);
     note(db, "key.create", row.id.0.to_string(), detail).await?;

@@ -1,6 +1,6 @@
 //! What can go wrong in the store.
 
-use assay_ledger::Rejected;
+use assay_ledger::{Nano, Rejected};
 
 /// Why the store could not do it. Nothing has changed, except perhaps after `Busy` and `Unavailable`: what
 /// moves money may then be told again, and happens once.
@@ -27,6 +27,12 @@ pub enum DbError {
     /// The rules of money refuse it.
     #[error(transparent)]
     Rejected(#[from] Rejected),
+    /// The account has as many holds open as it may have.
+    #[error("{max} holds are open, which is the most there may be")]
+    TooManyHolds { max: u32 },
+    /// The key's budget for the day does not cover it.
+    #[error("{left} of the budget is left, {needed} are needed")]
+    OverBudget { left: Nano, needed: Nano },
     /// The cursor of a page is none that this list gave out.
     #[error("the cursor is not one of this list")]
     Cursor,
@@ -65,6 +71,8 @@ impl DbError {
             Self::Conflict(what) => Self::Conflict(what.clone()),
             Self::Wrong(what) => Self::Wrong(what.clone()),
             Self::Rejected(rejected) => Self::Rejected(rejected.clone()),
+            Self::TooManyHolds { max } => Self::TooManyHolds { max: *max },
+            Self::OverBudget { left, needed } => Self::OverBudget { left: *left, needed: *needed },
             Self::Cursor => Self::Cursor,
             Self::Unusable(what) => Self::Unusable(what.clone()),
             Self::Corrupt(what) => Self::Corrupt(what.clone()),

@@ -12,6 +12,8 @@ use super::{
 };
 
 statements! { "ids";
+    plain NOTE_BLOCK = "insert into journal_block (first, last, sealed, taken_ms)
+        select cast($1 as bigint), cast($2 as bigint), cast($3 as bigint), now_ms from clock";
     plain TAKE = "update counter set next = next + $2 where name = $1 returning next";
 }
 
@@ -54,6 +56,7 @@ impl Store {
     async fn take_journal_ids(&self, count: i64) -> Result<Range<i64>, DbError> {
         let mut tx = self.begin_money().await?;
         let ids = tx.next_ids("journal", count).await?;
+        tx.execute(&NOTE_BLOCK, args![ids.start, ids.end - 1, ids.start - 1]).await?;
         tx.commit().await?;
         Ok(ids)
     }

@@ -1,6 +1,6 @@
 //! API keys: only their hashes are kept, and a prefix to recognise them by.
 
-use assay_ledger::AccountId;
+use assay_ledger::{AccountId, Nano};
 use assay_protocol::Bytes32;
 use serde::Serialize;
 
@@ -12,13 +12,17 @@ use super::{
 };
 
 statements! { "keys";
-    plain INSERT = "insert into api_key (id, account, name, prefix, hash, risk, created_ms, expires_ms)
-        values ($1, $2, $3, $4, $5, $6, $7, $8)";
-    plain FIND_BY_HASH = "select id, account, name, prefix, risk, created_ms, expires_ms, revoked_ms
+    plain INSERT = "insert into api_key (id, account, name, prefix, hash, risk, created_ms, expires_ms,
+            budget_day)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    plain FIND_BY_HASH = "select id, account, name, prefix, risk, created_ms, expires_ms, revoked_ms,
+            budget_day
         from api_key where hash = $1";
-    plain LIST = "select id, account, name, prefix, risk, created_ms, expires_ms, revoked_ms
+    plain LIST = "select id, account, name, prefix, risk, created_ms, expires_ms, revoked_ms,
+            budget_day
         from api_key where id > $1 order by id limit $2";
-    plain LIST_OF_ACCOUNT = "select id, account, name, prefix, risk, created_ms, expires_ms, revoked_ms
+    plain LIST_OF_ACCOUNT = "select id, account, name, prefix, risk, created_ms, expires_ms, revoked_ms,
+            budget_day
         from api_key where account = $3 and id > $1 order by id limit $2";
     plain REVOKE = "update api_key set revoked_ms = coalesce(revoked_ms, $2) where id = $1";
 }
@@ -42,6 +46,8 @@ pub struct NewKey {
     pub risk: String,
     pub created_ms: i64,
     pub expires_ms: Option<i64>,
+    /// What it may spend in a day (UTC), jobs that run counted at their highest cost.
+    pub budget_day: Option<Nano>,
 }
 
 /// A key, without its secret.
@@ -55,6 +61,7 @@ pub struct KeyRow {
     pub created_ms: i64,
     pub expires_ms: Option<i64>,
     pub revoked_ms: Option<i64>,
+    pub budget_day: Option<Nano>,
 }
 
 impl KeyRow {
@@ -72,8 +79,9 @@ pub async fn create(db: &Db, new: &NewKey) -> Result<KeyRow, DbError> {
     retried(async || {
         let mut tx = db.begin().await?;
         let id = KeyId(tx.next_id("api_key").await?);
-        let NewKey { account, name, prefix, hash, risk, created_ms, expires_ms } = new;
-        let args = args![id, *account, name, prefix, *hash, risk, *created_ms, *expires_ms];
+        let NewKey { account, name, prefix, hash, risk, created_ms, expires_ms, budget_day } = new;
+        let args =
+            args![id, *account, name, prefix, *hash, risk, *created_ms, *expires_ms, *budget_day];
         tx.execute(&INSERT, args).await?;
         tx.commit().await?;
         Ok(KeyRow {
@@ -85,6 +93,7 @@ pub async fn create(db: &Db, new: &NewKey) -> Result<KeyRow, DbError> {
             created_ms: *created_ms,
             expires_ms: *expires_ms,
             revoked_ms: None,
+            budget_day: *budget_day,
         })
     })
     .await
@@ -131,6 +140,7 @@ impl Record for KeyRow {
             created_ms: row.get("created_ms")?,
             expires_ms: row.maybe("expires_ms")?,
             revoked_ms: row.maybe("revoked_ms")?,
+            budget_day: row.maybe("budget_day")?,
         })
     }
 }

@@ -12,7 +12,7 @@ use super::{Db, DbError, engine::Store};
 /// Version, what it does, and its text for SQLite and for PostgreSQL.
 type Step = (i64, &'static str, &'static str, &'static str);
 
-const STEPS: [Step; 4] = [
+const STEPS: [Step; 5] = [
     (
         1,
         "founding",
@@ -30,6 +30,18 @@ const STEPS: [Step; 4] = [
         "standing",
         include_str!("../../../migrations/common/0003_standing.sql"),
         include_str!("../../../migrations/common/0003_standing.sql"),
+    ),
+    (
+        4,
+        "ledger",
+        concat!(
+            include_str!("../../../migrations/common/0004_ledger.sql"),
+            include_str!("../../../migrations/sqlite/0004_ledger.sql"),
+        ),
+        concat!(
+            include_str!("../../../migrations/common/0004_ledger.sql"),
+            include_str!("../../../migrations/postgres/0004_ledger.sql"),
+        ),
     ),
     (
         6,

@@ -10,6 +10,7 @@ pub mod enrolments;
 pub mod epochs;
 pub mod jobs;
 pub mod keys;
+pub mod leases;
 pub mod nodes;
 pub mod operators;
 pub mod refunds;
@@ -17,6 +18,7 @@ pub mod reputation;
 pub mod settings;
 pub mod standing;
 pub mod top_ups;
+pub mod yardstick;
 
 mod bulk;
 mod engine;
@@ -41,10 +43,9 @@ pub use credits::{Granted, NewGrant};
 pub use engine::{Db, PostgresDb, SqliteDb, Store};
 pub use enrolments::{NewEnrolment, Redeem, RedeemError};
 pub use error::DbError;
-pub use jobs::{
-    JobEnd, JobFilter, JobNodeEnd, JobNodeRow, JobRow, JobState, NewJob, OpenJob, OpenJobError,
-};
+pub use jobs::{JobEnd, JobFilter, JobNodeEnd, JobNodeRow, JobRow, JobState, NewJob, OpenJobError};
 pub use keys::{KeyId, KeyRow, NewKey};
+pub use leases::{Checkpoint, CheckpointPart, CheckpointSettlement, LeaseId, Orphan};
 pub use nodes::{NodeRow, Standing};
 pub use operators::{NewOperator, OperatorId, OperatorRow};
 pub use page::{PAGE_ROWS_MAX, Page, Paged};
@@ -64,6 +65,7 @@ pub fn statements() -> Vec<&'static Statement> {
         ids::STATEMENTS,
         jobs::STATEMENTS,
         keys::STATEMENTS,
+        leases::STATEMENTS,
         nodes::STATEMENTS,
         operators::STATEMENTS,
         refunds::STATEMENTS,
@@ -71,7 +73,11 @@ pub fn statements() -> Vec<&'static Statement> {
         settings::STATEMENTS,
         standing::STATEMENTS,
         top_ups::STATEMENTS,
+        yardstick::STATEMENTS,
     ];
-    let sized = writer::bulks().chain(jobs::bulks()).flat_map(|bulk| bulk.statements());
+    let sized = writer::bulks()
+        .chain(jobs::bulks())
+        .chain(yardstick::BULKS)
+        .flat_map(|bulk| bulk.statements());
     by_noun.into_iter().flatten().copied().chain(sized).collect()
 }

@@ -93,6 +93,12 @@ pub struct Verdict {
 pub enum ServeError {
     #[error("the account has {available} available and this request could cost {needed}")]
     InsufficientCredit { available: Nano, needed: Nano },
+    #[error("the account has {max} requests running, which is the most it may have at once")]
+    TooManyJobs { max: u32 },
+    #[error(
+        "{left} of the API key's budget for today is left and this request could cost {needed}"
+    )]
+    OverBudget { left: Nano, needed: Nano },
     #[error("the prompt has {prompt} tokens; the model takes {context} with its answer")]
     ContextTooLong { prompt: u32, context: u32 },
     #[error("the messages do not fit the model's chat template: {0}")]

@@ -31,6 +31,8 @@ pub struct ChatJob {
     pub terms: Terms,
     /// The client's own randomness, so that the gateway cannot choose the seed alone.
     pub nonce: Option<String>,
+    /// Whether the answer goes out as it comes.
+    pub streamed: bool,
 }
 
 /// A job: everything about it that never changes.
@@ -50,6 +52,7 @@ pub(super) struct Job {
     pub(super) risk: Risk,
     pub(super) policy: Policy,
     pub(super) quote: Quote,
+    pub(super) streamed: bool,
 }
 
 impl Job {
@@ -59,7 +62,8 @@ impl Job {
         account: AccountId,
         request: ChatJob,
     ) -> Result<Self, ServeError> {
-        let ChatJob { model, messages, sampling, seed, max_tokens, stop, terms, nonce } = request;
+        let ChatJob { model, messages, sampling, seed, max_tokens, stop, terms, nonce, streamed } =
+            request;
         let refused = |error: assay_model::ModelError| ServeError::Template(error.to_string());
         let prompt = model.text.encode(&model.text.render(&messages).map_err(refused)?);
         let prompt = prompt.map_err(refused)?;
@@ -93,6 +97,7 @@ impl Job {
             risk: terms.risk,
             policy,
             quote,
+            streamed,
         })
     }
 

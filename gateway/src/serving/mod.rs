@@ -6,6 +6,7 @@
 
 mod answer;
 mod branch;
+mod checkpoint;
 pub mod delivery;
 mod job;
 pub mod policy;
@@ -31,7 +32,6 @@ pub use policy::{ReleaseRule, Risk, Terms};
 pub use settings::ServingSettings;
 
 pub(crate) use branch::{Branch, Stage};
-pub(crate) use settle::recover;
 
 use answer::Answer;
 use delivery::Outlet;

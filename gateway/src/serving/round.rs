@@ -21,6 +21,7 @@ use tokio::{
 use super::{
     answer::Answer,
     branch::{Branch, Stage, Waits},
+    checkpoint,
     delivery::ServeError,
     job::Job,
 };
@@ -154,6 +155,7 @@ impl<'a> Round<'a> {
         loop {
             self.settle_splits(answer);
             self.release_agreed(answer);
+            checkpoint::note(self.app, self, answer);
             if self.stragglers_until.is_none() && self.agreement(answer).is_some() {
                 self.stragglers_until = Some(self.straggler_deadline());
                 let case = self.case(answer, Written::Whole);

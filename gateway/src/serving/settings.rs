@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub struct ServingSettings {
     /// Jobs that may run at once; one more is answered 503.
     pub jobs_running_max: usize,
+    /// Jobs that one account may have running, over all gateways; one more is answered 429.
+    pub account_jobs_max: u32,
     /// From the hold to the verdict; a job that takes longer is released, not charged.
     pub job_deadline_ms: u64,
     /// How long a job waits for its turn and for busy nodes.
@@ -37,6 +39,7 @@ impl Default for ServingSettings {
     fn default() -> Self {
         Self {
             jobs_running_max: 256,
+            account_jobs_max: 256,
             job_deadline_ms: 120_000,
             place_wait_ms: 15_000,
             first_token_ms: 20_000,

@@ -22,11 +22,14 @@ use crate::{
 };
 
 /// The most that one node gets, per mille of an equal share among all that were asked.
-const PAY_CAP_PER_MILLE: u32 = 1_500;
+pub(super) const PAY_CAP_PER_MILLE: u32 = 1_500;
 /// A settlement that the store does not take is tried again this often, with doubled waits; after
 /// that the hold stays open until the next start.
-const SETTLE_TRIES: u32 = 8;
+const SETTLE_TRIES: u32 = 60;
 const SETTLE_RETRY: Duration = Duration::from_millis(50);
+const SETTLE_RETRY_MAX: Duration = Duration::from_secs(1);
+/// After its deadline a job is settled within this; then its hold is ended by whoever looks.
+const HOLD_GRACE_MS: i64 = 300_000;
 
 /// How a job ended, before money is moved.
 #[derive(Debug)]
@@ -144,6 +147,7 @@ impl Ending {
 
 /// Holds the highest cost of a job, with the row that says so.
 pub(super) async fn hold(app: &App, caller: &Caller, job: &Job) -> Result<(), ServeError> {
+    let deadline_ms = i64::try_from(app.config.serving.job_deadline_ms).unwrap_or(i64::MAX);
     let new = NewJob {
         id: job.id,
         gateway: app.keys.gateway_id().to_owned(),
@@ -155,11 +159,18 @@ pub(super) async fn hold(app: &App, caller: &Caller, job: &Job) -> Result<(), Se
         max_tokens: job.max_tokens,
         hold: job.quote.highest(),
         created_ms: clock::now_ms(),
+        lease: Some(app.lease.current()),
+        lasts_ms_max: deadline_ms.saturating_add(HOLD_GRACE_MS),
+        holds_open_max: app.config.serving.account_jobs_max,
     };
     match db::jobs::open(&app.db, &new).await {
         Ok(()) => Ok(()),
         Err(OpenJobError::InsufficientCredit { available, needed }) => {
             Err(ServeError::InsufficientCredit { available, needed })
+        }
+        Err(OpenJobError::TooManyHolds { max }) => Err(ServeError::TooManyJobs { max }),
+        Err(OpenJobError::OverBudget { left, needed }) => {
+            Err(ServeError::OverBudget { left, needed })
         }
         Err(error) => {
             error!(job = %job.id, %error, "hold not stored, or not known to be");
@@ -184,6 +195,7 @@ pub(super) async fn end(app: &App, job: &Job, ending: Ending) {
     let end = job_end(job, &ending, settlement);
     store(app, &end).await;
     end.nodes.iter().for_each(|part| app.pay.add(part.node, part.pay, end.ended_ms));
+    app.checkpoints.forget(job.id);
     let model = job.model.id();
     for part in &ending.parts {
         if let Some(check) = part.check {
@@ -203,21 +215,6 @@ pub(super) async fn end(app: &App, job: &Job, ending: Ending) {
         paid_nodes = ending.paid().count(),
         "job ended"
     );
-}
-
-/// Gives back the holds of jobs that this gateway was in the middle of when it stopped.
-pub(crate) async fn recover(app: &App) -> Result<(), db::DbError> {
-    loop {
-        let open = db::jobs::open_of_gateway(&app.db, app.keys.gateway_id()).await?;
-        if open.is_empty() {
-            return Ok(());
-        }
-        for job in open {
-            warn!(job = %job.id, "job was cut off by a stop of the gateway; its hold is given back");
-            let reason = "the gateway stopped in the middle of the job; nothing was charged";
-            db::jobs::end(&app.db, &given_back(job.id, job.hold, reason)).await?;
-        }
-    }
 }
 
 /// The end of a job that came to nothing.
@@ -280,7 +277,7 @@ async fn store(app: &App, end: &JobEnd) {
             Err(error) => {
                 warn!(job = %end.id, %error, attempt, "settlement not stored yet");
                 tokio::time::sleep(wait).await;
-                wait *= 2;
+                wait = SETTLE_RETRY_MAX.min(wait * 2);
             }
         }
     }

@@ -62,6 +62,9 @@ async fn write_record(db: &Db, account: AccountId, node: NodeId, passes: usize) 
         max_tokens: 1,
         hold: Nano::ZERO,
         created_ms: 1,
+        lease: None,
+        lasts_ms_max: 600_000,
+        holds_open_max: 100,
     };
     jobs::open(db, &job).await.expect("a free job");
     let part = JobNodeEnd {

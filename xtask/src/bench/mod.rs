@@ -32,7 +32,7 @@ enum Run {
     Program(&'static str),
 }
 
-const BENCHES: [Bench; 2] = [
+const BENCHES: [Bench; 3] = [
     Bench {
         name: "smoke",
         about: "requests/s and latencies of short chats against a demo, for 10 s",
@@ -42,6 +42,11 @@ const BENCHES: [Bench; 2] = [
         name: "verification",
         about: "what catches which cheat, honest false alarms, and what checking costs (25 min)",
         run: Run::Program("verification-bench"),
+    },
+    Bench {
+        name: "ledger",
+        about: "jobs/s of the ledger's writer and of a naive design, on both engines (2 min)",
+        run: Run::Program("ledger-bench"),
     },
 ];
 

@@ -1,6 +1,6 @@
 //! API keys of clients.
 
-use assay_ledger::AccountId;
+use assay_ledger::{AccountId, Nano};
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -34,6 +34,9 @@ pub struct Key {
     pub expires_ms: Option<i64>,
     #[schema(required)]
     pub revoked_ms: Option<i64>,
+    /// What it may spend in a day (UTC); null: no bound of its own.
+    #[schema(required)]
+    pub budget_day_nano: Option<i64>,
 }
 
 /// A key to make.
@@ -45,6 +48,10 @@ pub struct NewKeyRequest {
     risk: Option<Risk>,
     /// When it stops working; left out: never.
     expires_ms: Option<i64>,
+    /// What it may spend in a day (UTC), requests that run counted at the most that they can cost; left
+    /// out: no bound.
+    #[schema(minimum = 0)]
+    budget_day_nano: Option<i64>,
 }
 
 /// A key that was made.
@@ -85,11 +92,18 @@ pub async fn create(
     if request.expires_ms.is_some_and(|expires| expires <= now_ms) {
         return Err(ApiError::bad_field("expires_ms", "'expires_ms' has passed already."));
     }
+    if request.budget_day_nano.is_some_and(i64::is_negative) {
+        return Err(ApiError::bad_field(
+            "budget_day_nano",
+            "'budget_day_nano' must not be negative.",
+        ));
+    }
     let ask = KeyAsk {
         account: AccountId(request.account_id),
         name: text("name", request.name)?,
         risk: request.risk.unwrap_or_default(),
         expires_ms: request.expires_ms,
+        budget_day: request.budget_day_nano.map(Nano),
     };
     let (secret, row) = issue_key(&app.db, ask, now_ms).await?;
     let detail = format!("account {}, {}…", row.account, row.prefix);
@@ -146,6 +160,7 @@ impl From<KeyRow> for Key {
             created_ms: row.created_ms,
             expires_ms: row.expires_ms,
             revoked_ms: row.revoked_ms,
+            budget_day_nano: row.budget_day.map(|budget| budget.0),
         }
     }
 }

@@ -8,14 +8,14 @@ use assay_ledger::{AccountId, Digest, Nano, Settlement};
 use assay_protocol::{JobId, NodeId, Outcome};
 use serde::Serialize;
 
-use super::{DbError, EvidenceDelta, KeyId, bulk::Bulk, value::columns};
+use super::{DbError, EvidenceDelta, KeyId, LeaseId, bulk::Bulk, value::columns};
 
 pub use end::end;
 pub(super) use end::write_ends;
 pub use open::{OpenJobError, open};
 pub(super) use open::{hold_of, insert_all};
 pub(super) use rows::STATEMENTS;
-pub use rows::{JobFilter, JobNodeRow, JobRow, OpenJob, find, list, open_of_gateway};
+pub use rows::{JobFilter, JobNodeRow, JobRow, find, list};
 
 /// Every statement about many jobs.
 pub(super) fn bulks() -> impl Iterator<Item = &'static &'static Bulk> {
@@ -38,6 +38,12 @@ pub struct NewJob {
     /// H, the highest cost; zero for a free model.
     pub hold: Nano,
     pub created_ms: i64,
+    /// The run of the gateway that owns it.
+    pub lease: Option<LeaseId>,
+    /// The hold ends after this long, whatever its gateway says.
+    pub lasts_ms_max: i64,
+    /// Holds that its account may have open, this one included.
+    pub holds_open_max: u32,
 }
 
 /// How a job ended.

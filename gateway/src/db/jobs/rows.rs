@@ -28,12 +28,7 @@ statements! { "jobs::rows";
         order by created_ms desc, id desc limit $3";
     plain NODES = "select round, role, node, outcome, reason, evidence, tokens, pay, elapsed_ms
         from job_node where job = $1 order by part";
-    plain OPEN_OF_GATEWAY = "select id, account, model, hold, created_ms from job
-        where gateway = $1 and state = 'running' order by created_ms limit $2";
 }
-
-/// Open jobs that one call returns at most.
-const OPEN_JOBS_MAX: i64 = 1000;
 
 /// Which jobs to list; what is absent does not matter.
 #[derive(Clone, Debug, Default)]
@@ -90,16 +85,6 @@ pub struct JobNodeRow {
     pub elapsed_ms: i64,
 }
 
-/// A job that has not ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OpenJob {
-    pub id: JobId,
-    pub account: AccountId,
-    pub model: String,
-    pub hold: Nano,
-    pub created_ms: i64,
-}
-
 /// The job.
 pub async fn find(db: &Db, id: JobId) -> Result<Option<JobRow>, DbError> {
     let Some(mut job) = db.optional::<JobRow>(&FIND, args![id]).await? else { return Ok(None) };
@@ -119,12 +104,6 @@ pub async fn list(db: &Db, filter: &JobFilter, page: &Page) -> Result<Paged<JobR
         job.nodes = db.all(&NODES, args![job.id]).await?;
     }
     Ok(jobs)
-}
-
-/// Jobs of a gateway that have not ended, the oldest first, at most 1,000: a gateway that starts ends
-/// them, and asks again until none is left.
-pub async fn open_of_gateway(db: &Db, gateway: &str) -> Result<Vec<OpenJob>, DbError> {
-    db.all(&OPEN_OF_GATEWAY, args![gateway, OPEN_JOBS_MAX]).await
 }
 
 impl Record for JobRow {
@@ -168,18 +147,6 @@ impl Record for JobNodeRow {
             tokens: row.get("tokens")?,
             pay: row.get("pay")?,
             elapsed_ms: row.get("elapsed_ms")?,
-        })
-    }
-}
-
-impl Record for OpenJob {
-    fn read(row: &Row) -> Result<Self, DbError> {
-        Ok(Self {
-            id: row.get("id")?,
-            account: row.get("account")?,
-            model: row.get("model")?,
-            hold: row.get("hold")?,
-            created_ms: row.get("created_ms")?,
         })
     }
 }

@@ -241,25 +241,3 @@ async fn jobs_are_listed_the_last_first_and_by_what_they_are() {
     })
     .await;
 }
-
-#[tokio::test]
-async fn a_gateway_that_starts_finds_its_open_jobs() {
-    on_each_engine(async |db| {
-        let ada = client(db, Nano(10_000)).await;
-        for (id, gateway) in [(1, "gateway-1"), (2, "gateway-2"), (3, "gateway-1")] {
-            let job = NewJob { gateway: gateway.into(), ..job(&ada, id, Nano(100)) };
-            jobs::open(db, &job).await.unwrap();
-        }
-        let open = jobs::open_of_gateway(db, "gateway-1").await.unwrap();
-        assert_eq!(open.iter().map(|job| job.id.0.as_u128()).collect::<Vec<_>>(), [1, 3]);
-        for open in open {
-            assert_eq!((open.account, open.hold), (ada.account, Nano(100)));
-            let id = open.id.0.as_u128();
-            jobs::end(db, &failure(&job(&ada, id, open.hold))).await.unwrap();
-        }
-        assert_eq!(jobs::open_of_gateway(db, "gateway-1").await.unwrap(), []);
-        assert_eq!(balance(db, &ada).await, (9900, 100));
-        assert!(audit(db).await.unwrap().is_clean());
-    })
-    .await;
-}

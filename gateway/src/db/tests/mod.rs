@@ -4,6 +4,8 @@
 mod audit;
 mod credit;
 mod jobs;
+mod leases;
+mod limits;
 mod model;
 mod nodes;
 mod statements;
@@ -92,6 +94,7 @@ async fn client(db: &Db, credit: Nano) -> Client {
         risk: "standard".into(),
         created_ms: 2,
         expires_ms: Some(1000),
+        budget_day: None,
     };
     Client { account, key: keys::create(db, &new).await.unwrap().id }
 }
@@ -134,6 +137,9 @@ fn job(client: &Client, id: u128, hold: Nano) -> NewJob {
         max_tokens: 20,
         hold,
         created_ms: 10 + i64::try_from(id).unwrap(),
+        lease: None,
+        lasts_ms_max: 600_000,
+        holds_open_max: 100_000,
     }
 }
 

@@ -2,26 +2,45 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use assay_ledger::{AccountId, Balances, Command, Digest, HoldId, Posting, Rejected, apply};
+use assay_ledger::{AccountId, Balances, Command, Digest, HoldId, Nano, Posting, Rejected, apply};
 
 use super::{Answer, Posted, Request};
 use crate::db::{
-    DbError,
+    DbError, KeyId,
     jobs::{JobEnd, NewJob, hold_of},
+    leases::Checkpoint,
 };
+
+/// A key's day.
+const DAY_MS: i64 = 86_400_000;
 
 /// What a batch touches, as it is in the store.
 #[derive(Debug, Default)]
 pub(in crate::db) struct Loaded {
     pub(super) balances: Balances,
+    pub(super) holds_open: BTreeMap<AccountId, i64>,
     pub(super) jobs: BTreeMap<HoldId, StoredJob>,
+    pub(super) budgets: BTreeMap<KeyId, Option<Nano>>,
+    pub(super) key_days: BTreeMap<(KeyId, i64), KeyDay>,
 }
 
 /// What the end of a job looks at.
 #[derive(Clone, Debug)]
 pub(super) struct StoredJob {
     pub(super) model: String,
+    pub(super) key_day: (KeyId, i64),
+    pub(super) prompt_tokens: u32,
     pub(super) end_digest: Option<Digest>,
+}
+
+/// What a key did on a day.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct KeyDay {
+    pub(super) jobs: i64,
+    pub(super) held: Nano,
+    pub(super) spent: Nano,
+    pub(super) prompt_tokens: i64,
+    pub(super) completion_tokens: i64,
 }
 
 /// A journal to write.
@@ -50,6 +69,13 @@ pub(in crate::db) struct Batch<'a> {
     pub(super) holds_ended: Vec<HoldId>,
     pub(super) opened: Vec<&'a NewJob>,
     pub(super) ended: Vec<EndedJob<'a>>,
+    pub(super) checkpoints: BTreeMap<HoldId, &'a Checkpoint>,
+    pub(super) days: BTreeSet<(KeyId, i64)>,
+}
+
+/// The day of a moment, for a key's budget.
+pub(super) fn day_of(at_ms: i64) -> i64 {
+    at_ms.div_euclid(DAY_MS)
 }
 
 impl<'a> Batch<'a> {
@@ -59,7 +85,7 @@ impl<'a> Batch<'a> {
 
     /// Whether nothing is to be written.
     pub(super) fn is_empty(&self) -> bool {
-        self.journals.is_empty()
+        self.journals.is_empty() && self.checkpoints.is_empty()
     }
 
     /// Does what is asked, or says why not; then nothing has moved.
@@ -68,26 +94,53 @@ impl<'a> Batch<'a> {
             Request::Post { command, note, at_ms } => self.post(command, note, *at_ms),
             Request::Open(job) => self.open(job),
             Request::End(end) => self.end(end),
+            Request::Checkpoint(checkpoints) => Ok(self.checkpoint(checkpoints)),
         }
     }
 
     fn open(&mut self, job: &'a NewJob) -> Answer {
         let hold = hold_of(job.id);
         let command = Command::Hold { hold, account: job.account, amount: job.hold };
+        if !self.rows.balances.holds.contains_key(&hold) {
+            self.check_limits(job)?;
+        }
         let posted = self.post(&command, "", job.created_ms)?;
         if !posted.repeated {
-            let row = StoredJob { model: job.model.clone(), end_digest: None };
+            let key_day = (job.key, day_of(job.created_ms));
+            let (model, prompt_tokens) = (job.model.clone(), job.prompt_tokens);
+            let row = StoredJob { model, key_day, prompt_tokens, end_digest: None };
             self.rows.jobs.insert(hold, row);
+            let day = self.day(key_day);
+            day.jobs += 1;
+            day.held = Nano(day.held.0.saturating_add(job.hold.0));
             self.opened.push(job);
         }
         Ok(posted)
+    }
+
+    /// Bounds on what one account or key may have running.
+    fn check_limits(&self, job: &NewJob) -> Result<(), DbError> {
+        let open = self.rows.holds_open.get(&job.account).copied().unwrap_or_default();
+        if open >= i64::from(job.holds_open_max) {
+            return Err(DbError::TooManyHolds { max: job.holds_open_max });
+        }
+        let Some(budget) = self.rows.budgets.get(&job.key).copied().flatten() else {
+            return Ok(());
+        };
+        let day = (job.key, day_of(job.created_ms));
+        let day = self.rows.key_days.get(&day).copied().unwrap_or_default();
+        let left = Nano(budget.0.saturating_sub(day.held.0).saturating_sub(day.spent.0).max(0));
+        match job.hold <= left {
+            true => Ok(()),
+            false => Err(DbError::OverBudget { left, needed: job.hold }),
+        }
     }
 
     fn end(&mut self, end: &'a JobEnd) -> Answer {
         end.check()?;
         let (hold, digest) = (hold_of(end.id), end.digest());
         let missing = || DbError::NotFound(format!("job {}", end.id));
-        let job = self.rows.jobs.get(&hold).ok_or_else(missing)?;
+        let job = self.rows.jobs.get(&hold).ok_or_else(missing)?.clone();
         match job.end_digest {
             Some(first) if first == digest => return Ok(Posted { repeated: true }),
             Some(_) => return Err(DbError::Conflict(format!("job {} ended otherwise", end.id))),
@@ -101,13 +154,29 @@ impl<'a> Batch<'a> {
             true => Command::Void { hold },
             false => Command::Settle { hold, settlement: end.charge.clone() },
         };
-        let model = job.model.clone();
         let posted = self.post(&command, "", end.ended_ms)?;
         assert!(!posted.repeated, "job {} runs, so its hold cannot have ended", end.id);
-        let row = StoredJob { model: model.clone(), end_digest: Some(digest) };
-        self.rows.jobs.insert(hold, row);
+        let day = self.day(job.key_day);
+        day.held = Nano(day.held.0.saturating_sub(held.0).max(0));
+        day.spent = Nano(day.spent.0.saturating_add(end.charge.cost.0));
+        day.prompt_tokens += i64::from(job.prompt_tokens);
+        day.completion_tokens += i64::from(end.completion_tokens);
+        let model = job.model.clone();
+        self.rows.jobs.insert(hold, StoredJob { end_digest: Some(digest), ..job });
         self.ended.push(EndedJob { end, digest, model });
+        self.checkpoints.remove(&hold);
         Ok(posted)
+    }
+
+    /// Only jobs that run have one.
+    fn checkpoint(&mut self, checkpoints: &'a [Checkpoint]) -> Posted {
+        for checkpoint in checkpoints {
+            let hold = hold_of(checkpoint.job);
+            if self.rows.jobs.get(&hold).is_some_and(|job| job.end_digest.is_none()) {
+                self.checkpoints.insert(hold, checkpoint);
+            }
+        }
+        Posted { repeated: false }
     }
 
     fn post(&mut self, command: &Command, note: &'a str, at_ms: i64) -> Answer {
@@ -117,16 +186,34 @@ impl<'a> Batch<'a> {
             let moved = posting.entries.iter().map(|entry| entry.account);
             self.accounts.extend(moved.filter(|account| !account.is_system()));
             match command {
-                Command::Hold { hold, .. } => self.holds_begun.push(*hold),
+                Command::Hold { hold, account, .. } => {
+                    self.holds_begun.push(*hold);
+                    self.count_hold(*account, 1);
+                }
                 Command::Settle { hold, .. }
                 | Command::Void { hold }
                 | Command::SendOut { hold } => {
                     self.holds_ended.push(*hold);
+                    if let Some(owner) = self.rows.balances.holds.get(hold).map(|hold| hold.account)
+                    {
+                        self.count_hold(owner, -1);
+                    }
                 }
                 Command::Grant { .. } | Command::TopUp { .. } => {}
             }
             self.journals.push(NewJournal { posting, note, at_ms });
         }
         Ok(Posted { repeated })
+    }
+
+    /// A free model's hold moves nothing, and counts all the same.
+    fn count_hold(&mut self, account: AccountId, by: i64) {
+        *self.rows.holds_open.entry(account).or_default() += by;
+        self.accounts.insert(account);
+    }
+
+    fn day(&mut self, key_day: (KeyId, i64)) -> &mut KeyDay {
+        self.days.insert(key_day);
+        self.rows.key_days.entry(key_day).or_default()
     }
 }

@@ -15,6 +15,7 @@ use super::{
     bulk::Bulk,
     engine::bounded,
     jobs::{JobEnd, NewJob},
+    leases::Checkpoint,
 };
 
 pub(super) use batch::{Batch, EndedJob};
@@ -34,6 +35,8 @@ pub(super) enum Request {
     Open(NewJob),
     /// Ends a job: its hold, its row, the parts of its nodes.
     End(Box<JobEnd>),
+    /// Notes how jobs would be settled if this gateway stopped now.
+    Checkpoint(Vec<Checkpoint>),
 }
 
 /// What was done.

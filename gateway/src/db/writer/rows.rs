@@ -11,10 +11,10 @@ use assay_ledger::{
 
 use super::{
     Request,
-    batch::{Batch, Loaded, StoredJob},
+    batch::{Batch, KeyDay, Loaded, StoredJob, day_of},
 };
 use crate::db::{
-    DbError,
+    DbError, KeyId,
     bulk::bulks,
     jobs::{self, hold_of},
     transaction::Tx,
@@ -23,22 +23,40 @@ use crate::db::{
 
 bulks! { "writer";
     locking LOCK_HOLDS = "select id, account, amount, state from hold where id in (", "$", ") order by id";
-    locking LOCK_BALANCES = "select account, available, held,
+    locking LOCK_BALANCES = "select account, available, held, holds_open,
             (select kind from account where id = balance.account) as kind
         from balance where account in (", "$", ") order by account";
-    plain JOBS = "select id, model, end_digest from job where id in (", "$", ")";
+    plain JOBS = "select id, model, api_key, created_ms, prompt_tokens, end_digest from job
+        where id in (", "$", ")";
+    plain BUDGETS = "select id, budget_day from api_key where id in (", "$", ")";
+    locking LOCK_KEY_DAYS = "select api_key, day, jobs, held, spent, prompt_tokens, completion_tokens
+        from key_day where (api_key, day) in (values ", "(cast($ as bigint), cast($ as bigint))",
+        ") order by api_key, day";
     plain POSTED = "select key, digest from journal where key in (", "$", ")";
     plain INSERT_JOURNALS = "insert into journal (id, key, kind, digest, note, at_ms) values ",
         "($, $, $, $, $, $)", "";
     plain INSERT_ENTRIES = "insert into entry (journal, account, bucket, amount) values ",
         "($, $, $, $)", "";
-    plain SET_BALANCES = "update balance set available = new.column2, held = new.column3 from (values ",
-        "(cast($ as bigint), cast($ as bigint), cast($ as bigint))",
+    plain SET_BALANCES = "update balance set available = new.column2, held = new.column3,
+            holds_open = new.column4
+        from (values ",
+        "(cast($ as bigint), cast($ as bigint), cast($ as bigint), cast($ as bigint))",
         ") as new where balance.account = new.column1";
     plain INSERT_HOLDS = "insert into hold (id, account, amount, state) values ", "($, $, $, 'open')", "";
     plain END_HOLDS = "update hold set state = new.column2 from (values ",
         "(cast($ as text), cast($ as text))",
         ") as new where hold.id = new.column1 and hold.state = 'open'";
+    plain SET_KEY_DAYS = "insert into key_day
+            (api_key, day, jobs, held, spent, prompt_tokens, completion_tokens) values ",
+        "($, $, $, $, $, $, $)",
+        " on conflict (api_key, day) do update set jobs = excluded.jobs, held = excluded.held,
+            spent = excluded.spent, prompt_tokens = excluded.prompt_tokens,
+            completion_tokens = excluded.completion_tokens";
+    plain SET_CHECKPOINTS = "insert into checkpoint (job, completion_tokens, settlement) values ",
+        "($, $, $)",
+        " on conflict (job) do update set completion_tokens = excluded.completion_tokens,
+            settlement = excluded.settlement";
+    plain DROP_CHECKPOINTS = "delete from checkpoint where job in (", "$", ")";
 }
 
 /// Loads and locks what these requests touch.
@@ -59,6 +77,9 @@ pub(in crate::db) async fn load(tx: &mut Tx, requests: &[&Request]) -> Result<Lo
                 holds.insert(hold_of(end.id));
                 accounts.extend(end.charge.pays.iter().map(|(account, _)| *account));
             }
+            Request::Checkpoint(checkpoints) => {
+                holds.extend(checkpoints.iter().map(|checkpoint| hold_of(checkpoint.job)));
+            }
         }
     }
     let hold_keys: Vec<Arg> = holds.into_iter().map(Arg::from).collect();
@@ -71,15 +92,38 @@ pub(in crate::db) async fn load(tx: &mut Tx, requests: &[&Request]) -> Result<Lo
         loaded.jobs.insert(id, job);
     }
     let accounts: Vec<Arg> = accounts.into_iter().map(Arg::from).collect();
-    for StoredBalance(id, account) in tx.all_of(&LOCK_BALANCES, &accounts).await? {
+    for StoredBalance(id, account, holds_open) in tx.all_of(&LOCK_BALANCES, &accounts).await? {
         loaded.balances.accounts.insert(id, account);
+        loaded.holds_open.insert(id, holds_open);
     }
+    load_keys(tx, requests, &mut loaded).await?;
     // Last, when nobody else can be posting them.
     let keys: Vec<Arg> = keys(requests, &loaded).map(Arg::from).collect();
     for StoredKey(key, digest) in tx.all_of(&POSTED, &keys).await? {
         loaded.balances.posted.insert(key, digest);
     }
     Ok(loaded)
+}
+
+/// The budgets and days of the API keys that these requests are about.
+async fn load_keys(tx: &mut Tx, requests: &[&Request], loaded: &mut Loaded) -> Result<(), DbError> {
+    let opened = requests.iter().filter_map(|request| match request {
+        Request::Open(job) => Some((job.key, day_of(job.created_ms))),
+        _ => None,
+    });
+    let opened: BTreeSet<(KeyId, i64)> = opened.collect();
+    let keys: BTreeSet<KeyId> = opened.iter().map(|(key, _)| *key).collect();
+    let keys: Vec<Arg> = keys.into_iter().map(Arg::from).collect();
+    for StoredBudget(key, budget) in tx.all_of(&BUDGETS, &keys).await? {
+        loaded.budgets.insert(key, budget);
+    }
+    let days: BTreeSet<_> =
+        opened.into_iter().chain(loaded.jobs.values().map(|job| job.key_day)).collect();
+    let days: Vec<Arg> = days.into_iter().flat_map(|(key, day)| [key.into(), day.into()]).collect();
+    for StoredKeyDay(key_day, day) in tx.all_of(&LOCK_KEY_DAYS, &days).await? {
+        loaded.key_days.insert(key_day, day);
+    }
+    Ok(())
 }
 
 /// The keys that may have been posted before. A hold that has no row never began; one that is open has not
@@ -101,7 +145,7 @@ fn keys(requests: &[&Request], loaded: &Loaded) -> impl Iterator<Item = String> 
             holds.contains_key(&hold).then(|| command.key())
         }
         // Its row knows its end.
-        Request::End(_) => None,
+        Request::End(_) | Request::Checkpoint(_) => None,
     });
     keys.collect::<BTreeSet<_>>().into_iter()
 }
@@ -116,7 +160,9 @@ pub(in crate::db) async fn write(
     write_balances(tx, batch).await?;
     write_holds(tx, batch).await?;
     jobs::insert_all(tx, &batch.opened).await?;
-    jobs::write_ends(tx, &batch.ended).await
+    jobs::write_ends(tx, &batch.ended).await?;
+    write_key_days(tx, batch).await?;
+    write_checkpoints(tx, batch).await
 }
 
 async fn write_journals(
@@ -143,7 +189,8 @@ async fn write_journals(
 async fn write_balances(tx: &mut Tx, batch: &Batch<'_>) -> Result<(), DbError> {
     let balance = |id: &AccountId| {
         let account = batch.rows.balances.accounts.get(id).expect("it was loaded to be moved");
-        [(*id).into(), account.available.into(), account.held.into()]
+        let open = batch.rows.holds_open.get(id).copied().unwrap_or_default();
+        [(*id).into(), account.available.into(), account.held.into(), open.into()]
     };
     let args: Vec<Arg> = batch.accounts.iter().flat_map(balance).collect();
     let changed = tx.execute_all(&SET_BALANCES, &args).await?;
@@ -164,9 +211,46 @@ async fn write_holds(tx: &mut Tx, batch: &Batch<'_>) -> Result<(), DbError> {
     Ok(())
 }
 
+async fn write_key_days(tx: &mut Tx, batch: &Batch<'_>) -> Result<(), DbError> {
+    let day = |key_day: &(KeyId, i64)| {
+        let row = batch.rows.key_days.get(key_day).copied().unwrap_or_default();
+        let (key, day) = *key_day;
+        let tokens = [row.prompt_tokens.into(), row.completion_tokens.into()];
+        let [prompt, completion] = tokens;
+        [
+            key.into(),
+            day.into(),
+            row.jobs.into(),
+            row.held.into(),
+            row.spent.into(),
+            prompt,
+            completion,
+        ]
+    };
+    let args: Vec<Arg> = batch.days.iter().flat_map(day).collect();
+    tx.execute_all(&SET_KEY_DAYS, &args).await?;
+    Ok(())
+}
+
+async fn write_checkpoints(tx: &mut Tx, batch: &Batch<'_>) -> Result<(), DbError> {
+    let mut args: Vec<Arg> = Vec::new();
+    for (hold, checkpoint) in &batch.checkpoints {
+        let settlement = serde_json::to_string(&checkpoint.settlement)
+            .map_err(|error| DbError::Wrong(format!("a checkpoint: {error}")))?;
+        let tokens = checkpoint.settlement.completion_tokens;
+        args.extend([(*hold).into(), tokens.into(), settlement.into()]);
+    }
+    tx.execute_all(&SET_CHECKPOINTS, &args).await?;
+    let ended: Vec<Arg> = batch.ended.iter().map(|ended| ended.end.id.into()).collect();
+    tx.execute_all(&DROP_CHECKPOINTS, &ended).await?;
+    Ok(())
+}
+
 struct StoredHold(HoldId, Hold);
 struct StoredJobRow(HoldId, StoredJob);
-struct StoredBalance(AccountId, Account);
+struct StoredBalance(AccountId, Account, i64);
+struct StoredBudget(KeyId, Option<Nano>);
+struct StoredKeyDay((KeyId, i64), KeyDay);
 struct StoredKey(String, Digest);
 
 impl Record for StoredHold {
@@ -178,8 +262,10 @@ impl Record for StoredHold {
 
 impl Record for StoredJobRow {
     fn read(row: &Row) -> Result<Self, DbError> {
-        let (model, end_digest) = (row.get("model")?, row.maybe("end_digest")?);
-        Ok(Self(row.get("id")?, StoredJob { model, end_digest }))
+        let key_day = (row.get("api_key")?, day_of(row.get("created_ms")?));
+        let (model, prompt_tokens) = (row.get("model")?, row.get("prompt_tokens")?);
+        let end_digest = row.maybe("end_digest")?;
+        Ok(Self(row.get("id")?, StoredJob { model, key_day, prompt_tokens, end_digest }))
     }
 }
 
@@ -187,7 +273,27 @@ impl Record for StoredBalance {
     fn read(row: &Row) -> Result<Self, DbError> {
         let kind: AccountKind = row.get("kind")?;
         let (available, held): (Nano, Nano) = (row.get("available")?, row.get("held")?);
-        Ok(Self(row.get("account")?, Account { kind, available, held }))
+        let account = Account { kind, available, held };
+        Ok(Self(row.get("account")?, account, row.get("holds_open")?))
+    }
+}
+
+impl Record for StoredBudget {
+    fn read(row: &Row) -> Result<Self, DbError> {
+        Ok(Self(row.get("id")?, row.maybe("budget_day")?))
+    }
+}
+
+impl Record for StoredKeyDay {
+    fn read(row: &Row) -> Result<Self, DbError> {
+        let day = KeyDay {
+            jobs: row.get("jobs")?,
+            held: row.get("held")?,
+            spent: row.get("spent")?,
+            prompt_tokens: row.get("prompt_tokens")?,
+            completion_tokens: row.get("completion_tokens")?,
+        };
+        Ok(Self((row.get("api_key")?, row.get("day")?), day))
     }
 }
 

@@ -1,0 +1,68 @@
+//! Bounds on what one account or key may have running.
+
+use assay_ledger::Nano;
+use assay_protocol::Bytes32;
+
+use super::{Client, client, failure, job, node, on_each_engine, success};
+use crate::db::{JobEnd, NewJob, NewKey, OpenJobError, jobs, keys};
+
+const DAY_MS: i64 = 86_400_000;
+
+#[tokio::test]
+async fn an_account_may_have_so_many_jobs_running_and_no_more() {
+    on_each_engine(async |db| {
+        let (ada, bob) = (client(db, Nano(10_000)).await, client(db, Nano(10_000)).await);
+        let new = |client, id| NewJob {
+            holds_open_max: 2,
+            ..job(client, id, Nano(i64::from(id % 2 == 1)))
+        };
+        for id in 1..=2 {
+            jobs::open(db, &new(&ada, id)).await.unwrap();
+        }
+        let refused = jobs::open(db, &new(&ada, 3)).await.unwrap_err();
+        assert!(matches!(refused, OpenJobError::TooManyHolds { max: 2 }), "{refused:?}");
+        jobs::open(db, &new(&ada, 2)).await.expect("told again, it is open already");
+        jobs::open(db, &new(&bob, 4)).await.expect("it is another account");
+        jobs::end(db, &failure(&new(&ada, 2))).await.unwrap();
+        jobs::open(db, &new(&ada, 3)).await.expect("one has ended");
+        let full = crate::audit::audit(db).await.unwrap();
+        assert!(full.is_clean(), "{full}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_spends_its_budget_and_no_more_until_the_next_day() {
+    on_each_engine(async |db| {
+        let ada = client(db, Nano(100_000)).await;
+        let asked = [node(db, 1).await];
+        let new = NewKey {
+            account: ada.account,
+            name: "small".into(),
+            prefix: "sk-assay-5678".into(),
+            hash: Bytes32([200; 32]),
+            risk: "low".into(),
+            created_ms: 2,
+            expires_ms: None,
+            budget_day: Some(Nano(1_000)),
+        };
+        let small = Client { account: ada.account, key: keys::create(db, &new).await.unwrap().id };
+        let new = |id: u128, hold| NewJob { created_ms: 5, ..job(&small, id, Nano(hold)) };
+
+        jobs::open(db, &new(1, 700)).await.unwrap();
+        let refused = jobs::open(db, &new(2, 301)).await.unwrap_err();
+        let OpenJobError::OverBudget { left, needed } = refused else { panic!("{refused:?}") };
+        assert_eq!((left, needed), (Nano(300), Nano(301)));
+        // What was not spent may be spent.
+        let end = JobEnd { ended_ms: 10, ..success(&new(1, 700), Nano(100), &asked, 1) };
+        jobs::end(db, &end).await.unwrap();
+        jobs::open(db, &new(2, 900)).await.unwrap();
+        let refused = jobs::open(db, &new(3, 1)).await.unwrap_err();
+        assert!(matches!(refused, OpenJobError::OverBudget { left: Nano(0), .. }), "{refused:?}");
+
+        jobs::open(db, &job(&ada, 4, Nano(5_000))).await.expect("the other key has no bound");
+        let tomorrow = NewJob { created_ms: DAY_MS + 1, ..new(5, 1_000) };
+        jobs::open(db, &tomorrow).await.expect("it is another day");
+    })
+    .await;
+}

@@ -1,0 +1,56 @@
+//! Notes, while an answer is streamed, how the job would be settled if the gateway stopped now: the client
+//! pays for what it has, the nodes that stand behind it are paid.
+
+use assay_ledger::{PayRules, Round as PaidRound, Share, payout};
+
+use super::{answer::Answer, round::Round, settle::PAY_CAP_PER_MILLE};
+use crate::{
+    app::App,
+    db::{CheckpointPart, CheckpointSettlement},
+};
+
+/// Notes it, if the note before was written and anything went out. Answers that go out whole are not
+/// noted: until the end nothing was delivered.
+pub(super) fn note(app: &App, round: &Round<'_>, answer: &Answer<'_>) {
+    let (job, sent) = (round.job, answer.sent());
+    if !job.streamed || sent.is_empty() || !app.checkpoints.is_due(job.id) {
+        return;
+    }
+    let tokens = u32::try_from(sent.len()).unwrap_or(u32::MAX);
+    let own = |prefix: usize| u32::try_from(sent.len().saturating_sub(prefix)).unwrap_or(u32::MAX);
+    let behind: Vec<_> = round
+        .branches
+        .iter()
+        .filter(|branch| branch.is_live() && branch.ids.starts_with(sent))
+        .filter(|branch| own(branch.prefix_tokens()) > 0)
+        .collect();
+    if behind.is_empty() {
+        return;
+    }
+    let share = |prefix: usize, account| Share { account, tokens: own(prefix) };
+    let passed: Vec<Share> =
+        behind.iter().map(|branch| share(branch.prefix_tokens(), branch.owner)).collect();
+    let rules = PayRules {
+        fee_ppm: app.config.serving.fee_per_mille * 1_000,
+        cap_per_mille: Some(PAY_CAP_PER_MILLE),
+    };
+    let round_paid = PaidRound {
+        held: job.quote.highest(),
+        cost: job.quote.cost(tokens),
+        asked: round.asked.max(u32::try_from(passed.len()).unwrap_or(u32::MAX)),
+        tokens,
+        passed: &passed,
+        majority_refuted: false,
+    };
+    let charge = payout(&round_paid, &rules);
+    let parts = behind.iter().zip(&charge.pays).map(|(branch, (_, pay))| CheckpointPart {
+        node: branch.node(),
+        tokens: own(branch.prefix_tokens()),
+        pay: *pay,
+        elapsed_ms: branch.elapsed_ms(),
+    });
+    let parts = parts.collect();
+    let settlement =
+        CheckpointSettlement { completion_tokens: tokens, round: round.number, charge, parts };
+    app.checkpoints.note(job.id, settlement);
+}

@@ -1,0 +1,103 @@
+//! `cargo xtask bench ledger` runs this: jobs a second of the writer and of the naive design on both engines,
+//! the latency of a hold at a steady rate, and how fast the disk is.
+
+mod crowd;
+mod disk;
+mod measure;
+
+use std::{fs, path::PathBuf};
+
+use anyhow::{Context, ensure};
+use assay_gateway::{audit::audit, db::Db};
+use assay_tests::postgres::PostgresServer;
+use clap::Parser;
+use serde_json::{Map, Value, json};
+
+use crowd::Crowd;
+
+#[derive(Debug, Parser)]
+#[command(name = "ledger-bench", version)]
+struct Cli {
+    /// Seconds of each measurement.
+    #[arg(long, default_value_t = 8)]
+    seconds: u64,
+    /// Where the databases are made, and removed again; the disk that is measured.
+    #[arg(long, value_name = "DIR")]
+    folder: Option<PathBuf>,
+    /// Only this engine.
+    #[arg(long, value_parser = ["sqlite", "postgres"])]
+    only: Option<String>,
+    /// Writes the results to this file, too.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    let folder = match &cli.folder {
+        Some(folder) => tempfile::tempdir_in(folder),
+        None => tempfile::tempdir(),
+    };
+    let folder = folder.context("a folder for the databases")?;
+    let wanted = |engine: &str| cli.only.as_deref().is_none_or(|only| only == engine);
+    let mut results = Map::new();
+    results.insert("fsync_per_s".into(), disk::fsyncs_per_s(folder.path())?.into());
+    if wanted("sqlite") {
+        let path = |name: &str| format!("sqlite:{}", folder.path().join(name).display());
+        measure_engine("sqlite", [&path("a.db"), &path("b.db")], cli.seconds, &mut results).await?;
+    }
+    if wanted("postgres") {
+        match PostgresServer::durable().await {
+            Some(server) => {
+                let urls = [server.database("a").await, server.database("b").await];
+                let urls = [urls[0].as_str(), urls[1].as_str()];
+                measure_engine("postgres", urls, cli.seconds, &mut results).await?;
+            }
+            None => eprintln!("PostgreSQL is not installed (Debian: postgresql): not measured"),
+        }
+    }
+    for (key, value) in &results {
+        println!("  {key:<28}{:>14.3}", value.as_f64().unwrap_or_default());
+    }
+    if let Some(path) = &cli.json {
+        let report = json!({ "format": "assay-bench/1", "bench": "ledger", "errors": 0, "results": results });
+        fs::write(path, format!("{report:#}\n"))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// The writer on a fresh database, the naive design on another one.
+async fn measure_engine(
+    engine: &str,
+    [ours, naive]: [&str; 2],
+    seconds: u64,
+    results: &mut Map<String, Value>,
+) -> anyhow::Result<()> {
+    let db = fresh(ours).await?;
+    let crowd = Crowd::with_credit(&db).await?;
+    let jobs_per_s = measure::writer(&db, &crowd, seconds).await?;
+    results.insert(format!("{engine}_jobs_per_s"), jobs_per_s.into());
+    let holds = measure::steady_holds(&db, &crowd, seconds).await?;
+    let prefix = if engine == "sqlite" { "" } else { "postgres_" };
+    results.insert(format!("{prefix}hold_p50_ms"), holds.p50_ms.into());
+    results.insert(format!("{prefix}hold_p99_ms"), holds.p99_ms.into());
+    let report = audit(&db).await?;
+    ensure!(report.is_clean(), "the books after the benchmark: {report}");
+    eprintln!("{engine}: {}", report.to_string().replace('\n', "; "));
+    db.close().await;
+
+    let db = fresh(naive).await?;
+    let crowd = Crowd::with_credit(&db).await?;
+    let jobs_per_s = measure::naive(&db, &crowd, seconds).await?;
+    results.insert(format!("{engine}_naive_jobs_per_s"), jobs_per_s.into());
+    db.close().await;
+    Ok(())
+}
+
+async fn fresh(url: &str) -> anyhow::Result<Db> {
+    let db = Db::open(url).await?;
+    db.migrate().await?;
+    Ok(db)
+}
