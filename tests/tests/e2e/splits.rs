@@ -176,7 +176,7 @@ fn wide_limits(folder: &Path) -> String {
         tau_gap: 1e3,
         tau_logit: 1e3,
         sigma2_max: 1e6,
-        flips_max_per_mille: 1_000,
+        flips_max_per_mille: 999,
         measured: Measured::default(),
     };
     let limits = Limits {

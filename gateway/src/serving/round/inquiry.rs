@@ -11,6 +11,9 @@ use assay_protocol::TokenId;
 use super::{super::answer::Answer, Round};
 use crate::verification::scorer::{self, Score};
 
+/// After all scorers were busy.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
+
 /// A question that is out. One at a time: the next split comes after this one.
 pub(super) struct Inquiry<'a>(Pin<Box<dyn Future<Output = Option<Score>> + Send + 'a>>);
 
@@ -39,12 +42,25 @@ impl Round<'_> {
             && scorer::is_available(self.app, self.job.question())
     }
 
-    /// Has a scorer run the model over these output ids.
+    /// Has a scorer run the model over these output ids. One that is merely busy is waited for as long as the job has
+    /// time: what is split stays unsaid until then.
     pub(super) fn inquire(&mut self, ids: Vec<TokenId>) {
-        let (app, job) = (self.app, self.job);
+        let (app, job, deadline) = (self.app, self.job, self.deadline);
         let wait = Duration::from_millis(app.config.serving.scorer_wait_ms);
-        let until = self.deadline.min(Instant::now() + wait);
-        let reply = async move { scorer::score(app, job.question(), &ids, until).await };
+        let reply = async move {
+            loop {
+                let until = deadline.min(Instant::now() + wait);
+                let score = scorer::score(app, job.question(), &ids, until).await;
+                let is_hopeless = || {
+                    let is_over = app.shutdown.is_cancelled() || until == deadline;
+                    is_over || !scorer::is_available(app, job.question())
+                };
+                if score.is_some() || is_hopeless() {
+                    return score;
+                }
+                tokio::time::sleep(ASK_AGAIN).await;
+            }
+        };
         self.inquiry = Some(Inquiry(Box::pin(reply)));
     }
 
