@@ -46,8 +46,8 @@ impl Candidate {
 pub struct Wanted<'a> {
     /// Nodes, each of another owner.
     pub count: usize,
-    /// Whether one of them is to be proven, if there is any.
-    pub proven: bool,
+    /// The first of them is to be proven and at least this correct, if there is any.
+    pub proven: Option<f64>,
     /// Output tokens to expect.
     pub output_tokens: u32,
     /// Owners who have a part in this job already.
@@ -64,9 +64,10 @@ pub fn choose(
     let mut chosen = Vec::with_capacity(wanted.count);
     while chosen.len() < wanted.count {
         let eligible: Vec<&Candidate> = free(candidates, &owners).collect();
-        let proven: Vec<&Candidate> = eligible.iter().copied().filter(|c| c.trust.proven).collect();
-        let first_of_proven = wanted.proven && chosen.is_empty() && !proven.is_empty();
-        let among = if first_of_proven { proven } else { eligible };
+        let least = wanted.proven.filter(|_| chosen.is_empty());
+        let enough = |c: &&Candidate| least.is_some_and(|least| c.trust.is_proven_to(least));
+        let proven: Vec<&Candidate> = eligible.iter().copied().filter(enough).collect();
+        let among = if proven.is_empty() { eligible } else { proven };
         let Some(pick) = next(among, wanted.output_tokens, rng) else { break };
         owners.push(pick.owner);
         chosen.push(pick.node);
@@ -119,7 +120,7 @@ mod tests {
     }
 
     fn wanted(count: usize) -> Wanted<'static> {
-        Wanted { count, proven: false, output_tokens: 50, owners_taken: &[] }
+        Wanted { count, proven: None, output_tokens: 50, owners_taken: &[] }
     }
 
     #[test]
@@ -161,9 +162,12 @@ mod tests {
     #[test]
     fn a_set_holds_a_proven_node_when_there_is_one_whatever_it_costs() {
         let mut proven = candidate(1, 1);
-        (proven.trust.proven, proven.ms_per_token) = (true, 10_000.0);
-        let pool = [candidate(2, 2), candidate(3, 3), proven, candidate(4, 4)];
-        let wanted = Wanted { proven: true, ..wanted(2) };
+        proven.trust = Trust { correctness: 0.96, proven: true };
+        proven.ms_per_token = 10_000.0;
+        let mut less = candidate(4, 4);
+        less.trust = Trust { correctness: 0.92, proven: true };
+        let pool = [candidate(2, 2), candidate(3, 3), proven, less];
+        let wanted = Wanted { proven: Some(0.95), ..wanted(2) };
         for seed in 0..200 {
             let set = choose(&pool, &wanted, &mut StdRng::seed_from_u64(seed));
             assert!(set.len() == 2 && set.contains(&pool[2].node), "{set:?}");

@@ -9,6 +9,13 @@ pub struct Trust {
     pub proven: bool,
 }
 
+impl Trust {
+    /// Whether it is proven and at least this correct.
+    pub fn is_proven_to(self, correctness_min: f64) -> bool {
+        self.proven && self.correctness >= correctness_min
+    }
+}
+
 /// How many nodes do when one of them is proven and at least this correct.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fewer {
@@ -24,7 +31,7 @@ pub fn set_size(
     mut free: impl Iterator<Item = Trust>,
 ) -> usize {
     let Some(Fewer { nodes, correctness_min }) = fewer else { return usual };
-    let enough = |trust: Trust| trust.proven && trust.correctness >= correctness_min;
+    let enough = |trust: Trust| trust.is_proven_to(correctness_min);
     let is_in = members.iter().copied().any(enough);
     let may_join = members.len() < nodes && free.any(enough);
     if is_in || may_join { nodes } else { usual }

@@ -119,7 +119,7 @@ impl Round<'_> {
         }
         let wanted = Wanted {
             count: missing,
-            proven: !members.iter().any(|trust| trust.proven),
+            proven: self.trust_missing(&members),
             output_tokens: self.job.max_tokens - answer.tokens(),
             owners_taken: &self.owners_taken,
         };
@@ -159,6 +159,13 @@ impl Round<'_> {
         let fewer = policy.fewer.filter(|_| checkable);
         let free = free(pool.candidates(), &self.owners_taken).map(|candidate| candidate.trust);
         set_size(policy.nodes, fewer, members, free)
+    }
+
+    /// How correct a proven node has to be that the set still lacks: the one for whose sake it is small, or any.
+    fn trust_missing(&self, members: &[Trust]) -> Option<f64> {
+        let fewer = self.job.policy.fewer.filter(|fewer| fewer.nodes == self.wanted);
+        let least = fewer.map_or(0.0, |fewer| fewer.correctness_min);
+        (!members.iter().any(|trust| trust.is_proven_to(least))).then_some(least)
     }
 
     /// Hands the work to everybody who accepted.
