@@ -48,13 +48,22 @@ async fn at_low_risk_a_proven_node_answers_alone_and_is_read_as_it_writes() {
     world.finish().await;
 }
 
-/// What it said alone is scored before anybody goes on from it.
 #[tokio::test]
 async fn at_low_risk_a_proven_node_that_leaves_is_replaced_from_what_it_said() {
-    let mut world = World::new().await;
+    is_replaced(Behaviour::Vanish).await;
+}
+
+#[tokio::test]
+async fn at_low_risk_a_proven_node_that_stalls_is_replaced_from_what_it_said() {
+    is_replaced(Behaviour::Stall).await;
+}
+
+/// What it said alone is scored before anybody goes on from it.
+async fn is_replaced(stops: Behaviour) {
+    let mut world = World::with("[serving]\nstall_ms = 5000").await;
     let [first, second] = recorded(&mut world, TRUSTED).await;
     let gate = Gate::closed();
-    let leaves = join(&world, first, Behaviour::Vanish, &gate).await;
+    let leaves = join(&world, first, stops, &gate).await;
     let scorer = world.scorer().await;
     let ask = long(&world, "low");
     gate.allow(SOME);

@@ -42,6 +42,9 @@ fn ended(job: &Value) -> String {
         }
         ("succeeded", Some("majority")) => format!("verified by majority, {equal}{checked}{round}"),
         ("succeeded", Some("spot_checks")) => format!("verified by spot checks{checked}{round}"),
+        ("succeeded", Some("trusted")) => {
+            format!("answered by one proven node, not drawn for a check{round}")
+        }
         ("succeeded", rule) => format!("verified ({}){checked}{round}", rule.unwrap_or("?")),
         ("cancelled", _) => "the client left, charged for what it got".to_owned(),
         (state, _) => format!("{state}: {}", job["reason"].as_str().unwrap_or("?")),
