@@ -3,20 +3,21 @@
 
 mod placing;
 
+mod hearing;
+
 mod agreeing;
 mod inquiry;
-mod replacing;
 mod splitting;
+
+mod letting_go;
+mod replacing;
 
 use std::time::{Duration, Instant};
 
 use assay_ledger::AccountId;
 use assay_protocol::{CancelReason, Outcome, limits};
 use assay_verifier::Rules;
-use tokio::{
-    sync::mpsc,
-    time::{sleep_until, timeout_at},
-};
+use tokio::sync::mpsc;
 
 use super::{
     answer::Answer,
@@ -28,18 +29,16 @@ use super::{
 use crate::{
     app::App,
     nodes::{
-        JobNews, LostReason, NodeNews,
+        NodeNews,
         handle::{NewsDesk, news_desk},
     },
     verification::{audits, judgement::Case, scorer::Score},
 };
+use hearing::Event;
 use inquiry::Inquiry;
 
 pub(super) use agreeing::{Agreement, OWNERS_TO_AGREE};
 pub(super) use placing::Placed;
-
-/// After a client left, its nodes get this long to sign what they had written.
-const LEFT_WAIT: Duration = Duration::from_millis(limits::CANCEL_MS_MAX + 500);
 
 /// A round in progress.
 #[derive(Debug)]
@@ -90,15 +89,6 @@ pub(super) enum Written {
     Whole,
     /// The client let go first.
     ClientLeft,
-}
-
-enum Event {
-    News(Option<NodeNews>),
-    /// The model's word, if a scorer gave it.
-    Model(Option<Score>),
-    Deadline,
-    ClientLeft,
-    Shutdown,
 }
 
 impl<'a> Round<'a> {
@@ -243,137 +233,6 @@ impl<'a> Round<'a> {
     /// All owners that this job has asked so far.
     pub(super) fn into_owners_taken(self) -> Vec<AccountId> {
         self.owners_taken
-    }
-
-    fn take(&mut self, news: Option<NodeNews>) {
-        let Some(NodeNews { node, news, .. }) = news else { return };
-        let Some(index) = self.branches.iter().position(|branch| branch.node() == node) else {
-            return;
-        };
-        let branch = &mut self.branches[index];
-        let now = Instant::now();
-        match (&branch.stage, news) {
-            (Stage::Offered, JobNews::Accepted) => branch.stage = Stage::Accepted,
-            // Nothing was handed over, so nothing is held against the node.
-            (Stage::Offered, _) | (Stage::Accepted, JobNews::Lost(_) | JobNews::Failed(_)) => {
-                self.branches.remove(index);
-            }
-            (Stage::Writing, JobNews::Tokens { ids, logits }) => {
-                branch.tokens(&ids, &logits, now);
-            }
-            (Stage::Writing, JobNews::Complete { finish, count }) => {
-                branch.complete(finish, count, now);
-            }
-            (Stage::Writing, JobNews::Lost(lost)) => {
-                let outcome = match lost {
-                    LostReason::Violation(_) => Outcome::Violation,
-                    LostReason::Shutdown => Outcome::Cancelled,
-                    _ => Outcome::Left,
-                };
-                branch.lose(outcome, lost.to_string());
-            }
-            (Stage::Writing, JobNews::Failed(code)) => {
-                branch.lose(Outcome::Left, format!("the node gave up: {code:?}"));
-            }
-            _ => {}
-        }
-    }
-
-    /// Lets go of everybody whose time is over.
-    fn expire(&mut self) -> Result<(), ServeError> {
-        let now = Instant::now();
-        if now >= self.deadline && self.stragglers_until.is_none() {
-            return Err(self.abandon(ServeError::Timeout));
-        }
-        let waits = self.waits;
-        let late = |branch: &Branch| branch.deadline(&waits).is_some_and(|at| at <= now);
-        self.branches.retain(|branch| {
-            let silent = branch.stage == Stage::Offered && late(branch);
-            if silent {
-                let _ = branch.handle.withdraw(self.job.id);
-                self.app.nodes.rest(branch.node());
-            }
-            !silent
-        });
-        for branch in self.branches.iter_mut().filter(|branch| branch.stage == Stage::Writing) {
-            if late(branch) {
-                let _ = branch.handle.cancel(self.job.id, CancelReason::TooSlow);
-                branch.lose(Outcome::Left, "no token came for too long");
-            }
-        }
-        if self.stragglers_until.is_some_and(|until| until <= now) {
-            self.drop_stragglers();
-        }
-        Ok(())
-    }
-
-    /// Goes on without those who are not done, now that two complete answers agree.
-    fn drop_stragglers(&mut self) {
-        self.drop_writers("two equal answers were complete long before");
-    }
-
-    /// Lets go of everybody who is not done.
-    fn drop_writers(&mut self, reason: &str) {
-        self.call_off(CancelReason::NotNeeded);
-        for branch in self.branches.iter_mut().filter(|branch| branch.stage == Stage::Writing) {
-            branch.lose(Outcome::Cancelled, reason);
-        }
-    }
-
-    async fn event(&mut self, answer: &Answer<'_>) -> Event {
-        let writing = self.count(|stage| *stage == Stage::Writing) > 0;
-        let next = self
-            .branches
-            .iter()
-            .filter_map(|branch| branch.deadline(&self.waits))
-            .chain(self.stragglers_until.filter(|_| writing))
-            .chain(self.look_again())
-            .chain([self.deadline])
-            .min()
-            .unwrap_or(self.deadline);
-        tokio::select! {
-            news = self.news.recv() => Event::News(news),
-            reply = Inquiry::reply(&mut self.inquiry) => Event::Model(reply),
-            () = sleep_until(next.into()) => Event::Deadline,
-            () = answer.client_left() => Event::ClientLeft,
-            () = self.app.shutdown.cancelled() => Event::Shutdown,
-        }
-    }
-
-    /// Waits for the signatures of nodes that were called off.
-    async fn hear_last_words(&mut self) {
-        let until = tokio::time::Instant::now() + LEFT_WAIT;
-        while self.count(|stage| *stage == Stage::Writing) > 0 {
-            match timeout_at(until, self.news.recv()).await {
-                Ok(news) => self.take(news),
-                Err(_) => break,
-            }
-        }
-        for branch in self.branches.iter_mut().filter(|branch| branch.stage == Stage::Writing) {
-            branch.lose(Outcome::Left, "did not stop within a second of being called off");
-        }
-    }
-
-    /// Calls everybody off who is still at work.
-    fn call_off(&mut self, reason: CancelReason) {
-        for branch in &self.branches {
-            let _ = match branch.stage {
-                Stage::Writing => branch.handle.cancel(self.job.id, reason),
-                Stage::Offered | Stage::Accepted => branch.handle.withdraw(self.job.id),
-                Stage::Complete(_) | Stage::Refuted { .. } | Stage::Lost(..) => Ok(()),
-            };
-        }
-        self.branches.retain(|b| !matches!(b.stage, Stage::Offered | Stage::Accepted));
-    }
-
-    fn abandon(&mut self, error: ServeError) -> ServeError {
-        let reason = match error {
-            ServeError::ShuttingDown => CancelReason::Shutdown,
-            ServeError::Timeout => CancelReason::TooSlow,
-            _ => CancelReason::NotNeeded,
-        };
-        self.call_off(reason);
-        error
     }
 
     /// Whether more can come. An open question about a split is not waited for when everybody is done: the verdict

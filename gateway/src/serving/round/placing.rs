@@ -11,7 +11,8 @@ use super::{
         branch::{Branch, Stage},
         delivery::ServeError,
     },
-    Event, Round,
+    Round,
+    hearing::Event,
 };
 use crate::{
     clock,

@@ -1,0 +1,131 @@
+//! What happens to a round: news of its nodes, the model's word, time that is over.
+
+use std::time::{Duration, Instant};
+
+use assay_protocol::{CancelReason, Outcome, limits};
+use tokio::time::{sleep_until, timeout_at};
+
+use super::{
+    super::{
+        answer::Answer,
+        branch::{Branch, Stage},
+        delivery::ServeError,
+    },
+    Round,
+    inquiry::Inquiry,
+};
+use crate::{
+    nodes::{JobNews, LostReason, NodeNews},
+    verification::scorer::Score,
+};
+
+/// After a client left, its nodes get this long to sign what they had written.
+const LEFT_WAIT: Duration = Duration::from_millis(limits::CANCEL_MS_MAX + 500);
+
+/// What a round waits for.
+pub(super) enum Event {
+    News(Option<NodeNews>),
+    /// The model's word, if a scorer gave it.
+    Model(Option<Score>),
+    Deadline,
+    ClientLeft,
+    Shutdown,
+}
+
+impl Round<'_> {
+    pub(super) async fn event(&mut self, answer: &Answer<'_>) -> Event {
+        let writing = self.count(|stage| *stage == Stage::Writing) > 0;
+        let next = self
+            .branches
+            .iter()
+            .filter_map(|branch| branch.deadline(&self.waits))
+            .chain(self.stragglers_until.filter(|_| writing))
+            .chain(self.look_again())
+            .chain([self.deadline])
+            .min()
+            .unwrap_or(self.deadline);
+        tokio::select! {
+            news = self.news.recv() => Event::News(news),
+            reply = Inquiry::reply(&mut self.inquiry) => Event::Model(reply),
+            () = sleep_until(next.into()) => Event::Deadline,
+            () = answer.client_left() => Event::ClientLeft,
+            () = self.app.shutdown.cancelled() => Event::Shutdown,
+        }
+    }
+
+    pub(super) fn take(&mut self, news: Option<NodeNews>) {
+        let Some(NodeNews { node, news, .. }) = news else { return };
+        let Some(index) = self.branches.iter().position(|branch| branch.node() == node) else {
+            return;
+        };
+        let branch = &mut self.branches[index];
+        let now = Instant::now();
+        match (&branch.stage, news) {
+            (Stage::Offered, JobNews::Accepted) => branch.stage = Stage::Accepted,
+            // Nothing was handed over, so nothing is held against the node.
+            (Stage::Offered, _) | (Stage::Accepted, JobNews::Lost(_) | JobNews::Failed(_)) => {
+                self.branches.remove(index);
+            }
+            (Stage::Writing, JobNews::Tokens { ids, logits }) => {
+                branch.tokens(&ids, &logits, now);
+            }
+            (Stage::Writing, JobNews::Complete { finish, count }) => {
+                branch.complete(finish, count, now);
+            }
+            (Stage::Writing, JobNews::Lost(lost)) => {
+                let outcome = match lost {
+                    LostReason::Violation(_) => Outcome::Violation,
+                    LostReason::Shutdown => Outcome::Cancelled,
+                    _ => Outcome::Left,
+                };
+                branch.lose(outcome, lost.to_string());
+            }
+            (Stage::Writing, JobNews::Failed(code)) => {
+                branch.lose(Outcome::Left, format!("the node gave up: {code:?}"));
+            }
+            _ => {}
+        }
+    }
+
+    /// Lets go of everybody whose time is over.
+    pub(super) fn expire(&mut self) -> Result<(), ServeError> {
+        let now = Instant::now();
+        if now >= self.deadline && self.stragglers_until.is_none() {
+            return Err(self.abandon(ServeError::Timeout));
+        }
+        let waits = self.waits;
+        let late = |branch: &Branch| branch.deadline(&waits).is_some_and(|at| at <= now);
+        self.branches.retain(|branch| {
+            let silent = branch.stage == Stage::Offered && late(branch);
+            if silent {
+                let _ = branch.handle.withdraw(self.job.id);
+                self.app.nodes.rest(branch.node());
+            }
+            !silent
+        });
+        for branch in self.branches.iter_mut().filter(|branch| branch.stage == Stage::Writing) {
+            if late(branch) {
+                let _ = branch.handle.cancel(self.job.id, CancelReason::TooSlow);
+                branch.lose(Outcome::Left, "no token came for too long");
+            }
+        }
+        if self.stragglers_until.is_some_and(|until| until <= now) {
+            self.drop_stragglers();
+        }
+        Ok(())
+    }
+
+    /// Waits for the signatures of nodes that were called off.
+    pub(super) async fn hear_last_words(&mut self) {
+        let until = tokio::time::Instant::now() + LEFT_WAIT;
+        while self.count(|stage| *stage == Stage::Writing) > 0 {
+            match timeout_at(until, self.news.recv()).await {
+                Ok(news) => self.take(news),
+                Err(_) => break,
+            }
+        }
+        for branch in self.branches.iter_mut().filter(|branch| branch.stage == Stage::Writing) {
+            branch.lose(Outcome::Left, "did not stop within a second of being called off");
+        }
+    }
+}
