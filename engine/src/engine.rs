@@ -108,7 +108,7 @@ impl Engine {
 /// The graph of the form that is wanted, or else all that the manifest lists, the best first.
 ///
 /// On processors that is form B: GroupQueryAttention computes in one operator what form A says in a hundred, and
-/// writes up to 1.7 times as fast. On CUDA it has no 32-bit kernel.
+/// writes up to twice as fast. On CUDA it has no 32-bit kernel.
 fn choose<'a>(
     manifest: &'a Manifest,
     config: &EngineConfig,
