@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use assay_tests::bench::{Settings, run};
+use assay_tests::bench::{Settings, overhead, run};
 use clap::Parser;
 
 /// Honest answers and those of every cheat under the gateway's own rules; the overhead in a real run.
@@ -24,11 +24,17 @@ struct Cli {
     /// Leaves out the real run of gateway and nodes.
     #[arg(long)]
     without_overhead: bool,
+    /// Does nothing but that run.
+    #[arg(long, conflicts_with = "without_overhead")]
+    only_overhead: bool,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
+    if cli.only_overhead {
+        return overhead::measure().await.map(drop);
+    }
     let settings = Settings {
         answers: cli.answers,
         json: cli.json,
