@@ -82,11 +82,14 @@ pub struct Life {
     pub jobs_to_quarantine: Option<u32>,
     pub tokens_to_quarantine: Option<u64>,
     pub jobs_to_ban: Option<u32>,
-    /// What was forfeited with the ban, in jobs' pay.
+    /// The pay that was not its own yet when it was banned, in jobs' pay: what it forfeits where bans cost that.
     pub forfeited: f64,
     /// What it has at the end over what an honest node has, less 1: the pay that was immature at the first lie, the pay
-    /// since then, less the cost of the work since then. 0 is as good as honest, −1 is to have lost everything.
+    /// since then, less the cost of the work since then. 0 is as good as honest, −1 is to have lost everything. A ban
+    /// ends what it earns, and takes nothing away.
     pub profit_over_honest: f64,
+    /// The same where a ban takes the immature pay.
+    pub profit_with_forfeits: f64,
 }
 
 /// A node with its pay of late, which is not its own yet.
@@ -134,12 +137,13 @@ pub fn live(
                 life.jobs_to_quarantine.get_or_insert(job);
                 life.tokens_to_quarantine.get_or_insert(tokens);
                 life.jobs_to_ban = Some(job);
-                life.forfeited = node.forfeit();
+                life.forfeited = node.immature.iter().sum();
                 break;
             }
         }
     }
-    life.profit_over_honest = node.profit_over_honest();
+    life.profit_over_honest = node.over_honest(0.0);
+    life.profit_with_forfeits = node.over_honest(life.forfeited);
     life
 }
 
@@ -196,13 +200,9 @@ impl Node {
         }
     }
 
-    fn forfeit(&mut self) -> f64 {
-        self.immature.drain(..).sum()
-    }
-
-    fn profit_over_honest(&self) -> f64 {
+    fn over_honest(&self, forfeited: f64) -> f64 {
         let honest = small(IMMATURE_JOBS) + f64::from(JOBS) * (1.0 - COST);
-        let own = self.kept + self.immature.iter().sum::<f64>() - self.cost;
+        let own = self.kept + self.immature.iter().sum::<f64>() - forfeited - self.cost;
         own / honest - 1.0
     }
 }

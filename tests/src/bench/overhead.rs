@@ -49,7 +49,7 @@ pub async fn measure() -> anyhow::Result<Overhead> {
     println!("  {NODES} nodes are proven after {warm_up_jobs} real jobs");
     let (low, standard, high) =
         (run.over("low").await?, run.over("standard").await?, run.over("high").await?);
-    run.world.finish().await;
+    run.end().await?;
     let (jobs_of_each, nodes, scorers) = (MEASURED, NODES, SCORERS);
     Ok(Overhead { low, standard, high, warm_up_jobs, jobs_of_each, nodes, scorers })
 }
@@ -107,6 +107,15 @@ impl Run {
              {writing:.1} s of writing, {scoring:.1} s of scoring: {over:.2}"
         );
         Ok(over)
+    }
+
+    /// Every job is settled by now: the gateway ends in good order, and its books are clean.
+    async fn end(mut self) -> anyhow::Result<()> {
+        self.world.gateway.terminate();
+        let status = self.world.gateway.end().await;
+        anyhow::ensure!(status.success(), "the gateway ended with {status}");
+        self.world.books_are_clean();
+        Ok(())
     }
 
     async fn ask(&mut self, risk: &'static str) -> String {

@@ -96,7 +96,7 @@ impl Report {
     fn write_attackers(&self, text: &mut String) -> std::fmt::Result {
         writeln!(
             text,
-            "| attacker | lies | policy | first lie caught | caught in 100 jobs | jobs to ban (longest) | profit over honest |"
+            "| attacker | lies | policy | first lie caught | caught in 100 jobs | jobs to ban (longest) | profit over honest | with forfeits |"
         )?;
         writeln!(text, "|---|---|---|---|---|---|---|")?;
         for row in &self.attackers {
@@ -106,13 +106,14 @@ impl Report {
             };
             writeln!(
                 text,
-                "| {} | {} | {} | {} | {} | {ban} | {:+.2} |",
+                "| {} | {} | {} | {} | {} | {ban} | {:+.2} | {:+.2} |",
                 row.name,
                 if row.intermittent { "1 in 10" } else { "always" },
                 row.policy,
                 percent(row.caught_per_answer),
                 percent(row.caught_in_100_jobs),
-                row.profit_over_honest
+                row.profit_over_honest,
+                row.profit_with_forfeits
             )?;
         }
         writeln!(text)

@@ -63,6 +63,47 @@ async fn a_text_with_forged_evidence_is_caught() {
     is_caught(Behaviour::Prefill, "failed_spot_check").await;
 }
 
+/// Two honest nodes and one whose text is mostly the right one, and whose logits are not.
+async fn is_caught_by_its_logits(kind: Behaviour) {
+    let world = World::new().await;
+    let _scorer = world.scorer().await;
+    let honest = [world.honest().await, world.honest().await];
+    let cheat = world.scripted(kind).await;
+    let ask = Ask::say("What is the capital of France?").max_tokens(12);
+    let answer = world.client.plain(&ask).await.expect("an answer");
+    assert_undisturbed(&world, &ask, &answer).await;
+    let job = world.admin.job(&answer.job).await;
+    assert_outcome(&job, &cheat, "failed_logits");
+    assert_paid(&world, &job, &[(&honest[0]).into(), (&honest[1]).into()], 3).await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn weights_of_sixteen_bits_are_caught_by_their_logits() {
+    is_caught_by_its_logits(Behaviour::Fp16).await;
+}
+
+#[tokio::test]
+async fn weights_of_eight_bits_are_caught_by_their_logits() {
+    is_caught_by_its_logits(Behaviour::Int8).await;
+}
+
+#[tokio::test]
+async fn weights_of_four_bits_are_caught_by_their_logits() {
+    is_caught_by_its_logits(Behaviour::Q4).await;
+}
+
+#[tokio::test]
+async fn made_up_logits_are_caught_although_the_text_is_right() {
+    is_caught_by_its_logits(Behaviour::ForgeLogits).await;
+}
+
+/// The class that a node claims decides nothing.
+#[tokio::test]
+async fn a_claim_to_be_of_another_class_widens_no_limit() {
+    is_caught_by_its_logits(Behaviour::FalseClass).await;
+}
+
 #[tokio::test]
 async fn two_colluders_who_agree_on_an_answer_are_refuted_by_the_third() {
     let world = World::new().await;
