@@ -15,9 +15,11 @@ const BYTES_MAX: usize = 256 * 1024;
 const HEADROOM: f64 = 1.5;
 /// … and never under these. A logit: twenty times the largest honest mean difference on CPUs, 4.9e-6.
 const TAU_LOGIT_MIN: f64 = 1e-4;
-/// σ̂²: one flip that R1 just allows, at temperature 1, in an answer of uncertainty 1. With less, R2 would hold short
-/// answers to a smaller margin than R1 does.
-const SIGMA2_MIN: f64 = 2.0 * TAU_GAP;
+/// σ̂²: one flip that R1 just allows, at the highest temperature that clients may ask for, in an answer of uncertainty 1.
+/// With less, R2 would hold short answers to a smaller margin than R1 does.
+const SIGMA2_MIN: f64 = 2.0 * TEMPERATURE_MAX * TAU_GAP;
+/// OpenAI's bound.
+const TEMPERATURE_MAX: f64 = 2.0;
 /// Nobody measures a share of flips under a thousandth reliably.
 const FLIPS_PER_MILLE_MIN: u32 = 1;
 

@@ -132,7 +132,11 @@ async fn answer(app: &App, job: &Job, outlet: &Outlet) -> Ending {
             (Written::Whole, Some(accepted)) => return deliver(job, ending, answer, accepted),
             (Written::ClientLeft, _) => return ending.cancelled(answer.tokens()),
             // What the client was told is whole cannot be gone on from.
-            (Written::Whole, None) if judged.contradicted || answer.is_done() => {
+            (Written::Whole, None)
+                if judged.contradicted
+                    || answer.is_done()
+                    || (round.is_over() && !judged.disputed) =>
+            {
                 return ending.failed(ServeError::Contradicted);
             }
             (Written::Whole, None) => owners_taken = round.into_owners_taken(),

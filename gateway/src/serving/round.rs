@@ -146,8 +146,10 @@ impl<'a> Round<'a> {
             self.settle_splits(answer);
             self.release_agreed(answer);
             checkpoint::note(self.app, self, answer);
-            if self.stragglers_until.is_none() && self.agreement(answer).is_some() {
+            if self.stragglers_until.is_none() && self.is_decidable(answer) {
                 self.stragglers_until = Some(self.straggler_deadline());
+            }
+            if self.audited.is_none() && self.agreement(answer).is_some() {
                 let case = self.case(answer, Written::Whole);
                 let audited = audits::draw(self.app, &case).await;
                 self.audited = Some(audited);
@@ -164,13 +166,13 @@ impl<'a> Round<'a> {
             match self.event(answer).await {
                 Event::News(news) => self.take(news),
                 Event::Model(reply) => self.hear_model(reply, answer),
-                Event::Deadline => self.expire()?,
+                Event::Deadline => self.expire(answer)?,
                 Event::ClientLeft => {
                     self.call_off(CancelReason::ClientLeft);
                     self.hear_last_words().await;
                     return Ok(Written::ClientLeft);
                 }
-                Event::Shutdown if self.stragglers_until.is_some() => self.drop_stragglers(),
+                Event::Shutdown if self.stragglers_until.is_some() => self.drop_stragglers(answer),
                 Event::Shutdown => return Err(self.abandon(ServeError::ShuttingDown)),
             }
         }
@@ -208,6 +210,11 @@ impl<'a> Round<'a> {
     /// Whether fewer owners were there than the policy wants, so that agreement alone does not do.
     pub(super) fn is_short(&self) -> bool {
         (self.asked as usize) < self.wanted
+    }
+
+    /// Whether the model contradicts what the client has read: no fresh nodes can go on from that.
+    pub(super) fn is_over(&self) -> bool {
+        self.over
     }
 
     /// Whether the model spoke against somebody: then it is asked about the whole answer before that ends.

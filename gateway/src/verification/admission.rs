@@ -3,11 +3,13 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use assay_protocol::{NodeId, NodeStanding, NodeState, StandingCode};
+use futures_util::FutureExt;
 use tokio::{task::JoinSet, time::sleep_until};
 use tracing::{info, warn};
 
@@ -94,7 +96,9 @@ impl Admission {
     async fn look(&mut self) -> Instant {
         let now = Instant::now();
         let mut next = now + LOOK_EACH;
-        let awaiting = self.app.nodes.awaiting();
+        let mut awaiting = self.app.nodes.awaiting();
+        // Newcomers first, then whoever waits the longest: a few that never answer cannot hold all places.
+        awaiting.sort_by_key(|a| self.waits.get(&(a.node, a.epoch)).copied().flatten());
         let here = |session: &Session| awaiting.iter().any(|a| (a.node, a.epoch) == *session);
         self.waits.retain(|session, until| until.is_none() || here(session));
         for node in &awaiting {
@@ -167,7 +171,10 @@ impl Admission {
         self.tests.spawn(async move {
             let mut results = Results::new();
             for model in models {
-                let outcome = self_test::test(&app, &handle, &model, deadline).await;
+                // A panic is a bug, but not one that may keep a node from its next test.
+                let test = AssertUnwindSafe(self_test::test(&app, &handle, &model, deadline));
+                let broken = |_| Outcome::Open("the gateway made a mistake".into());
+                let outcome = test.catch_unwind().await.unwrap_or_else(broken);
                 results.push((model.id().to_owned(), outcome));
             }
             (session, results)

@@ -32,6 +32,8 @@ use crate::{
     serving::Question,
 };
 
+/// An audit that scorers took and did not do this often is given up: it must not hold up the others.
+const TRIES_MAX: u32 = 3;
 /// Without news, scorers are looked for this often.
 const LOOK_EACH: Duration = Duration::from_secs(5);
 
@@ -56,6 +58,7 @@ struct Waiting {
     salt: assay_protocol::Bytes32,
     rules: Rules,
     answers: Vec<Answer>,
+    tries: u32,
 }
 
 impl AuditQueue {
@@ -93,10 +96,6 @@ impl AuditQueue {
         waiting
     }
 
-    fn push_back_first(&self, waiting: Waiting) {
-        self.lock().push_front(waiting);
-    }
-
     fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Waiting>> {
         // Nothing panics while it holds the lock; if it did, the queue would still be whole.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
@@ -118,7 +117,12 @@ pub(super) async fn keep(app: &App, case: &Case<'_>, answers: &[Answer]) {
         salt: question.salt,
         rules: case.rules.clone(),
         answers: answers.to_vec(),
+        tries: 0,
     };
+    push(app, waiting).await;
+}
+
+async fn push(app: &App, waiting: Waiting) {
     if let Some(oldest) = app.audit_queue.push(waiting, app.config.verification.audits_queued_max) {
         app.audit_queue.dropped.fetch_add(1, Ordering::Relaxed);
         warn!(job = %oldest.job, "an audit is dropped: too many wait for a scorer");
@@ -131,14 +135,20 @@ pub async fn run(app: App) {
     let mut changes = app.nodes.changes();
     loop {
         changes.mark_unchanged();
-        while let Some(waiting) = app.audit_queue.pop(&app) {
+        while let Some(mut waiting) = app.audit_queue.pop(&app) {
             if app.shutdown.is_cancelled() {
                 return;
             }
             match audit(&app, &waiting).await {
                 Some(result) => end(&app, &waiting, result).await,
+                None if waiting.tries + 1 >= TRIES_MAX => {
+                    app.audit_queue.dropped.fetch_add(1, Ordering::Relaxed);
+                    warn!(job = %waiting.job, "an audit is dropped: no scorer could do it");
+                    end(&app, &waiting, AuditResult::Dropped).await;
+                }
                 None => {
-                    app.audit_queue.push_back_first(waiting);
+                    waiting.tries += 1;
+                    push(&app, waiting).await;
                     break;
                 }
             }

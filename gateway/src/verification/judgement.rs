@@ -73,6 +73,8 @@ pub(crate) struct Judgement {
     pub(crate) contradicted: bool,
     /// Whether the model contradicts an answer that several owners gave.
     pub(crate) majority_refuted: bool,
+    /// Whether scorers contradict each other: then what one of them says ends nothing.
+    pub(crate) disputed: bool,
     pub(crate) parts: Vec<Part>,
 }
 
@@ -147,7 +149,7 @@ pub(crate) async fn decide(app: &App, case: &Case<'_>) -> Judgement {
         finish: answers[winner].finish,
         verdict: Verdict { audited, ..client_verdict(case, &answers, winner, &verdict, &scores) },
     });
-    scores.tell_disputes(app, &answers);
+    let disputed = scores.tell_disputes(app, &answers);
     conclude_audit(app, case, audited, &answers, &verdict, &scores).await;
     let checks = checks(app, case, &answers, &verdict, &scores);
     let mut judged = answers.iter().zip(verdict.outcomes.iter().zip(checks));
@@ -163,6 +165,7 @@ pub(crate) async fn decide(app: &App, case: &Case<'_>) -> Judgement {
         parts: parts.collect(),
         contradicted: verdict.rule == Rule::ReleasedContradicted,
         majority_refuted: is_majority_refuted(&answers, &verdict.outcomes),
+        disputed,
         accepted,
     }
 }
@@ -177,12 +180,14 @@ async fn conclude_audit(
     scores: &Scores,
 ) {
     let failed = verdict.findings.iter().any(|f| matches!(f, Some(Finding::Failed { .. })));
-    let result = match (audited, scores.0.is_empty()) {
+    let is_scored = |winner: usize| scores.about(&answers[winner]).next().is_some();
+    let result = match (audited, verdict.winner.map(is_scored)) {
         (false, _) => None,
-        (true, false) if failed => Some(AuditResult::Failed),
-        (true, false) => Some(AuditResult::Passed),
-        (true, true) if verdict.winner.is_some() => Some(AuditResult::Queued),
-        (true, true) => Some(AuditResult::Dropped),
+        // What the client got was not looked at, whatever was found of others.
+        (true, Some(false)) => Some(AuditResult::Queued),
+        (true, None) if scores.0.is_empty() => Some(AuditResult::Dropped),
+        (true, _) if failed => Some(AuditResult::Failed),
+        (true, _) => Some(AuditResult::Passed),
     };
     if case.first_answer().is_some() {
         audits::conclude(app, case, audited, result).await;
@@ -250,11 +255,13 @@ impl Scores {
     }
 
     /// Scorers that contradict each other: one of them is broken or of another class, and a person must look.
-    fn tell_disputes(&self, app: &App, answers: &[Answer]) {
+    fn tell_disputes(&self, app: &App, answers: &[Answer]) -> bool {
+        let mut any = false;
         for answer in answers {
             let confirms = |scored: &&Scored| scored.check.confirms(answer);
             let (confirming, refuting): (Vec<_>, Vec<_>) = self.about(answer).partition(confirms);
             if let (Some(confirming), Some(refuting)) = (confirming.first(), refuting.first()) {
+                any = true;
                 app.disputes.add_one();
                 error!(
                     node = %answer.node, confirmed_by = %confirming.scorer,
@@ -262,6 +269,7 @@ impl Scores {
                 );
             }
         }
+        any
     }
 
     /// Adds what was found while the answers were written, as far as it is about the whole of one.

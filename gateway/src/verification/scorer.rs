@@ -141,7 +141,12 @@ async fn ask(
         seed: question.seed,
     };
     handle.start(Start::Score(start)).ok()?;
-    let scored = timeout_at((since + limit).into(), news.recv()).await.ok()??;
+    let Ok(scored) = timeout_at((since + limit).into(), news.recv()).await else {
+        // Whoever takes the work and does not do it keeps no other answer waiting for a while.
+        app.nodes.rest(handle.id());
+        return None;
+    };
+    let scored = scored?;
     let JobNews::Scored(positions) = scored.news else { return None };
     let elapsed_ms = i64::try_from(since.elapsed().as_millis()).unwrap_or(i64::MAX);
     metrics::histogram!("assay_score_seconds").record(since.elapsed().as_secs_f64());

@@ -55,7 +55,10 @@ pub(super) async fn test(
     deadline: Instant,
 ) -> Outcome {
     let mut weight = 0.0;
-    let mut classes: Vec<String> = model.limits.classes.keys().cloned().collect();
+    // Answers are held to the narrowest class and compared between nodes: a looser class would be admitted only to be
+    // found at fault.
+    let mut classes: Vec<String> =
+        model.narrowest_class().map(|(class, _)| class.to_owned()).into_iter().collect();
     for _ in 0..CANARIES_MAX {
         let Ok(canary) = canary::draw(model, &mut rand::rng()) else {
             return Outcome::Open("the model's template takes no question".into());

@@ -94,6 +94,23 @@ impl Round<'_> {
         agreed.then_some(Agreement { ids, finish, nodes_agreed })
     }
 
+    /// Whether two owners gave the same whole answer, a proven one among them if there is any: whoever is not done by
+    /// then gets no more time than [`Round::straggler_deadline`], whatever it writes.
+    pub(super) fn is_decidable(&self, answer: &Answer<'_>) -> bool {
+        let cut = answer.stopped_at();
+        let mut live = self.branches.iter().filter(|branch| branch.is_live());
+        let mut proven = live.clone().filter(|branch| branch.trust.proven).peekable();
+        let vouched = proven.peek().is_none() || proven.any(|branch| branch.whole(cut).is_some());
+        vouched && live.any(|branch| self.is_shared(branch, cut))
+    }
+
+    /// Whether another node gave the same whole answer.
+    pub(super) fn is_shared(&self, branch: &Branch, cut: Option<usize>) -> bool {
+        let Some(whole) = branch.whole(cut) else { return false };
+        let equal = |other: &&Branch| other.is_live() && other.whole(cut) == Some(whole);
+        self.branches.iter().filter(equal).count() >= OWNERS_TO_AGREE
+    }
+
     /// How long the others get once two complete answers agree.
     pub(super) fn straggler_deadline(&self) -> Instant {
         let now = Instant::now();

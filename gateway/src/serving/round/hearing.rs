@@ -39,7 +39,7 @@ impl Round<'_> {
             .branches
             .iter()
             .filter_map(|branch| branch.deadline(&self.waits))
-            .chain(self.stragglers_until.filter(|_| writing))
+            .chain(self.stragglers_until.filter(|_| writing && self.split_at.is_none()))
             .chain(self.look_again())
             .chain([self.deadline])
             .min()
@@ -87,10 +87,12 @@ impl Round<'_> {
         }
     }
 
-    /// Lets go of everybody whose time is over.
-    pub(super) fn expire(&mut self) -> Result<(), ServeError> {
+    /// Lets go of everybody whose time is over. At the job's own end, whole answers that agree are judged all the same.
+    pub(super) fn expire(&mut self, answer: &Answer<'_>) -> Result<(), ServeError> {
         let now = Instant::now();
-        if now >= self.deadline && self.stragglers_until.is_none() {
+        let is_last = now >= self.deadline;
+        let cut = answer.stopped_at();
+        if is_last && !self.branches.iter().any(|branch| self.is_shared(branch, cut)) {
             return Err(self.abandon(ServeError::Timeout));
         }
         let waits = self.waits;
@@ -109,8 +111,10 @@ impl Round<'_> {
                 branch.lose(Outcome::Left, "no token came for too long");
             }
         }
-        if self.stragglers_until.is_some_and(|until| until <= now) {
-            self.drop_stragglers();
+        // A split that the model is being asked about is worth the wait: the late one may be the honest one.
+        let is_late = self.stragglers_until.is_some_and(|until| until <= now);
+        if is_last || (is_late && self.split_at.is_none()) {
+            self.drop_stragglers(answer);
         }
         Ok(())
     }

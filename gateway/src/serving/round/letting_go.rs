@@ -3,13 +3,30 @@
 use assay_protocol::{CancelReason, Outcome};
 
 use super::{
-    super::{branch::Stage, delivery::ServeError},
+    super::{
+        answer::Answer,
+        branch::{Branch, Stage},
+        delivery::ServeError,
+    },
     Round,
+    agreeing::common,
 };
 
 impl Round<'_> {
-    /// Goes on without those who are not done, now that two complete answers agree.
-    pub(super) fn drop_stragglers(&mut self) {
+    /// Goes on without those who are not done, now that two complete answers agree. If one of them wrote something
+    /// else, the model is asked about those who agree.
+    pub(super) fn drop_stragglers(&mut self, answer: &Answer<'_>) {
+        let cut = answer.stopped_at();
+        let shared = self.branches.iter().find(|branch| self.is_shared(branch, cut));
+        if let Some((ids, _)) = shared.and_then(|branch| branch.whole(cut)) {
+            let differs = |branch: &Branch| {
+                branch.stage == Stage::Writing
+                    && common(ids, &branch.ids) < ids.len().min(branch.ids.len())
+            };
+            if self.branches.iter().any(differs) {
+                self.audited = Some(true);
+            }
+        }
         self.drop_writers("two equal answers were complete long before");
     }
 

@@ -70,7 +70,7 @@ impl Round<'_> {
                 Event::News(news) => self.take(news),
                 // Nobody writes yet, so nothing is asked.
                 Event::Model(_) => {}
-                Event::Deadline => self.expire()?,
+                Event::Deadline => self.expire(answer)?,
                 Event::ClientLeft => {
                     self.call_off(CancelReason::ClientLeft);
                     return Ok(Placed::ClientLeft);

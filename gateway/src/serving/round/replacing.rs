@@ -32,7 +32,7 @@ impl Round<'_> {
         if self.wanted == 1 && !self.is_scored(answer) {
             if self.inquiry.is_none() {
                 if !self.may_inquire(answer) {
-                    return Err(self.abandon(ServeError::NotVerified { rounds: self.number }));
+                    return self.await_somebody();
                 }
                 self.inquire(answer.ids().to_vec());
             }
@@ -47,6 +47,18 @@ impl Round<'_> {
         } else {
             self.lost_since = None;
         }
+        Ok(())
+    }
+
+    /// Waits a while for a scorer, without whom what one node said alone cannot be handed over.
+    fn await_somebody(&mut self) -> Result<(), ServeError> {
+        let wait = Duration::from_millis(self.app.config.serving.failover_wait_ms);
+        let until = self.deadline.min(*self.lost_since.get_or_insert_with(Instant::now) + wait);
+        if Instant::now() >= until {
+            return Err(self.abandon(ServeError::NotVerified { rounds: self.number }));
+        }
+        self.unheard = false;
+        self.waits_until = Some(until);
         Ok(())
     }
 
