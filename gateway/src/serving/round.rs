@@ -161,6 +161,8 @@ impl<'a> Round<'a> {
                 self.drop_writers("the job ended before its answer could be judged");
             }
             if !self.is_busy() {
+                // Nobody hears the reply any more; the scorer is free for the verdict.
+                self.inquiry = None;
                 return Ok(Written::Whole);
             }
             match self.event(answer).await {
