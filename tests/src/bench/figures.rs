@@ -14,8 +14,6 @@ use super::{
 /// Rows of each kind in the CSV.
 const ROWS: usize = 100;
 const SIZE: (u32, u32) = (1_080, 460);
-/// The left panel begins here; fewer false alarms than one in a million cannot be shown.
-const RATE_MIN: f64 = 1e-6;
 const COLOURS: [RGBColor; 8] = [
     RGBColor(31, 119, 180),
     RGBColor(214, 39, 40),
@@ -88,20 +86,22 @@ fn draw<'a>(
     long: &[Series<'_>],
 ) -> Drawn<'a> {
     root.fill(&WHITE)?;
+    // A rate of false alarms that is too small to be seen among so many honest answers.
+    let unseen = 1.0 / as_f64(honest.len().max(2));
     let (left, right) = root.split_horizontally(SIZE.0 / 2);
     let mut chart = ChartBuilder::on(&left)
         .caption("short answers: caught at a rate of false alarms", ("sans-serif", 16))
         .margin(12)
         .x_label_area_size(40)
         .y_label_area_size(48)
-        .build_cartesian_2d((RATE_MIN..1.0).log_scale(), 0.0..1.02)?;
+        .build_cartesian_2d((unseen..1.0).log_scale(), 0.0..1.02)?;
     let axis = |rate: &f64| format!("{rate:.0e}");
     let mut mesh = chart.configure_mesh();
     mesh.x_desc("honest answers rejected").y_desc("caught").x_label_formatter(&axis).draw()?;
     for (colour, series) in COLOURS.iter().zip(short) {
-        let by_margin = curve(honest, series.samples, largest_margin);
+        let by_margin = curve(unseen, honest, series.samples, largest_margin);
         chart.draw_series(LineSeries::new(by_margin, colour.stroke_width(2)))?;
-        let by_logits = curve(honest, series.samples, logit_difference);
+        let by_logits = curve(unseen, honest, series.samples, logit_difference);
         chart.draw_series(DashedLineSeries::new(by_logits, 4, 5, colour.stroke_width(1)))?;
     }
     let mut chart = ChartBuilder::on(&right)
@@ -127,9 +127,14 @@ fn draw<'a>(
     root.present()
 }
 
-/// Falling limits: which share of the honest and of the others is over them. No honest answer over a limit is
+/// Falling limits, in steps: which share of the honest and of the others is over them. What no honest answer is over is
 /// drawn at the left edge.
-fn curve(honest: &[Sample], others: &[Sample], measure: fn(&Sample) -> f64) -> Vec<(f64, f64)> {
+fn curve(
+    unseen: f64,
+    honest: &[Sample],
+    others: &[Sample],
+    measure: fn(&Sample) -> f64,
+) -> Vec<(f64, f64)> {
     let sorted = |samples: &[Sample]| {
         let mut values: Vec<f64> = samples.iter().map(measure).collect();
         values.sort_by(f64::total_cmp);
@@ -141,10 +146,13 @@ fn curve(honest: &[Sample], others: &[Sample], measure: fn(&Sample) -> f64) -> V
         as_f64(over) / as_f64(values.len().max(1))
     };
     let largest = honest.last().copied().unwrap_or_default();
-    let mut points = vec![(RATE_MIN, over(&others, largest))];
+    let mut points = vec![(unseen, over(&others, largest))];
     let steps = honest.iter().rev().step_by((honest.len() / 400).max(1));
-    points.extend(steps.map(|limit| (over(&honest, *limit).max(RATE_MIN), over(&others, *limit))));
-    points.push((1.0, 1.0));
+    let rates = steps.map(|limit| (over(&honest, *limit), over(&others, *limit)));
+    for (rate, caught) in rates.chain([(1.0, 1.0)]) {
+        let before = points.last().map_or(0.0, |(_, caught)| *caught);
+        points.extend([(rate.max(unseen), before), (rate.max(unseen), caught)]);
+    }
     points
 }
 

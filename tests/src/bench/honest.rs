@@ -47,21 +47,26 @@ pub struct Class {
     pub largest_logit_difference: f64,
 }
 
-/// The whole corpus, written in batches of eight on two threads and scored in single passes.
-pub fn replay(studio: &Studio, court: &Court, answers: u64) -> anyhow::Result<Honest> {
-    let mut honest = Honest::default();
+/// The whole corpus, written in batches of eight on two threads and scored in single passes; and its answers.
+pub fn replay(
+    studio: &Studio,
+    court: &Court,
+    answers: u64,
+) -> anyhow::Result<(Honest, Vec<Sample>)> {
+    let (mut honest, mut all) = (Honest::default(), Vec::new());
     for first in (0..answers).step_by(usize::try_from(PIECE).expect("a small number")) {
         let count = PIECE.min(answers - first);
         let starts: Vec<GenerateStart> =
             (first..first + count).map(|number| corpus::mixed(&studio.model, number)).collect();
         let samples = studio.honest(&format!("mixed-{first}"), &starts)?;
         starts.iter().zip(&samples).for_each(|(start, sample)| honest.add(court, start, sample));
+        all.extend(samples);
         if (first / PIECE) % 5 == 4 {
             println!("  {} honest answers, {} rejected", honest.answers, honest.rejected);
         }
     }
     honest.rejected_at_most = bounds_95(honest.rejected, honest.answers).high;
-    Ok(honest)
+    Ok((honest, all))
 }
 
 /// The first answers of the corpus, written and scored in every other way.

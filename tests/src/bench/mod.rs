@@ -87,14 +87,14 @@ pub async fn run(settings: &Settings) -> anyhow::Result<Report> {
     let past = table::honest_past(&court, &long.starts, &long.honest);
     let attackers = attackers(&studio, &court, &short, &past, lives)?;
     println!("{:.0?}: honest answers …", began.elapsed());
-    let mut honest = honest::replay(&studio, &court, settings.answers)?;
+    let (mut honest, all) = honest::replay(&studio, &court, settings.answers)?;
     honest.classes = honest::classes(&studio, &court, part(CLASS_ANSWERS))?;
     let mut report = Report::new(studio.model.fingerprint(), attackers, honest, cost);
     for (kind, samples) in &long.lies {
         report.seen_after.extend(goals::seen(kind.name(), &court, &long.starts, samples));
     }
     if let Some(folder) = &settings.figures {
-        draw(folder, &court, &short, &long)?;
+        draw(folder, &court, &all, &short, &long)?;
     }
     if settings.with_overhead {
         println!("{:.0?}: a real run …", began.elapsed());
@@ -166,12 +166,18 @@ fn attackers(
     Ok(casts.iter().flat_map(|cast| table::rows(cast, &honest_jobs, lives)).collect())
 }
 
-fn draw(folder: &Path, court: &Court, short: &Said, long: &Said) -> anyhow::Result<()> {
+fn draw(
+    folder: &Path,
+    court: &Court,
+    honest: &[Sample],
+    short: &Said,
+    long: &Said,
+) -> anyhow::Result<()> {
     fs::create_dir_all(folder)?;
     let all = [Series { name: Behaviour::Honest.name(), samples: &long.honest }];
     let all: Vec<Series<'_>> = all.into_iter().chain(long.series(&LIARS)).collect();
     figures::margins(folder, court, &long.starts, &all)?;
-    figures::roc(folder, court, &short.honest, &short.series(&DRAWN), &long.series(&DRAWN))
+    figures::roc(folder, court, honest, &short.series(&DRAWN), &long.series(&DRAWN))
 }
 
 impl Said {
