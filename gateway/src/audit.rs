@@ -1,15 +1,19 @@
 //! Replays all that was ever posted and compares it with what the database says; names the first wrong
 //! thing.
 
-use std::{collections::BTreeMap, fmt};
+mod chain;
+
+use std::{collections::HashMap, fmt};
 
 use assay_ledger::{AccountId, Bucket, Nano, PostingKind};
 use serde::Serialize;
 
 use crate::db::{
     Db, DbError,
-    checks::{BalanceRow, CHECKS, EntryRow, JournalRow, Snapshot},
+    checks::{BalanceRow, CHECKS, JournalRow, Snapshot},
 };
+
+use chain::Seals;
 
 /// What was looked at, and what is wrong.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -21,6 +25,10 @@ pub struct AuditReport {
     pub jobs: u64,
     pub holds_open: u64,
     pub holds_ended: u64,
+    /// Journals that the hash chain covers.
+    pub sealed: u64,
+    /// The chain's signed head: compare it with one that was published.
+    pub head: Option<String>,
     /// All credit that was granted.
     pub granted: Nano,
     /// What came in from outside, less what went out.
@@ -53,6 +61,7 @@ pub async fn audit(db: &Db) -> Result<AuditReport, DbError> {
     let mut snapshot = Snapshot::of(db).await?;
     let mut replay = Replay::default();
     replay.journals(&mut snapshot).await?;
+    replay.chain(&mut snapshot).await?;
     replay.balances(&mut snapshot).await?;
     for check in &CHECKS {
         if replay.report.fault.is_none()
@@ -83,6 +92,8 @@ impl fmt::Display for AuditReport {
         let Self { journals, entries, accounts, jobs, .. } = self;
         writeln!(f, "{journals} journals, {entries} entries, {accounts} accounts, {jobs} jobs")?;
         writeln!(f, "{} holds open, {} ended", self.holds_open, self.holds_ended)?;
+        let head = self.head.as_deref().unwrap_or("none");
+        writeln!(f, "{} journals sealed, head {head}", self.sealed)?;
         let Self { granted, paid_in, fees, reserve, .. } = self;
         writeln!(f, "granted {granted}, paid in {paid_in}, fees {fees}, reserve {reserve}")?;
         match &self.fault {
@@ -95,8 +106,8 @@ impl fmt::Display for AuditReport {
 /// Balances as the entries make them. Wide, so that even a forged entry cannot overflow them.
 #[derive(Debug, Default)]
 struct Replay {
-    available: BTreeMap<AccountId, i128>,
-    held: BTreeMap<AccountId, i128>,
+    available: HashMap<AccountId, i128>,
+    held: HashMap<AccountId, i128>,
     report: AuditReport,
 }
 
@@ -105,27 +116,44 @@ impl Replay {
         self.report.fault.get_or_insert(Fault { check, message });
     }
 
+    /// While one page is replayed, the next one is read.
     async fn journals(&mut self, snapshot: &mut Snapshot) -> Result<(), DbError> {
-        let mut after = i64::MIN;
-        loop {
-            let journals = snapshot.journals(after, ROWS_PER_FETCH).await?;
-            let Some(last) = journals.last().map(|journal| journal.id) else { return Ok(()) };
-            let entries = snapshot.entries(after, last).await?;
-            let mut rest = entries.as_slice();
-            for journal in &journals {
-                // Entries of no journal are found by a check of their own.
-                let begin = rest.partition_point(|entry| entry.journal < journal.id);
-                let end = rest.partition_point(|entry| entry.journal <= journal.id);
-                self.journal(journal, &rest[begin..end]);
-                rest = &rest[end..];
-            }
-            after = last;
+        let mut seals = Seals::of(snapshot).await?;
+        let mut page = snapshot.journals(i64::MIN, ROWS_PER_FETCH).await?;
+        while let Some(last) = page.last().map(|journal| journal.id) {
+            seals.read_to(snapshot, last).await?;
+            let next = snapshot.journals(last, ROWS_PER_FETCH);
+            let replayed = async {
+                for journal in &page {
+                    self.journal(journal, &mut seals);
+                }
+            };
+            let (next, ()) = tokio::join!(next, replayed);
+            page = next?;
         }
+        seals.read_to(snapshot, i64::MAX).await?;
+        if let Some(Fault { check, message }) = seals.finish() {
+            self.fault(check, message);
+        }
+        Ok(())
     }
 
-    fn journal(&mut self, journal: &JournalRow, entries: &[EntryRow]) {
+    fn journal(&mut self, journal: &JournalRow, seals: &mut Seals) {
         self.report.journals += 1;
-        let sum: i128 = entries.iter().map(|entry| i128::from(entry.amount.0)).sum();
+        let mut sum = 0;
+        for entry in journal.entries() {
+            self.report.entries += 1;
+            let Some((account, bucket, amount)) = entry else {
+                self.fault("entry", format!("journal {} has an entry that cannot be", journal.id));
+                continue;
+            };
+            sum += i128::from(amount);
+            let bucket = match bucket {
+                Bucket::Available => &mut self.available,
+                Bucket::Held => &mut self.held,
+            };
+            *bucket.entry(account).or_default() += i128::from(amount);
+        }
         if sum != 0 {
             let message = format!("journal {} ({}) sums to {sum} nano", journal.id, journal.key);
             self.fault("journal_sum", message);
@@ -135,13 +163,8 @@ impl Replay {
                 format!("journal {} is a {:?} under {}", journal.id, journal.kind, journal.key);
             self.fault("journal_key", message);
         }
-        for entry in entries {
-            self.report.entries += 1;
-            let bucket = match entry.bucket {
-                Bucket::Available => &mut self.available,
-                Bucket::Held => &mut self.held,
-            };
-            *bucket.entry(entry.account).or_default() += i128::from(entry.amount.0);
+        if let Some(Fault { check, message }) = seals.journal(journal) {
+            self.fault(check, message);
         }
     }
 
@@ -156,9 +179,8 @@ impl Replay {
                 self.balance(balance);
             }
         }
-        let ownerless =
-            self.available.keys().chain(self.held.keys()).find(|account| !account.is_system());
-        if let Some(account) = ownerless.copied() {
+        let accounts = self.available.keys().chain(self.held.keys());
+        if let Some(account) = accounts.filter(|account| !account.is_system()).min().copied() {
             self.fault("account_missing", format!("{account:?} has entries but no balance"));
         }
         Ok(())

@@ -131,11 +131,13 @@ pub struct AdminSettings {
     pub session_minutes: u32,
     /// How long an enrolment token lasts unless the request says otherwise.
     pub enrolment_token_minutes: u32,
+    /// How often the gateway audits its own books, and at its start; 0: never.
+    pub self_audit_minutes: u32,
 }
 
 impl Default for AdminSettings {
     fn default() -> Self {
-        Self { session_minutes: 60, enrolment_token_minutes: 60 }
+        Self { session_minutes: 60, enrolment_token_minutes: 60, self_audit_minutes: 60 }
     }
 }
 

@@ -18,6 +18,8 @@ pub mod ownership;
 pub mod payments;
 pub mod router;
 pub mod scheduler;
+pub mod sealer;
+pub mod self_audit;
 pub mod server;
 pub mod serving;
 pub mod telemetry;

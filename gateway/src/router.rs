@@ -22,7 +22,7 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use crate::{
     api::{
-        ApiError, admin, chat_completions, connect, enrol, health, models,
+        ApiError, admin, chat_completions, connect, credits, enrol, health, models,
         observe::observe,
         payments,
         rate_limit::{self, ByAddress, ByKey, Rate},
@@ -94,6 +94,9 @@ fn table(rates: Option<&Rates>) -> OpenApiRouter<App> {
     let clients = OpenApiRouter::new()
         .routes(routes!(chat_completions::create))
         .routes(routes!(models::list))
+        .routes(routes!(credits::find))
+        .routes(routes!(credits::entries))
+        .routes(routes!(credits::usage))
         .routes(routes!(models::find))
         .routes(routes!(payments::begin))
         .routes(routes!(payments::list))

@@ -22,7 +22,7 @@ use crate::{
     config::LimitSettings,
     ownership,
     payments::reconcile,
-    router, telemetry,
+    router, sealer, self_audit, telemetry,
     verification::{admission, audit_queue, epochs},
 };
 
@@ -51,6 +51,8 @@ pub async fn serve(
     app.tasks.spawn(reconcile::run(app.clone()));
     app.tasks.spawn(ownership::keep(app.clone()));
     app.tasks.spawn(ownership::note(app.clone()));
+    app.tasks.spawn(sealer::run(app.clone()));
+    app.tasks.spawn(self_audit::run(app.clone()));
 
     let connections = Connections::new(routes.router, &limits);
     tracing::info!(address = %listener.local_addr()?, "listening");
@@ -64,7 +66,7 @@ pub async fn serve(
         let left = app.tasks.len();
         tracing::error!(
             left,
-            "stopped waiting for tasks; jobs left open are voided at the next start"
+            "stopped waiting for tasks; jobs left open are ended by their last checkpoints"
         );
     }
     Ok(())

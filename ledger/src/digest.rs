@@ -30,6 +30,12 @@ impl DigestWriter {
         self
     }
 
+    /// Of a fixed width.
+    pub fn bytes(&mut self, bytes: &[u8; 32]) -> &mut Self {
+        self.0.update(bytes);
+        self
+    }
+
     pub fn int(&mut self, value: i64) -> &mut Self {
         self.0.update(value.to_be_bytes());
         self

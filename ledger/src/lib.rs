@@ -4,6 +4,7 @@
 mod account;
 mod apply;
 mod balances;
+mod chain;
 mod command;
 mod digest;
 mod nano;
@@ -13,6 +14,7 @@ mod price;
 pub use account::{AccountId, AccountKind};
 pub use apply::{Rejected, apply};
 pub use balances::{Account, Balances, Hold, HoldState};
+pub use chain::ChainLink;
 pub use command::{Bucket, Command, Entry, HoldId, Posting, PostingKind};
 pub use digest::{Digest, DigestWriter};
 pub use nano::{Nano, NotAnAmount};

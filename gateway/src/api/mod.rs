@@ -4,6 +4,7 @@
 pub mod admin;
 pub mod chat_completions;
 pub mod connect;
+pub mod credits;
 pub mod enrol;
 pub mod error;
 pub mod extract;

@@ -297,6 +297,7 @@ impl From<PaymentError> for ApiError {
             PaymentError::Amount { .. } => Self::bad_field("amount_cents", message),
             PaymentError::OtherContent => Self::conflict(message),
             PaymentError::Unavailable => Self::unavailable(2, message),
+            PaymentError::Stopped => Self::unavailable(60, message),
             PaymentError::Refused(_) => Self::refused_upstream(message),
             PaymentError::Refund(error) => match error {
                 OpenRefundError::UnknownTopUp => Self::not_found("top-up"),

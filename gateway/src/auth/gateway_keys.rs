@@ -9,7 +9,8 @@ use std::{
     path::Path,
 };
 
-use ed25519_dalek::SigningKey;
+use assay_ledger::Digest as LedgerDigest;
+use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 
@@ -18,6 +19,7 @@ use super::SessionTokens;
 /// See the head of this file.
 pub struct GatewayKeys {
     gateway_id: String,
+    signing: SigningKey,
     k_seed: [u8; 32],
     sessions: SessionTokens,
 }
@@ -26,11 +28,15 @@ impl GatewayKeys {
     /// The keys of this seed.
     pub fn from_seed(seed: [u8; 32]) -> Self {
         let signing = SigningKey::from_bytes(&derive(&seed, b"assay/gateway/signing/1"));
-        let id = Sha256::digest(signing.verifying_key().to_bytes());
-        let gateway_id = format!("gw-{}", hex::encode(&id[..8]));
+        let gateway_id = gateway_id_of(&signing.verifying_key());
         let sessions =
             SessionTokens::new(&derive(&seed, b"assay/gateway/admin-jwt/1"), &gateway_id);
-        Self { k_seed: derive(&seed, b"assay/gateway/sampling-seed/1"), gateway_id, sessions }
+        Self {
+            k_seed: derive(&seed, b"assay/gateway/sampling-seed/1"),
+            gateway_id,
+            signing,
+            sessions,
+        }
     }
 
     /// Reads the key file of this folder, or makes it from `fresh` when there is none.
@@ -62,6 +68,28 @@ impl GatewayKeys {
     /// Makes and reads the admin's session tokens.
     pub fn sessions(&self) -> &SessionTokens {
         &self.sessions
+    }
+}
+
+/// The name of the gateway that has this key.
+pub fn gateway_id_of(key: &VerifyingKey) -> String {
+    format!("gw-{}", hex::encode(&Sha256::digest(key.to_bytes())[..8]))
+}
+
+/// What is signed for a head of the ledger.
+pub fn ledger_head_message(head: LedgerDigest) -> Vec<u8> {
+    [b"assay/ledger-head/1\n".as_slice(), &head.0].concat()
+}
+
+impl GatewayKeys {
+    /// The key that the ledger's heads are signed with, hex; the gateway's name is its hash.
+    pub fn ledger_key(&self) -> String {
+        hex::encode(self.signing.verifying_key().to_bytes())
+    }
+
+    /// Signs a head of the ledger; hex.
+    pub fn sign_ledger_head(&self, head: LedgerDigest) -> String {
+        hex::encode(self.signing.sign(&ledger_head_message(head)).to_bytes())
     }
 }
 

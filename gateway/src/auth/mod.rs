@@ -12,7 +12,7 @@ use assay_ledger::AccountId;
 use crate::{db::KeyId, serving::Risk};
 
 pub use admin_secret::{AdminSecret, AdminSecretError};
-pub use gateway_keys::GatewayKeys;
+pub use gateway_keys::{GatewayKeys, gateway_id_of, ledger_head_message};
 pub use issue::{KeyAsk, issue_key};
 pub use secret::{Secret, SecretKind, secret_hash};
 pub use session_token::{AdminSession, SessionTokens};

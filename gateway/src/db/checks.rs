@@ -1,18 +1,21 @@
 //! What an audit reads: everything that was posted, and whatever the rows say that the postings do not.
 
-use assay_ledger::{AccountId, Bucket, Nano, PostingKind};
+use assay_ledger::{AccountId, Bucket, ChainLink, Nano, PostingKind};
 
 use super::{
-    Db, DbError, Statement,
+    Db, DbError, Statement, seals,
+    seals::Seal,
     statement::statements,
     transaction::Tx,
     value::{Record, Row, args},
 };
 
 statements! { "checks";
-    plain JOURNALS = "select id, key, kind from journal where id > $1 order by id limit $2";
-    plain ENTRIES = "select journal, account, bucket, amount from entry
-        where journal > $1 and journal <= $2 order by journal, account, bucket";
+    plain JOURNALS = "select id, key, kind, digest, note, at_ms,
+            coalesce((select string_agg(account || ' ' || bucket || ' ' || amount, ','
+                order by account, bucket) from entry where entry.journal = journal.id), '') as entries
+        from journal where id > $1 order by id limit $2";
+    plain BLOCKS = "select sealed, last from journal_block order by first";
     plain BALANCES = "select account, available, held from balance
         where account > $1 order by account limit $2";
     plain COUNTS = "select (select count(*) from hold) as holds,
@@ -135,21 +138,34 @@ const fn check(code: &'static str, wrong: &'static str, statement: &'static Stat
     Check { code, wrong, statement }
 }
 
-/// A journal's head.
+/// A journal, with its entries as one text.
 #[derive(Clone, Debug)]
 pub struct JournalRow {
     pub id: i64,
     pub key: String,
     pub kind: PostingKind,
+    digest: String,
+    note: String,
+    at_ms: i64,
+    entries: String,
 }
 
-/// A line of a journal.
-#[derive(Clone, Debug)]
-pub struct EntryRow {
-    pub journal: i64,
-    pub account: AccountId,
-    pub bucket: Bucket,
-    pub amount: Nano,
+impl JournalRow {
+    /// Account, bucket and amount of each entry; nothing where the text is none that we write.
+    pub fn entries(&self) -> impl Iterator<Item = Option<(AccountId, Bucket, i64)>> {
+        self.entries.split(',').filter(|entry| !entry.is_empty()).map(|entry| {
+            let (account, rest) = entry.split_once(' ')?;
+            let (bucket, amount) = rest.split_once(' ')?;
+            Some((AccountId(account.parse().ok()?), Bucket::parse(bucket)?, amount.parse().ok()?))
+        })
+    }
+
+    /// As the hash chain takes it.
+    pub fn link(&self) -> ChainLink<'_> {
+        let Self { id, kind, at_ms, .. } = *self;
+        let Self { key, digest, note, entries, .. } = self;
+        ChainLink { id, key, kind, digest, note, at_ms, entries }
+    }
 }
 
 /// What an account is said to have.
@@ -182,9 +198,25 @@ impl Snapshot {
         self.0.all(&JOURNALS, args![after, limit]).await
     }
 
-    /// The entries of the journals above `after` up to `last`, by journal.
-    pub async fn entries(&mut self, after: i64, last: i64) -> Result<Vec<EntryRow>, DbError> {
-        self.0.all(&ENTRIES, args![after, last]).await
+    /// Of each block of journal numbers, the last that is sealed and the last there is.
+    pub async fn journal_blocks(&mut self) -> Result<Vec<(i64, i64)>, DbError> {
+        let blocks: Vec<BlockRow> = self.0.all(&BLOCKS, args![]).await?;
+        Ok(blocks.into_iter().map(|block| (block.0, block.1)).collect())
+    }
+
+    /// The next seals by the journals that they cover.
+    pub async fn seals_by_first(&mut self, after: i64, limit: i64) -> Result<Vec<Seal>, DbError> {
+        seals::by_first(&mut self.0, after, limit).await
+    }
+
+    /// The next seals by number.
+    pub async fn seals_by_number(&mut self, after: i64, limit: i64) -> Result<Vec<Seal>, DbError> {
+        seals::by_number(&mut self.0, after, limit).await
+    }
+
+    /// The keys that gateways sign heads with.
+    pub async fn gateway_keys(&mut self) -> Result<Vec<(String, String)>, DbError> {
+        seals::keys(&mut self.0).await
     }
 
     /// The next balances by account, at most `limit`.
@@ -216,16 +248,25 @@ impl Record for Subject {
     }
 }
 
-impl Record for JournalRow {
+struct BlockRow(i64, i64);
+
+impl Record for BlockRow {
     fn read(row: &Row) -> Result<Self, DbError> {
-        Ok(Self { id: row.get("id")?, key: row.get("key")?, kind: row.get("kind")? })
+        Ok(Self(row.get("sealed")?, row.get("last")?))
     }
 }
 
-impl Record for EntryRow {
+impl Record for JournalRow {
     fn read(row: &Row) -> Result<Self, DbError> {
-        let (journal, account) = (row.get("journal")?, row.get("account")?);
-        Ok(Self { journal, account, bucket: row.get("bucket")?, amount: row.get("amount")? })
+        Ok(Self {
+            id: row.get("id")?,
+            key: row.get("key")?,
+            kind: row.get("kind")?,
+            digest: row.get("digest")?,
+            note: row.get("note")?,
+            at_ms: row.get("at_ms")?,
+            entries: row.get("entries")?,
+        })
     }
 }
 

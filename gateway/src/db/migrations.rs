@@ -12,7 +12,7 @@ use super::{Db, DbError, engine::Store};
 /// Version, what it does, and its text for SQLite and for PostgreSQL.
 type Step = (i64, &'static str, &'static str, &'static str);
 
-const STEPS: [Step; 5] = [
+const STEPS: [Step; 6] = [
     (
         1,
         "founding",
@@ -54,6 +54,12 @@ const STEPS: [Step; 5] = [
             include_str!("../../../migrations/common/0006_payments.sql"),
             include_str!("../../../migrations/postgres/0006_payments.sql"),
         ),
+    ),
+    (
+        7,
+        "seals",
+        include_str!("../../../migrations/common/0007_seals.sql"),
+        include_str!("../../../migrations/common/0007_seals.sql"),
     ),
 ];
 

@@ -8,13 +8,16 @@ pub mod checks;
 pub mod credits;
 pub mod enrolments;
 pub mod epochs;
+pub mod history;
 pub mod jobs;
 pub mod keys;
 pub mod leases;
+pub mod ledger_state;
 pub mod nodes;
 pub mod operators;
 pub mod refunds;
 pub mod reputation;
+pub mod seals;
 pub mod settings;
 pub mod standing;
 pub mod top_ups;
@@ -62,6 +65,7 @@ pub fn statements() -> Vec<&'static Statement> {
         checks::STATEMENTS,
         enrolments::STATEMENTS,
         epochs::STATEMENTS,
+        history::STATEMENTS,
         ids::STATEMENTS,
         jobs::STATEMENTS,
         keys::STATEMENTS,
@@ -70,6 +74,7 @@ pub fn statements() -> Vec<&'static Statement> {
         operators::STATEMENTS,
         refunds::STATEMENTS,
         reputation::STATEMENTS,
+        seals::STATEMENTS,
         settings::STATEMENTS,
         standing::STATEMENTS,
         top_ups::STATEMENTS,

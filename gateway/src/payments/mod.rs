@@ -39,6 +39,8 @@ pub enum PaymentError {
         "the payment provider does not answer right now; try again with the same idempotency key"
     )]
     Unavailable,
+    #[error("no money leaves this gateway until somebody has looked at its books")]
+    Stopped,
     #[error("the payment provider refused: {0}")]
     Refused(String),
     #[error(transparent)]

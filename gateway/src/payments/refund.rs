@@ -62,6 +62,10 @@ pub(super) async fn send(app: &App, row: &RefundRow) -> Result<(), PaymentError>
     let asked = match &row.reference {
         Some(reference) => stripe.refund(reference).await,
         None => {
+            // It stays held; whoever looks for held refunds asks again.
+            if db::ledger_state::withdrawals_stopped(&app.db).await?.is_some() {
+                return Err(PaymentError::Stopped);
+            }
             let top_up = db::top_ups::find(&app.db, &row.top_up).await?;
             let payment = top_up.and_then(|top_up| top_up.payment).unwrap_or_default();
             stripe.create_refund(&row.id, &payment, row.cents).await

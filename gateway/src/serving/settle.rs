@@ -24,7 +24,7 @@ use crate::{
 /// The most that one node gets, per mille of an equal share among all that were asked.
 pub(super) const PAY_CAP_PER_MILLE: u32 = 1_500;
 /// A settlement that the store does not take is tried again this often, with doubled waits; after
-/// that the hold stays open until the next start.
+/// that the job is ended by its last checkpoint, at the latest some minutes after its deadline.
 const SETTLE_TRIES: u32 = 60;
 const SETTLE_RETRY: Duration = Duration::from_millis(50);
 const SETTLE_RETRY_MAX: Duration = Duration::from_secs(1);
@@ -180,7 +180,7 @@ pub(super) async fn hold(app: &App, caller: &Caller, job: &Job) -> Result<(), Se
             match db::jobs::end(&app.db, &end).await {
                 Ok(()) | Err(db::DbError::NotFound(_)) => {}
                 Err(error) => {
-                    warn!(job = %job.id, %error, "a hold may be open until the next start")
+                    warn!(job = %job.id, %error, "a hold may stay open until its deadline")
                 }
             }
             Err(ServeError::Store)
@@ -272,7 +272,7 @@ async fn store(app: &App, end: &JobEnd) {
         match db::jobs::end(&app.db, end).await {
             Ok(()) => return,
             Err(error) if attempt == SETTLE_TRIES => {
-                error!(job = %end.id, %error, "settlement not stored; the hold stays open until the next start");
+                error!(job = %end.id, %error, "settlement not stored; the job is ended by its last checkpoint after its deadline");
             }
             Err(error) => {
                 warn!(job = %end.id, %error, attempt, "settlement not stored yet");

@@ -5,6 +5,7 @@ mod admin;
 mod clients;
 mod command_line;
 mod connections;
+mod credits;
 mod document;
 mod gateway;
 mod nodes;

@@ -24,6 +24,14 @@ pub struct Audit {
     pub jobs: u64,
     pub holds_open: u64,
     pub holds_ended: u64,
+    /// Journals that the hash chain covers.
+    pub sealed: u64,
+    /// The chain's signed head.
+    #[schema(required)]
+    pub head: Option<String>,
+    /// Why no money may leave; null while it may.
+    #[schema(required)]
+    pub withdrawals_stopped: Option<String>,
     /// All credit that was granted, in 1e-9 credit.
     pub granted_nano: i64,
     /// What came in from outside, less what went out, in 1e-9 credit.
@@ -73,7 +81,8 @@ pub async fn audit(State(app): State<App>, _: Admin) -> Result<Json<Audit>, ApiE
     if let Some(fault) = &report.fault {
         tracing::error!(check = fault.check, message = fault.message, "the books are wrong");
     }
-    Ok(Json(report.into()))
+    let withdrawals_stopped = db::ledger_state::withdrawals_stopped(&app.db).await?;
+    Ok(Json(Audit { withdrawals_stopped, ..report.into() }))
 }
 
 /// What admins did, the last first
@@ -102,6 +111,9 @@ impl From<AuditReport> for Audit {
             jobs: report.jobs,
             holds_open: report.holds_open,
             holds_ended: report.holds_ended,
+            sealed: report.sealed,
+            head: report.head,
+            withdrawals_stopped: None,
             granted_nano: report.granted.0,
             paid_in_nano: report.paid_in.0,
             fees_nano: report.fees.0,

@@ -8,6 +8,7 @@ mod leases;
 mod limits;
 mod model;
 mod nodes;
+mod seals;
 mod statements;
 mod writer;
 
@@ -71,6 +72,15 @@ async fn tamper(db: &Db, sql: &'static str) -> Result<(), DbError> {
         Store::Postgres(db) => sqlx::raw_sql(sql).execute(&db.pool).await?.rows_affected(),
     };
     assert!(changed > 0, "changed nothing: {sql}");
+    Ok(())
+}
+
+/// Runs SQL that changes no row.
+async fn run(db: &Db, sql: &'static str) -> Result<(), DbError> {
+    match &**db {
+        Store::Sqlite(db) => sqlx::raw_sql(sql).execute(&db.writer).await.map(|_| ())?,
+        Store::Postgres(db) => sqlx::raw_sql(sql).execute(&db.pool).await.map(|_| ())?,
+    }
     Ok(())
 }
 

@@ -69,7 +69,7 @@ async fn a_thousand_attempts_from_two_gateways_get_exactly_what_there_is() {
         let ada = client(&gateways[0], Nano(12_345)).await;
         let mut attempts = JoinSet::new();
         for id in 1..=1_000 {
-            let (db, job) = (gateways[id as usize % 2].clone(), job(&ada, id, Nano(100)));
+            let (db, job) = (gateways[usize::from(id % 2 == 1)].clone(), job(&ada, id, Nano(100)));
             attempts.spawn(async move {
                 // Whoever is told to come again does.
                 loop {

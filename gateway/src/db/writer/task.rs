@@ -1,6 +1,10 @@
 //! The writer's loop: takes what queued, commits it, answers.
 
-use std::{ops::Range, panic::AssertUnwindSafe, time::Duration};
+use std::{
+    ops::Range,
+    panic::AssertUnwindSafe,
+    time::{Duration, SystemTime},
+};
 
 use futures_util::FutureExt;
 use tokio::sync::mpsc;
@@ -17,6 +21,9 @@ const RETRIES_MAX: u32 = 8;
 /// The first wait before that; it doubles.
 const RETRY_WAIT: Duration = Duration::from_millis(2);
 
+/// Numbers for journals are not used for longer than this: the sealer forgets blocks after a day.
+const NUMBERS_LAST: Duration = Duration::from_secs(3_600);
+
 /// See the head of this file.
 #[derive(Debug)]
 pub(in crate::db) struct WriterTask {
@@ -25,6 +32,8 @@ pub(in crate::db) struct WriterTask {
     ending: CancellationToken,
     /// Numbers for journals that this task has left. They ascend as it commits, which the sealer counts on.
     journal_ids: Range<i64>,
+    /// By the clock on the wall, which goes on while a machine sleeps.
+    ids_taken: SystemTime,
 }
 
 impl WriterTask {
@@ -32,7 +41,9 @@ impl WriterTask {
     pub(in crate::db) fn start(store: Store) -> Writer {
         let (queue, requests) = mpsc::channel(QUEUE_MAX);
         let (ending, task) = (CancellationToken::new(), TaskTracker::new());
-        let writer = Self { store, queue: requests, ending: ending.clone(), journal_ids: 0..0 };
+        let (journal_ids, ids_taken) = (0..0, SystemTime::UNIX_EPOCH);
+        let writer =
+            Self { store, queue: requests, ending: ending.clone(), journal_ids, ids_taken };
         task.spawn(writer.run());
         task.close();
         Writer { queue, ending, task }
@@ -101,7 +112,9 @@ impl WriterTask {
 
     async fn once(&mut self, requests: &[&Request]) -> Result<Vec<Answer>, DbError> {
         let needed = i64::try_from(requests.len()).unwrap_or(i64::MAX);
-        if self.journal_ids.end - self.journal_ids.start < needed {
+        let fresh = self.ids_taken.elapsed().is_ok_and(|age| age < NUMBERS_LAST);
+        if !fresh || self.journal_ids.end - self.journal_ids.start < needed {
+            self.ids_taken = SystemTime::now();
             self.journal_ids = self.store.take_journal_block().await?;
         }
         let mut tx = self.store.begin_money().await?;
