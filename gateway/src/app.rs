@@ -16,6 +16,7 @@ use crate::{
     nodes::Registry,
     ownership,
     payments::Payments,
+    receipts::{Log, Signatures},
     verification::{
         AuditLog, AuditQueue, Brakes, Disputes, Epochs, PayBook, ReputationBook, Weights, pay,
     },
@@ -55,6 +56,10 @@ pub struct AppInner {
     pub lease: ownership::Lease,
     /// How running jobs would be settled if it stopped now.
     pub checkpoints: ownership::Checkpoints,
+    /// The log that receipts are in.
+    pub log: Log,
+    /// What nodes signed about the jobs that run.
+    pub signatures: Signatures,
     /// One permit for each job that may run.
     pub jobs_running: Arc<Semaphore>,
     /// Every task that must end before the process may: jobs with money, sessions.
@@ -86,9 +91,12 @@ impl App {
         let paid = db::audits::pay_since(&db, since_ms, pay::SLOT_MS).await;
         let lease = ownership::Lease::take(&db, keys.gateway_id()).await;
         let lease = lease.context("cannot take a lease on jobs")?;
+        let log = Log::open(&db, &keys).await.context("cannot go on with the log of receipts")?;
         Ok(Self(Arc::new(AppInner {
             lease,
             checkpoints: ownership::Checkpoints::default(),
+            log,
+            signatures: Signatures::default(),
             reputation: ReputationBook::new(known),
             weights: Weights::default(),
             brakes: Brakes::default(),

@@ -9,7 +9,8 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use serde::{Deserialize, Serialize};
 
 pub use crate::{
-    nodes::settings::NodeSettings, payments::PaymentSettings, serving::settings::ServingSettings,
+    nodes::settings::NodeSettings, payments::PaymentSettings, receipts::ReceiptSettings,
+    serving::settings::ServingSettings,
     verification::settings::VerificationSettings,
 };
 pub use layers::{ConfigError, Layers};
@@ -27,6 +28,7 @@ pub struct Config {
     pub nodes: NodeSettings,
     pub verification: VerificationSettings,
     pub payments: PaymentSettings,
+    pub receipts: ReceiptSettings,
     /// The models that are served; none means that requests are refused and `/readyz` says no.
     pub models: Vec<ModelSettings>,
 }

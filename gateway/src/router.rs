@@ -22,11 +22,11 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use crate::{
     api::{
-        ApiError, admin, chat_completions, connect, credits, enrol, health, models,
+        ApiError, admin, chat_completions, connect, credits, enrol, health, log, models,
         observe::observe,
         payments,
         rate_limit::{self, ByAddress, ByKey, Rate},
-        verification,
+        receipts, verification,
     },
     app::App,
     config::RateLimitSettings,
@@ -46,6 +46,7 @@ use crate::{
     tags(
         (name = "openai", description = "What OpenAI's SDKs call"),
         (name = "credits", description = "Credit for money, and back"),
+        (name = "log", description = "What anybody may read, to check receipts and this gateway"),
         (name = "nodes", description = "What nodes call"),
         (name = "verification", description = "What anybody may check the gateway by"),
         (name = "admin", description = "What whoever runs the gateway calls"),
@@ -101,7 +102,14 @@ fn table(rates: Option<&Rates>) -> OpenApiRouter<App> {
         .routes(routes!(payments::begin))
         .routes(routes!(payments::list))
         .routes(routes!(payments::find))
-        .routes(routes!(payments::give_back, payments::refunds));
+        .routes(routes!(payments::give_back, payments::refunds))
+        .routes(routes!(receipts::find));
+    let log = OpenApiRouter::new()
+        .routes(routes!(log::keys))
+        .routes(routes!(log::checkpoint))
+        .routes(routes!(log::tile))
+        .routes(routes!(log::inclusion))
+        .routes(routes!(log::consistency));
     let enrolment = OpenApiRouter::new().routes(routes!(enrol::enrol));
     let login = OpenApiRouter::new().routes(routes!(admin::login::login));
     let admins = OpenApiRouter::new()
@@ -139,6 +147,7 @@ fn table(rates: Option<&Rates>) -> OpenApiRouter<App> {
         .merge(enrolment)
         .merge(login)
         .merge(admins)
+        .merge(log)
         .merge(operations)
 }
 
@@ -153,8 +162,12 @@ fn finished(mut document: Document) -> Document {
     components.add_security_scheme("api_key", bearer("An API key, `ak-…`."));
     components.add_security_scheme("admin_session", bearer("From POST /admin/v1/login."));
     let paths = &mut document.paths.paths;
-    if let Some(item) = paths.remove("/v1/models/{*id}") {
-        paths.insert("/v1/models/{id}".to_owned(), item);
+    for (wildcard, plain) in
+        [("/v1/models/{*id}", "/v1/models/{id}"), ("/log/tile/{*path}", "/log/tile/{path}")]
+    {
+        if let Some(item) = paths.remove(wildcard) {
+            paths.insert(plain.to_owned(), item);
+        }
     }
     document
 }

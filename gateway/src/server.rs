@@ -22,7 +22,7 @@ use crate::{
     config::LimitSettings,
     ownership,
     payments::reconcile,
-    router, sealer, self_audit, telemetry,
+    receipts, router, sealer, self_audit, telemetry,
     verification::{admission, audit_queue, epochs},
 };
 
@@ -53,6 +53,7 @@ pub async fn serve(
     app.tasks.spawn(ownership::note(app.clone()));
     app.tasks.spawn(sealer::run(app.clone()));
     app.tasks.spawn(self_audit::run(app.clone()));
+    app.tasks.spawn(receipts::run_sealer(app.clone()));
 
     let connections = Connections::new(routes.router, &limits);
     tracing::info!(address = %listener.local_addr()?, "listening");

@@ -133,8 +133,6 @@ pub struct Money {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Part {
     pub node: NodeId,
-    /// What the node signs with.
-    pub key: Bytes32,
     /// The class that the gateway gave it, such as `cpu-fp32`; empty when none was.
     pub class: String,
     pub round: u8,
@@ -149,6 +147,8 @@ pub struct Part {
 /// What a node signed about its answer, as far as the receipt does not say it elsewhere.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Signed {
+    /// What the node signs with.
+    pub key: Bytes32,
     /// Of the wire between gateway and node.
     pub version: u16,
     /// Of the node's session.

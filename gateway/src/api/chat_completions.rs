@@ -2,6 +2,8 @@
 
 mod events;
 
+use assay_protocol::Bytes32;
+use assay_verifier::receipt::saved::write_ids;
 use axum::{
     Json,
     extract::State,
@@ -13,7 +15,7 @@ use axum::{
 };
 use serde_json::Value;
 
-use super::{ApiError, Assurance, JsonBody};
+use super::{ApiError, Assurance, BoundBody};
 use crate::{
     app::App,
     auth::Caller,
@@ -27,6 +29,8 @@ use crate::{
 use events::Feed;
 
 const JOB: HeaderName = HeaderName::from_static("x-assay-job");
+/// A receipt has its job's id.
+const RECEIPT: HeaderName = HeaderName::from_static("x-assay-receipt");
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// Answer a conversation
@@ -46,6 +50,7 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
     responses(
         (status = 200, content((ChatCompletion = "application/json"), (ChatChunk = "text/event-stream")), headers(
             ("x-assay-job" = String, description = "The job's id."),
+            ("x-assay-receipt" = String, description = "Names the answer's receipt: GET /v1/receipts/{id}."),
             ("x-request-id" = String, description = "Names this request in the gateway's log."),
         )),
         (status = 400, body = ErrorBody, description = "`param` names the field; code `context_length_exceeded`: the prompt is too long."),
@@ -62,16 +67,19 @@ pub async fn create(
     State(app): State<App>,
     caller: Caller,
     assurance: Assurance,
-    JsonBody(request): JsonBody<ChatRequest>,
+    BoundBody { value: request, digest }: BoundBody<ChatRequest>,
 ) -> Result<Response, ApiError> {
     let ask = request.check()?;
     let streaming = ask.streaming;
-    let job = into_job(&app, &caller, ask, assurance)?;
+    let job = into_job(&app, &caller, ask, assurance, digest)?;
     let head = AnswerHead::of(&job.model);
     let delivery = serving::serve_request(&app, &caller, job).await?;
     let job_id = delivery.job.to_string();
     let mut response = answer(&app, head, delivery, streaming).await.into_response();
     if let Ok(value) = HeaderValue::try_from(job_id) {
+        if app.config.receipts.enabled {
+            response.headers_mut().insert(RECEIPT, value.clone());
+        }
         response.headers_mut().insert(JOB, value);
     }
     Ok(response)
@@ -97,6 +105,7 @@ fn into_job(
     caller: &Caller,
     ask: ChatAsk,
     assurance: Assurance,
+    request: Bytes32,
 ) -> Result<ChatJob, ApiError> {
     let model =
         app.catalog.get(&ask.model).ok_or_else(|| ApiError::model_not_found(&ask.model))?.clone();
@@ -121,6 +130,7 @@ fn into_job(
         terms,
         nonce: assurance.nonce.or(wanted.nonce),
         streamed: matches!(ask.streaming, Streaming::Yes { .. }),
+        request,
     })
 }
 
@@ -190,7 +200,7 @@ impl AnswerHead {
             choices: vec![Choice::of(text, summary.finish.as_str())],
             usage: Usage::of(summary.prompt_tokens, summary.completion_tokens),
             system_fingerprint: self.system_fingerprint,
-            x_assay: verdict(summary),
+            x_assay: verdict(delivery, summary),
         }
     }
 }
@@ -199,7 +209,10 @@ fn answer_id(delivery: &Delivery) -> String {
     format!("chatcmpl-{}", delivery.job)
 }
 
-/// How the answer was verified, as `x_assay`.
-fn verdict(summary: &Summary) -> Value {
-    serde_json::to_value(&summary.verdict).unwrap_or_default()
+/// How the answer was verified, and what its receipt needs beside it, as `x_assay`.
+fn verdict(delivery: &Delivery, summary: &Summary) -> Value {
+    let mut verdict = serde_json::to_value(&summary.verdict).unwrap_or_default();
+    verdict["receipt"] = delivery.job.to_string().into();
+    verdict["output_ids"] = write_ids(&summary.ids).into();
+    verdict
 }

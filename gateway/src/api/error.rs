@@ -155,6 +155,11 @@ impl ApiError {
             .retrying_after(Duration::from_secs(wait_s))
     }
 
+    /// 503: a receipt whose job runs, or that waits for its place in the log.
+    pub fn not_sealed() -> Self {
+        Self::unavailable(1, "This receipt is not sealed into the log yet; try again in a moment.")
+    }
+
     /// 500, with the chain of causes in the log and nothing of it in the answer.
     pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
         tracing::error!(error = chain(error), "a request failed inside the gateway");

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use assay_protocol::Bytes32;
+use assay_verifier::receipt::Request as Bound;
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Request},
@@ -97,17 +99,42 @@ impl<T: DeserializeOwned> FromRequest<App> for JsonBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
-        let limits = &app.config.limits;
-        let wait = Duration::from_millis(limits.body_wait_ms);
-        let bytes = timeout(wait, Bytes::from_request(request, app))
-            .await
-            .map_err(|_| ApiError::body_timeout())?
-            .map_err(|rejection| match rejection.status().as_u16() {
-                413 => ApiError::body_too_large(limits.body_bytes_max),
-                _ => ApiError::bad_request("The request's body could not be read."),
-            })?;
-        read(&bytes).map(Self)
+        read(&body(request, app).await?).map(Self)
     }
+}
+
+/// A JSON body, and what its receipt binds of it.
+#[derive(Clone, Copy, Debug)]
+pub struct BoundBody<T> {
+    pub value: T,
+    /// SHA-256 of the canonical form.
+    pub digest: Bytes32,
+}
+
+impl<T: DeserializeOwned> FromRequest<App> for BoundBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
+        let bytes = body(request, app).await?;
+        let value = read(&bytes)?;
+        // Whoever reads it must see the same request: a key that stands twice has no one meaning.
+        let bound = Bound::parse(&bytes).map_err(|error| {
+            ApiError::bad_request(format!("The request's body has no one meaning: {error}."))
+        })?;
+        Ok(Self { value, digest: bound.digest() })
+    }
+}
+
+async fn body(request: Request, app: &App) -> Result<Bytes, ApiError> {
+    let limits = &app.config.limits;
+    let wait = Duration::from_millis(limits.body_wait_ms);
+    timeout(wait, Bytes::from_request(request, app))
+        .await
+        .map_err(|_| ApiError::body_timeout())?
+        .map_err(|rejection| match rejection.status().as_u16() {
+            413 => ApiError::body_too_large(limits.body_bytes_max),
+            _ => ApiError::bad_request("The request's body could not be read."),
+        })
 }
 
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {

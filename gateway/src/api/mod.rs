@@ -9,11 +9,13 @@ pub mod enrol;
 pub mod error;
 pub mod extract;
 pub mod health;
+pub mod log;
 pub mod models;
 pub mod observe;
 pub mod payments;
 pub mod rate_limit;
+pub mod receipts;
 pub mod verification;
 
 pub use error::ApiError;
-pub use extract::{Admin, Assurance, JsonBody};
+pub use extract::{Admin, Assurance, BoundBody, JsonBody};

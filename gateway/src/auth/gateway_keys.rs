@@ -10,6 +10,12 @@ use std::{
 };
 
 use assay_ledger::Digest as LedgerDigest;
+use assay_protocol::Bytes32;
+use assay_verifier::{
+    Receipt,
+    log::{Checkpoint, SignedCheckpoint},
+    receipt::SignedReceipt,
+};
 use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
@@ -31,12 +37,8 @@ impl GatewayKeys {
         let gateway_id = gateway_id_of(&signing.verifying_key());
         let sessions =
             SessionTokens::new(&derive(&seed, b"assay/gateway/admin-jwt/1"), &gateway_id);
-        Self {
-            k_seed: derive(&seed, b"assay/gateway/sampling-seed/1"),
-            gateway_id,
-            signing,
-            sessions,
-        }
+        let k_seed = derive(&seed, b"assay/gateway/sampling-seed/1");
+        Self { gateway_id, signing, k_seed, sessions }
     }
 
     /// Reads the key file of this folder, or makes it from `fresh` when there is none.
@@ -58,6 +60,21 @@ impl GatewayKeys {
     /// The name that nodes sign at log-in: `gw-` and 16 hex digits of the signing key's hash.
     pub fn gateway_id(&self) -> &str {
         &self.gateway_id
+    }
+
+    /// What clients pin.
+    pub fn public_key(&self) -> Bytes32 {
+        Bytes32(self.signing.verifying_key().to_bytes())
+    }
+
+    /// Signs a receipt.
+    pub fn sign_receipt(&self, receipt: &Receipt) -> SignedReceipt {
+        receipt.sign(&self.signing)
+    }
+
+    /// Signs the state of the log.
+    pub fn sign_checkpoint(&self, checkpoint: Checkpoint) -> SignedCheckpoint {
+        checkpoint.sign(&self.signing)
     }
 
     /// The key that sampling seeds come from when the client gives none.

@@ -7,7 +7,7 @@ use toml::{Table, Value};
 use super::{Config, ModelSettings};
 
 /// Sections that `ASSAY_<SECTION>_<KEY>` may name. Models are given by file or `--model`.
-const SECTIONS: [&str; 9] = [
+const SECTIONS: [&str; 10] = [
     "gateway",
     "rate_limit",
     "limits",
@@ -17,6 +17,7 @@ const SECTIONS: [&str; 9] = [
     "nodes",
     "verification",
     "payments",
+    "receipts",
 ];
 /// Variables that are no setting of the file.
 const NOT_SETTINGS: [&str; 1] = ["ASSAY_ADMIN_SECRET"];

@@ -44,6 +44,12 @@ const STEPS: [Step; 6] = [
         ),
     ),
     (
+        5,
+        "receipts",
+        include_str!("../../../migrations/common/0005_receipts.sql"),
+        include_str!("../../../migrations/common/0005_receipts.sql"),
+    ),
+    (
         6,
         "payments",
         concat!(

@@ -13,6 +13,7 @@ pub mod jobs;
 pub mod keys;
 pub mod leases;
 pub mod ledger_state;
+pub mod log;
 pub mod nodes;
 pub mod operators;
 pub mod refunds;
@@ -70,6 +71,7 @@ pub fn statements() -> Vec<&'static Statement> {
         jobs::STATEMENTS,
         keys::STATEMENTS,
         leases::STATEMENTS,
+        log::STATEMENTS,
         nodes::STATEMENTS,
         operators::STATEMENTS,
         refunds::STATEMENTS,
@@ -83,6 +85,7 @@ pub fn statements() -> Vec<&'static Statement> {
     let sized = writer::bulks()
         .chain(jobs::bulks())
         .chain(yardstick::BULKS)
+        .chain(log::BULKS)
         .flat_map(|bulk| bulk.statements());
     by_noun.into_iter().flatten().copied().chain(sized).collect()
 }

@@ -23,10 +23,14 @@ statements! { "nodes";
         from node join operator on operator.id = node.operator
         left join node_standing on node_standing.node = node.id
         where node.id > $1 order by node.id limit $2";
+    plain PUBLIC_KEYS = "select id, public_key from node order by id limit $1";
     plain SET_TRUSTED = "update node set trusted = $2 where id = $1";
     plain SET_STANDING = "update node set standing = $2, reason = $3 where id = $1";
     plain SET_LAST_SEEN = "update node set last_seen_ms = $2 where id = $1";
 }
+
+/// Nodes whose keys one call returns.
+const PUBLIC_KEYS_MAX: u32 = 50_000;
 
 /// Whether a node may serve at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -72,6 +76,12 @@ pub async fn find(db: &Db, id: NodeId) -> Result<Option<NodeRow>, DbError> {
 pub async fn list(db: &Db, page: &Page) -> Result<Paged<NodeRow>, DbError> {
     let rows = db.all(&LIST, args![page.after_name(), page.fetch()]).await?;
     Ok(Paged::cut(rows, page, |row: &NodeRow| row.id.to_string()))
+}
+
+/// What nodes sign with, at most [`PUBLIC_KEYS_MAX`].
+pub async fn public_keys(db: &Db) -> Result<Vec<(NodeId, Bytes32)>, DbError> {
+    let rows: Vec<PublicKey> = db.all(&PUBLIC_KEYS, args![PUBLIC_KEYS_MAX]).await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.key)).collect())
 }
 
 /// Makes it a scorer, or an ordinary node again.
@@ -133,6 +143,17 @@ impl Standing {
     }
 }
 columns!(ints: ; words: Standing);
+
+struct PublicKey {
+    id: NodeId,
+    key: Bytes32,
+}
+
+impl Record for PublicKey {
+    fn read(row: &Row) -> Result<Self, DbError> {
+        Ok(Self { id: row.get("id")?, key: row.get("public_key")? })
+    }
+}
 
 impl Record for NodeRow {
     fn read(row: &Row) -> Result<Self, DbError> {

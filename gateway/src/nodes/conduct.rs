@@ -13,6 +13,8 @@ use assay_protocol::{
     RefuseCode, ScoreStart, ServedModel, Start, limits,
 };
 
+use assay_verifier::receipt::Signed;
+
 use scoring::Scoring;
 use writing::Writing;
 
@@ -106,6 +108,16 @@ pub struct Conduct {
     greeted: bool,
     jobs: HashMap<JobId, Stage>,
     ended: VecDeque<JobId>,
+    /// Signed by the last frame, until it is taken.
+    statement: Option<Statement>,
+}
+
+/// What a node just signed, and the signature holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statement {
+    pub job: JobId,
+    pub round: u8,
+    pub signed: Signed,
 }
 
 #[derive(Debug)]
@@ -119,7 +131,18 @@ enum Stage {
 impl Conduct {
     /// A session right after its log-in.
     pub fn new(identity: SessionIdentity) -> Self {
-        Self { identity, greeted: false, jobs: HashMap::new(), ended: VecDeque::new() }
+        Self {
+            identity,
+            greeted: false,
+            jobs: HashMap::new(),
+            ended: VecDeque::new(),
+            statement: None,
+        }
+    }
+
+    /// What the last frame signed, for the job's receipt.
+    pub fn take_statement(&mut self) -> Option<Statement> {
+        self.statement.take()
     }
 
     /// Jobs that this node holds, offers included.
@@ -183,18 +206,19 @@ impl Conduct {
             FromNodeFrame::Failed { job, code } => self.failed(job, code),
             FromNodeFrame::Chunk { job, seq, ids, logits } => self.in_writing(job, |writing, _| {
                 writing.chunk(seq, &ids, &logits)?;
-                Ok(Some(JobNews::Tokens { ids, logits }))
+                Ok((Some(JobNews::Tokens { ids, logits }), None))
             }),
             FromNodeFrame::Signed { job, to, signature } => {
                 self.in_writing(job, |writing, identity| {
-                    writing.signed(identity, job, to, signature)?;
-                    Ok(None)
+                    let signed = writing.signed(identity, job, to, signature)?;
+                    Ok((None, Some(Statement { job, round: writing.round(), signed })))
                 })
             }
             FromNodeFrame::Complete { job, finish, count, signature } => {
                 let effect = self.in_writing(job, |writing, identity| {
-                    writing.complete(identity, job, finish, count, signature)?;
-                    Ok(Some(JobNews::Complete { finish, count }))
+                    let signed = writing.complete(identity, job, finish, count, signature)?;
+                    let statement = Statement { job, round: writing.round(), signed };
+                    Ok((Some(JobNews::Complete { finish, count }), Some(statement)))
                 })?;
                 self.forget(job);
                 Ok(effect)
@@ -272,11 +296,15 @@ impl Conduct {
     fn in_writing(
         &mut self,
         job: JobId,
-        act: impl FnOnce(&mut Writing, &SessionIdentity) -> Result<Option<JobNews>, Violation>,
+        act: impl FnOnce(
+            &mut Writing,
+            &SessionIdentity,
+        ) -> Result<(Option<JobNews>, Option<Statement>), Violation>,
     ) -> Result<Effect, Violation> {
         match self.jobs.get_mut(&job) {
             Some(Stage::Writing(writing)) => {
-                let effect = act(writing, &self.identity)?;
+                let (effect, statement) = act(writing, &self.identity)?;
+                self.statement = statement.or(self.statement.take());
                 Ok(effect.map_or(Effect::Alive, |effect| Effect::Job(job, effect)))
             }
             Some(_) => Err(Violation::WrongStage),

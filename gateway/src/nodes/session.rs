@@ -20,7 +20,7 @@ use tokio::{
 use tracing::{info, warn};
 
 use super::{
-    conduct::{Conduct, Effect, Violation},
+    conduct::{Conduct, Effect, Statement, Violation},
     handle::{Command, JobNews, LostReason, NewsDesk, NodeHandle, NodeNews},
     login::{self, Login},
     socket::{Incoming, Socket, WriteFailed},
@@ -131,7 +131,12 @@ impl Session {
         if epoch < self.login.identity.epoch {
             return Ok(());
         }
-        match self.conduct.frame(frame).map_err(End::violation)? {
+        let effect = self.conduct.frame(frame).map_err(End::violation)?;
+        if let Some(Statement { job, round, signed }) = self.conduct.take_statement() {
+            // Before its owner hears of it: the last of these may end the job.
+            self.app.signatures.keep(job, self.login.identity.node, round, signed);
+        }
+        match effect {
             Effect::Alive => {}
             Effect::Hello(hello) => self.greet(hello),
             Effect::Draining => {

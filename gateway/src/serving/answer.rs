@@ -106,6 +106,7 @@ impl<'a> Answer<'a> {
             prompt_tokens: job.prompt_tokens(),
             completion_tokens: self.tokens(),
             verdict,
+            ids: self.ids().to_vec(),
         };
         if !std::mem::replace(&mut self.done, true) {
             self.outlet.done(summary.clone());

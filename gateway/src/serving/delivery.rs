@@ -1,10 +1,13 @@
 //! What flows from a job to the client that asked, and the only thread between the two: when the
 //! client lets go of its end, the job knows.
 
+use std::sync::{Mutex, PoisonError};
+
 use assay_ledger::Nano;
-use assay_protocol::JobId;
+use assay_protocol::{Bytes32, JobId, TokenId};
 use assay_verifier::Rule;
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use utoipa::ToSchema;
 
@@ -47,6 +50,8 @@ pub struct Summary {
     /// Tokens of the answer, counted once, the end token included.
     pub completion_tokens: u32,
     pub verdict: Verdict,
+    /// The answer's ids, so that its client can check them against its receipt.
+    pub ids: Vec<TokenId>,
 }
 
 /// OpenAI's word for why the text ends.
@@ -134,17 +139,23 @@ pub(super) fn open(
     max_tokens: u32,
 ) -> (Outlet, Delivery) {
     let (sender, events) = mpsc::channel(max_tokens as usize + EVENTS_BESIDES_TEXT);
-    (Outlet(sender), Delivery { job, created_s, prompt_tokens, events })
+    let content = Mutex::new(Sha256::new());
+    (Outlet { events: sender, content }, Delivery { job, created_s, prompt_tokens, events })
 }
 
 /// The job's end.
 #[derive(Debug)]
-pub(super) struct Outlet(mpsc::Sender<Event>);
+pub(super) struct Outlet {
+    events: mpsc::Sender<Event>,
+    /// Of the text that went out.
+    content: Mutex<Sha256>,
+}
 
 impl Outlet {
     /// Sends text on; nothing for an empty piece. A client that left is noticed by [`Outlet::left`].
     pub(super) fn text(&self, text: String) {
         if !text.is_empty() {
+            self.content.lock().unwrap_or_else(PoisonError::into_inner).update(&text);
             self.send(Event::Text(text));
         }
     }
@@ -157,14 +168,20 @@ impl Outlet {
         self.send(Event::Failed(error));
     }
 
+    /// SHA-256 of the text that went out so far.
+    pub(super) fn content(&self) -> Bytes32 {
+        let content = self.content.lock().unwrap_or_else(PoisonError::into_inner);
+        Bytes32(content.clone().finalize().into())
+    }
+
     /// Waits until the client has let go.
     pub(super) async fn left(&self) {
-        self.0.closed().await;
+        self.events.closed().await;
     }
 
     fn send(&self, event: Event) {
         // Either the client has left, which the job learns elsewhere, or a bound above is wrong.
-        if let Err(mpsc::error::TrySendError::Full(_)) = self.0.try_send(event) {
+        if let Err(mpsc::error::TrySendError::Full(_)) = self.events.try_send(event) {
             tracing::error!("a delivery held more events than its answer can have");
         }
     }

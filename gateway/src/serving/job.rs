@@ -33,6 +33,8 @@ pub struct ChatJob {
     pub nonce: Option<String>,
     /// Whether the answer goes out as it comes.
     pub streamed: bool,
+    /// SHA-256 of the canonical form of the request, for its receipt.
+    pub request: Bytes32,
 }
 
 /// A job: everything about it that never changes.
@@ -46,6 +48,11 @@ pub(super) struct Job {
     pub(super) max_tokens: u32,
     pub(super) sampling: Sampling,
     pub(super) seed: Bytes32,
+    /// Whether the seed is the client's own.
+    pub(super) client_seed: bool,
+    pub(super) nonce: Option<String>,
+    /// SHA-256 of the canonical form of the request.
+    pub(super) request: Bytes32,
     /// Enters the hash chains of its answers.
     pub(super) salt: Bytes32,
     pub(super) stop: Vec<String>,
@@ -62,8 +69,8 @@ impl Job {
         account: AccountId,
         request: ChatJob,
     ) -> Result<Self, ServeError> {
-        let ChatJob { model, messages, sampling, seed, max_tokens, stop, terms, nonce, streamed } =
-            request;
+        let ChatJob { model, messages, sampling, seed, max_tokens, stop, terms, .. } = request;
+        let ChatJob { nonce, streamed, request, .. } = request;
         let refused = |error: assay_model::ModelError| ServeError::Template(error.to_string());
         let prompt = model.text.encode(&model.text.render(&messages).map_err(refused)?);
         let prompt = prompt.map_err(refused)?;
@@ -76,11 +83,12 @@ impl Job {
             &policy,
         )?;
         let id = JobId(Uuid::now_v7());
+        let client_seed = seed.is_some();
         let seed = match seed {
             Some(seed) => sampler::client_seed(seed, 0, &prompt),
             None => {
                 // Without the client's nonce the seed is the gateway's choice, a new one each time.
-                let nonce = nonce.unwrap_or_else(|| id.to_string());
+                let nonce = nonce.as_ref().map_or_else(|| id.to_string(), String::clone);
                 sampler::gateway_seed(app.keys.k_seed(), Some(&nonce), 0, &prompt)
             }
         };
@@ -92,6 +100,9 @@ impl Job {
             max_tokens,
             sampling,
             seed,
+            client_seed,
+            nonce,
+            request,
             salt: Bytes32(rand::random()),
             stop,
             risk: terms.risk,

@@ -93,7 +93,7 @@ async fn run(app: App, caller: Caller, job: Job, outlet: Outlet, _running: Owned
     let ending = AssertUnwindSafe(answer(&app, &job, &outlet)).catch_unwind().await;
     let ending = ending.unwrap_or_else(|_| Ending::default().failed(ServeError::Internal));
     let failure = ending.failure.clone();
-    settle::end(&app, &job, ending).await;
+    settle::end(&app, &job, ending, outlet.content()).await;
     if let Some(error) = failure {
         outlet.failed(error);
     }
@@ -110,7 +110,7 @@ async fn answer(app: &App, job: &Job, outlet: &Outlet) -> Ending {
         let mut round = Round::new(app, job, number, owners_taken, deadline);
         match round.place(&answer, nodes_min(app, job, number)).await {
             Ok(Placed::Started) => {}
-            Ok(Placed::ClientLeft) => return ending.cancelled(answer.tokens()),
+            Ok(Placed::ClientLeft) => return ending.cancelled(answer.ids()),
             Err(error) => return ending.not_placed(error),
         }
         let written = match round
@@ -130,7 +130,7 @@ async fn answer(app: &App, job: &Job, outlet: &Outlet) -> Ending {
         ending.majority_refuted = judged.majority_refuted;
         match (written, judged.accepted) {
             (Written::Whole, Some(accepted)) => return deliver(job, ending, answer, accepted),
-            (Written::ClientLeft, _) => return ending.cancelled(answer.tokens()),
+            (Written::ClientLeft, _) => return ending.cancelled(answer.ids()),
             // What the client was told is whole cannot be gone on from.
             (Written::Whole, None)
                 if judged.contradicted

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use assay_ledger::{Nano, PayRules, Settlement, Share, payout};
-use assay_protocol::{JobId, Outcome};
+use assay_protocol::{Bytes32, JobId, Outcome, TokenId};
 use tracing::{error, info, warn};
 
 use super::{
@@ -18,6 +18,7 @@ use crate::{
         self,
         jobs::{JobEnd, JobNodeEnd, JobState, NewJob, OpenJobError},
     },
+    receipts::{self, Known, KnownPart},
     verification::{consequences, judgement::Part, reputation::Check},
 };
 
@@ -37,6 +38,8 @@ pub(super) struct Ending {
     state: JobState,
     summary: Option<Summary>,
     completion_tokens: u32,
+    /// What was agreed by the time the client left.
+    ids: Vec<TokenId>,
     pub(super) rounds: u8,
     /// Every node's part in every round.
     parts: Vec<Part>,
@@ -52,6 +55,7 @@ impl Default for Ending {
             state: JobState::Failed,
             summary: None,
             completion_tokens: 0,
+            ids: Vec::new(),
             rounds: 0,
             parts: Vec::new(),
             asked: 0,
@@ -92,8 +96,9 @@ impl Ending {
     }
 
     /// The client left: what was agreed by then is charged.
-    pub(super) fn cancelled(self, completion_tokens: u32) -> Self {
-        Self { state: JobState::Cancelled, completion_tokens, ..self }
+    pub(super) fn cancelled(self, ids: &[TokenId]) -> Self {
+        let completion_tokens = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+        Self { state: JobState::Cancelled, completion_tokens, ids: ids.to_vec(), ..self }
     }
 
     /// The client has its answer.
@@ -164,7 +169,10 @@ pub(super) async fn hold(app: &App, caller: &Caller, job: &Job) -> Result<(), Se
         holds_open_max: app.config.serving.account_jobs_max,
     };
     match db::jobs::open(&app.db, &new).await {
-        Ok(()) => Ok(()),
+        Ok(()) => {
+            app.signatures.open(job.id);
+            Ok(())
+        }
         Err(OpenJobError::InsufficientCredit { available, needed }) => {
             Err(ServeError::InsufficientCredit { available, needed })
         }
@@ -189,13 +197,15 @@ pub(super) async fn hold(app: &App, caller: &Caller, job: &Job) -> Result<(), Se
 }
 
 /// Ends the hold, and tells the nodes how the job ended for them.
-pub(super) async fn end(app: &App, job: &Job, ending: Ending) {
+pub(super) async fn end(app: &App, job: &Job, ending: Ending, content: Bytes32) {
     let settlement = ending.settlement(app, job);
     let cost = settlement.cost;
-    let end = job_end(job, &ending, settlement);
+    let mut end = job_end(job, &ending, settlement);
+    end.receipt = receipts::write(app, &known(job, &ending, &end, content));
     store(app, &end).await;
     end.nodes.iter().for_each(|part| app.pay.add(part.node, part.pay, end.ended_ms));
     app.checkpoints.forget(job.id);
+    app.log.has_news();
     let model = job.model.id();
     for part in &ending.parts {
         if let Some(check) = part.check {
@@ -230,6 +240,7 @@ fn given_back(id: JobId, held: Nano, reason: &str) -> JobEnd {
         verdict: None,
         ended_ms: clock::now_ms(),
         nodes: Vec::new(),
+        receipt: None,
     }
 }
 
@@ -261,7 +272,34 @@ fn job_end(job: &Job, ending: &Ending, charge: Settlement) -> JobEnd {
             .and_then(|summary| serde_json::to_string(&summary.verdict).ok()),
         ended_ms: clock::now_ms(),
         nodes: ending.parts.iter().map(node_end).collect(),
+        receipt: None,
         charge,
+    }
+}
+
+/// What a receipt says of the job; `content` is of the text that went out.
+fn known<'a>(job: &'a Job, ending: &'a Ending, end: &'a JobEnd, content: Bytes32) -> Known<'a> {
+    let part = |part: &JobNodeEnd| {
+        let JobNodeEnd { node, round, outcome, pay, .. } = *part;
+        KnownPart { node, round, outcome, pay }
+    };
+    let summary = ending.summary.as_ref();
+    Known {
+        question: job.question(),
+        salt: job.salt,
+        request: job.request,
+        nonce: job.nonce.as_deref(),
+        client_seed: job.client_seed,
+        risk: job.risk,
+        max_tokens: job.max_tokens,
+        state: ending.state,
+        ids: summary.map_or(&ending.ids, |summary| &summary.ids),
+        content,
+        finish_reason: summary.map(|summary| summary.finish.as_str()),
+        verdict: summary.map(|summary| &summary.verdict),
+        charge: &end.charge,
+        parts: end.nodes.iter().map(part).collect(),
+        ended_ms: end.ended_ms,
     }
 }
 

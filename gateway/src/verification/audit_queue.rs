@@ -29,6 +29,7 @@ use crate::{
         self,
         audits::{AuditResult, AuditWrite},
     },
+    receipts,
     serving::Question,
 };
 
@@ -230,6 +231,7 @@ async fn end(app: &App, waiting: &Waiting, result: AuditResult) {
     let (drawn, result, at_ms) = (true, Some(result), clock::now_ms());
     let write = AuditWrite::End { job, round, drawn, result, at_ms };
     app.audits.write(&app.db, app.keys.gateway_id(), write).await;
+    receipts::audited(app, waiting.job, waiting.round, result);
 }
 
 fn set_gauge(waiting: usize) {

@@ -6,6 +6,7 @@ use std::{
 };
 
 use assay_protocol::{AnswerChain, Bytes32, TokenId};
+use assay_verifier::receipt::Audit;
 use serde_json::json;
 use tracing::warn;
 
@@ -17,6 +18,7 @@ use crate::{
         self, Db,
         audits::{AuditResult, AuditWrite, NewAudit},
     },
+    receipts,
 };
 
 /// A probability as it is kept, published and compared: in millionths.
@@ -35,6 +37,9 @@ pub(crate) async fn draw(app: &App, case: &Case<'_>) -> bool {
     if !app.audits.write(&app.db, app.keys.gateway_id(), AuditWrite::New(new)).await {
         return true;
     }
+    let epoch = key.number.unsigned_abs();
+    let audit = Audit { epoch, commitment: key.commitment(), q_ppm };
+    app.signatures.drawn(job, audit, answer_hash);
     key.draws(job, answer_hash, q_ppm)
 }
 
@@ -43,6 +48,7 @@ pub(crate) async fn conclude(app: &App, case: &Case<'_>, drawn: bool, result: Op
     let (job, round, at_ms) = (case.question.job, case.round, clock::now_ms());
     let end = AuditWrite::End { job, round, drawn, result, at_ms };
     app.audits.write(&app.db, app.keys.gateway_id(), end).await;
+    receipts::audited(app, job, round, result);
     let result = result.map_or(if drawn { "open" } else { "not_drawn" }, AuditResult::as_str);
     metrics::counter!("assay_audits_total", "result" => result).increment(1);
 }

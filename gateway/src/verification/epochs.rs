@@ -7,8 +7,8 @@ use std::{
 };
 
 use assay_protocol::{Bytes32, JobId};
-use hmac::{Hmac, Mac};
-use sha2::{Digest, Sha256};
+/// Auditors draw with the same code.
+pub use assay_verifier::log::draw::{commitment, is_drawn};
 use tracing::warn;
 
 use crate::{
@@ -35,28 +35,12 @@ pub struct EpochKey {
     secret: Bytes32,
 }
 
-/// What can be known beforehand.
-pub fn commitment(secret: Bytes32) -> Bytes32 {
-    let mut hash = Sha256::new();
-    hash.update(b"assay/audit-epoch/1\0");
-    hash.update(secret.0);
-    Bytes32(hash.finalize().into())
-}
-
-/// Whether an audit is drawn: the first eight bytes of `HMAC-SHA-256(secret, tag ‖ job ‖ answer hash)`, as a
-/// big-endian fraction of 2^64, are below `q_ppm` millionths.
-pub fn is_drawn(secret: Bytes32, job: JobId, answer_hash: Bytes32, q_ppm: u32) -> bool {
-    let mut mac = Hmac::<Sha256>::new_from_slice(&secret.0).expect("any key length is good");
-    mac.update(b"assay/audit-draw/1\0");
-    mac.update(job.0.as_bytes());
-    mac.update(&answer_hash.0);
-    let hash: [u8; 32] = mac.finalize().into_bytes().into();
-    let mut first = [0; 8];
-    first.copy_from_slice(&hash[..8]);
-    u128::from(u64::from_be_bytes(first)) * 1_000_000 < u128::from(q_ppm) << 64
-}
-
 impl EpochKey {
+    /// What was public before the epoch began.
+    pub fn commitment(&self) -> Bytes32 {
+        commitment(self.secret)
+    }
+
     /// See [`is_drawn`].
     pub fn draws(&self, job: JobId, answer_hash: Bytes32, q_ppm: u32) -> bool {
         is_drawn(self.secret, job, answer_hash, q_ppm)

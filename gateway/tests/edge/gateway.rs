@@ -25,7 +25,7 @@ pub(crate) const MODEL: &str = "assay-pip";
 pub(crate) struct Gateway {
     pub app: App,
     router: Router,
-    _dir: TempDir,
+    _dir: Option<TempDir>,
 }
 
 /// What came back.
@@ -53,7 +53,13 @@ impl Gateway {
         AdminSecret::establish(&db, Some(ADMIN_SECRET)).await.unwrap();
         let app = App::open(config, db, GatewayKeys::from_seed([9; 32])).await.unwrap();
         let router = router::router(&app).router;
-        Self { app, router, _dir: dir }
+        Self { app, router, _dir: Some(dir) }
+    }
+
+    /// Another gateway's own front door; its files are that one's.
+    pub(crate) fn of(app: App) -> Self {
+        let router = router::router(&app).router;
+        Self { app, router, _dir: None }
     }
 
     /// Sends `request` as `bearer`, with a JSON body unless it is null.
@@ -73,6 +79,21 @@ impl Gateway {
         let body = serde_json::from_slice(&bytes)
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
         Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    /// The bytes of a page that anybody may read; nothing where there is none.
+    pub(crate) async fn read(&self, path: &str) -> Option<Vec<u8>> {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let found = response.status() == StatusCode::OK;
+        let bytes = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        found.then(|| bytes.to_vec())
+    }
+
+    /// The same gateway after a restart: what it kept is what it stored.
+    pub(crate) async fn again(&self) -> anyhow::Result<App> {
+        App::open(self.app.config.clone(), self.app.db.clone(), GatewayKeys::from_seed([9; 32]))
+            .await
     }
 
     pub(crate) async fn log_in(&self) -> String {

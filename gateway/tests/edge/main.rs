@@ -8,4 +8,5 @@ mod connections;
 mod credits;
 mod document;
 mod gateway;
+mod log;
 mod nodes;

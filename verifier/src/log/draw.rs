@@ -1,5 +1,5 @@
-//! Which answers are audited: a draw that nobody can foresee before the answer is in the log, and everybody can
-//! repeat once the epoch's secret is out.
+//! Which answers are audited: a draw that no node can foresee, and everybody can repeat once the epoch's secret is
+//! out. Gateways and auditors draw with this code.
 
 use assay_protocol::{Bytes32, JobId};
 use hmac::{Hmac, Mac};
@@ -8,36 +8,24 @@ use sha2::{Digest, Sha256};
 /// Millionths in a whole.
 pub const PPM: u32 = 1_000_000;
 
-/// What a gateway publishes before an epoch: SHA-256 over a tag, the epoch and its secret.
-pub fn commitment(epoch: u64, secret: Bytes32) -> Bytes32 {
-    let digest = Sha256::new_with_prefix(b"assay/epoch/1\0")
-        .chain_update(epoch.to_be_bytes())
-        .chain_update(secret.0)
-        .finalize();
+/// What a gateway publishes before an epoch begins.
+pub fn commitment(secret: Bytes32) -> Bytes32 {
+    let digest =
+        Sha256::new_with_prefix(b"assay/audit-epoch/1\0").chain_update(secret.0).finalize();
     Bytes32(digest.into())
 }
 
-/// Whether this answer is audited: `HMAC(K_epoch, job ‖ last link ‖ root of the seal after its entry) < q`.
-///
-/// The root stands for the checkpoint that covers the entry: it is the one of the batch's own [`super::Entry::Seal`],
-/// so that a gateway cannot pick among several.
-pub fn is_drawn(
-    secret: Bytes32,
-    job: JobId,
-    link: Bytes32,
-    sealed_root: Bytes32,
-    q_ppm: u32,
-) -> bool {
+/// Whether this answer is audited: the first eight bytes of `HMAC-SHA-256(secret, tag ‖ job ‖ last link)`, as a
+/// big-endian fraction of 2^64, are below `q_ppm` millionths.
+pub fn is_drawn(secret: Bytes32, job: JobId, link: Bytes32, q_ppm: u32) -> bool {
     let mut mac = Hmac::<Sha256>::new_from_slice(&secret.0).expect("HMAC takes keys of any length");
     mac.update(b"assay/audit-draw/1\0");
     mac.update(job.0.as_bytes());
     mac.update(&link.0);
-    mac.update(&sealed_root.0);
-    let digest = mac.finalize().into_bytes();
-    let mut drawn = [0; 8];
-    drawn.copy_from_slice(&digest[..8]);
-    let drawn = u128::from(u64::from_be_bytes(drawn));
-    drawn * u128::from(PPM) < u128::from(q_ppm) << 64
+    let digest: [u8; 32] = mac.finalize().into_bytes().into();
+    let mut first = [0; 8];
+    first.copy_from_slice(&digest[..8]);
+    u128::from(u64::from_be_bytes(first)) * u128::from(PPM) < u128::from(q_ppm) << 64
 }
 
 #[cfg(test)]
@@ -50,7 +38,7 @@ mod tests {
     fn one_means_always_zero_means_never_and_between_is_about_as_often() {
         let draw = |job: u128, q_ppm| {
             let job = JobId(Uuid::from_u128(job));
-            is_drawn(Bytes32([1; 32]), job, Bytes32([2; 32]), Bytes32([3; 32]), q_ppm)
+            is_drawn(Bytes32([1; 32]), job, Bytes32([2; 32]), q_ppm)
         };
         assert!((0..200).all(|job| draw(job, PPM) && !draw(job, 0)));
         let often = (0..2_000).filter(|job| draw(*job, PPM / 10)).count();
@@ -60,21 +48,18 @@ mod tests {
 
     #[test]
     fn everything_enters_the_draw() {
-        let half = |secret: u8, job: u128, link: u8, root: u8| {
+        let half = |secret: u8, job: u128, link: u8| {
             let job = JobId(Uuid::from_u128(job));
-            is_drawn(Bytes32([secret; 32]), job, Bytes32([link; 32]), Bytes32([root; 32]), PPM / 2)
+            is_drawn(Bytes32([secret; 32]), job, Bytes32([link; 32]), PPM / 2)
         };
         let differs = |draws: Vec<bool>| draws.iter().any(|drawn| *drawn != draws[0]);
-        assert!(differs((0..40).map(|n| half(n, 1, 1, 1)).collect()));
-        assert!(differs((0..40).map(|n| half(1, n, 1, 1)).collect()));
-        assert!(differs((0..40).map(|n| half(1, 1, n, 1)).collect()));
-        assert!(differs((0..40).map(|n| half(1, 1, 1, n)).collect()));
+        assert!(differs((0..40).map(|n| half(n, 1, 1)).collect()));
+        assert!(differs((0u8..40).map(|n| half(1, u128::from(n), 1)).collect()));
+        assert!(differs((0..40).map(|n| half(1, 1, n)).collect()));
     }
 
     #[test]
-    fn a_commitment_is_of_one_epoch_and_secret() {
-        let of = |epoch, secret| commitment(epoch, Bytes32([secret; 32]));
-        assert_ne!(of(1, 1), of(2, 1));
-        assert_ne!(of(1, 1), of(1, 2));
+    fn a_commitment_is_of_one_secret() {
+        assert_ne!(commitment(Bytes32([1; 32])), commitment(Bytes32([2; 32])));
     }
 }

@@ -20,7 +20,7 @@ pub enum Entry {
     EpochClosed { epoch: u64, secret: Bytes32 },
     /// The head of the sealed journals: what receipts say was paid is in there.
     LedgerHead { journals: u64, head: Bytes32, signature: Bytes64 },
-    /// Ends a batch: the root over everything before it. Draws of the batch's answers use it.
+    /// Ends a batch: when it was signed, and the root over everything before it.
     Seal { time_ms: u64, root: Bytes32 },
 }
 

@@ -36,7 +36,6 @@ pub struct Follower {
 #[derive(Clone, Debug)]
 struct Sealed {
     answer: AnswerEntry,
-    root: Hash,
     time_ms: u64,
 }
 
@@ -125,7 +124,7 @@ impl Follower {
             Entry::EpochClosed { epoch, secret } => self.close(index, epoch, secret),
             Entry::LedgerHead { journals, head, .. } => self.ledger_head(index, journals, head),
             Entry::Seal { root, time_ms } => {
-                self.seal(root, time_ms);
+                self.seal(time_ms);
                 if before == Some(root) { Ok(()) } else { Err(LogFault::WrongSeal(index)) }
             }
         }
@@ -162,11 +161,11 @@ impl Follower {
         }
     }
 
-    fn seal(&mut self, root: Hash, time_ms: u64) {
+    fn seal(&mut self, time_ms: u64) {
         self.summary.seals += 1;
         self.time_ms = self.time_ms.max(time_ms);
         for answer in std::mem::take(&mut self.unsealed) {
-            let sealed = Sealed { answer, root, time_ms };
+            let sealed = Sealed { answer, time_ms };
             match self.secrets.get(&sealed.answer.epoch).copied() {
                 Some(secret) => self.draw(secret, sealed),
                 None => self.sealed.entry(sealed.answer.epoch).or_default().push(sealed),
@@ -177,7 +176,7 @@ impl Follower {
     /// Repeats the draws of an epoch.
     fn close(&mut self, index: u64, epoch: u64, secret: Bytes32) -> Result<(), LogFault> {
         self.summary.epochs_closed += 1;
-        if self.epochs.get(&epoch) != Some(&commitment(epoch, secret)) {
+        if self.epochs.get(&epoch) != Some(&commitment(secret)) {
             return Err(LogFault::WrongSecret { index, epoch });
         }
         self.secrets.insert(epoch, secret);
@@ -186,9 +185,9 @@ impl Follower {
         Ok(())
     }
 
-    fn draw(&mut self, secret: Bytes32, Sealed { answer, root, time_ms }: Sealed) {
+    fn draw(&mut self, secret: Bytes32, Sealed { answer, time_ms }: Sealed) {
         self.summary.draws += 1;
-        if is_drawn(secret, answer.job, answer.link, root, answer.q_ppm) {
+        if is_drawn(secret, answer.job, answer.link, answer.q_ppm) {
             self.summary.drawn += 1;
             self.due.insert(answer.job, time_ms);
         }

@@ -211,9 +211,6 @@ fn check_parts(receipt: &Receipt, gateway: &str, trust: &Trust) -> Result<Vec<No
             return Err(Refusal::NodeTwice(node));
         }
         seen.push((node, part.round));
-        if trust.nodes.get(&node).is_some_and(|pinned| *pinned != part.key) {
-            return Err(Refusal::NodeKey(node));
-        }
         let paid_words = [Outcome::Agreed, Outcome::Vindicated, Outcome::Passed];
         let is_paid_word = paid_words.iter().any(|word| word.as_str() == part.outcome);
         if part.pay > 0 && !is_paid_word {
@@ -225,6 +222,9 @@ fn check_parts(receipt: &Receipt, gateway: &str, trust: &Trust) -> Result<Vec<No
             }
             continue;
         };
+        if trust.nodes.get(&node).is_some_and(|pinned| *pinned != signed.key) {
+            return Err(Refusal::NodeKey(node));
+        }
         let statement = Attestation {
             version: signed.version,
             gateway,
@@ -242,7 +242,7 @@ fn check_parts(receipt: &Receipt, gateway: &str, trust: &Trust) -> Result<Vec<No
             logits_hash: signed.logits_hash,
             finish: signed.finish,
         };
-        if !statement.verify(part.key, signed.signature) {
+        if !statement.verify(signed.key, signed.signature) {
             return Err(Refusal::NodeSignature(node));
         }
         if signed.h_to == receipt.answer_link {

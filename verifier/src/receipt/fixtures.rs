@@ -94,6 +94,7 @@ fn part(receipt: &Receipt, number: u8) -> Part {
     let key = SigningKey::from_bytes(&[100 + number; 32]);
     let node = NodeId(Uuid::from_u128(u128::from(number) + 1));
     let mut signed = Signed {
+        key: Bytes32(key.verifying_key().to_bytes()),
         version: assay_protocol::VERSION,
         epoch: TIME_MS + u64::from(number),
         from: 0,
@@ -125,7 +126,6 @@ fn part(receipt: &Receipt, number: u8) -> Part {
     signed.signature = statement.sign(&key);
     Part {
         node,
-        key: Bytes32(key.verifying_key().to_bytes()),
         class: "cpu-fp32".into(),
         round: 1,
         outcome: "agreed".into(),

@@ -134,10 +134,10 @@ fn read_verdict(r: &mut Reader<'_>) -> Result<Verdict, WireError> {
 
 /// Links that the receipt names already are left out.
 fn write_part(w: &mut Writer, part: &Part, receipt: &Receipt) {
-    w.bytes(part.node.0.as_bytes()).bytes(&part.key.0).sized(part.class.as_bytes());
+    w.bytes(part.node.0.as_bytes()).sized(part.class.as_bytes());
     w.byte(part.round).sized(part.outcome.as_bytes()).number(part.pay);
     w.option(part.signed.as_ref(), |w, signed| {
-        w.number(signed.version.into()).number(signed.epoch);
+        w.bytes(&signed.key.0).number(signed.version.into()).number(signed.epoch);
         w.number(signed.from.into()).number(signed.to.into());
         write_link(w, signed.h_from, receipt.prompt_link);
         write_link(w, signed.h_to, receipt.answer_link);
@@ -150,13 +150,13 @@ fn write_part(w: &mut Writer, part: &Part, receipt: &Receipt) {
 fn read_part(r: &mut Reader<'_>, receipt: &Receipt) -> Result<Part, WireError> {
     Ok(Part {
         node: NodeId(r.array("node")?.into_uuid()),
-        key: Bytes32(r.array("node's key")?),
         class: r.text("class", WORD_BYTES_MAX)?,
         round: r.byte("round")?,
         outcome: r.text("outcome", WORD_BYTES_MAX)?,
         pay: r.number("pay")?,
         signed: r.option("node's signature", |r| {
             Ok(Signed {
+                key: Bytes32(r.array("node's key")?),
                 version: r.small("wire version")?,
                 epoch: r.number("session")?,
                 from: r.small("first token")?,

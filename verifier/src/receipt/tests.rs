@@ -98,7 +98,8 @@ fn a_key_inside_the_receipt_counts_for_nothing() {
     let node = case.receipt.parts[0].node;
     case.trust.nodes.insert(node, Bytes32([9; 32]));
     assert_eq!(judged(&case, &bundle), Err(Refusal::NodeKey(node)));
-    case.trust.nodes.insert(node, case.receipt.parts[0].key);
+    let key = case.receipt.parts[0].signed.as_ref().map(|signed| signed.key);
+    case.trust.nodes.insert(node, key.unwrap());
     let checked = judged(&case, &bundle).unwrap();
     assert!(!checked.notes.contains(&Note::NodeNotPinned(node)));
     case.trust.gateways[0].until_ms = Some(case.receipt.time_ms);

@@ -52,7 +52,11 @@ impl Feed {
             Event::Text(text) => self.ready.push_back(json(&self.writer.content(text))),
             Event::Done(summary) => {
                 let usage = Usage::of(summary.prompt_tokens, summary.completion_tokens);
-                let chunks = self.writer.end(summary.finish.as_str(), usage, verdict(&summary));
+                let chunks = self.writer.end(
+                    summary.finish.as_str(),
+                    usage,
+                    verdict(&self.delivery, &summary),
+                );
                 self.ready.extend(chunks.iter().map(json));
                 self.ready.push_back(sse::Event::default().data(DONE));
                 self.over = true;

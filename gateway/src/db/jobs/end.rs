@@ -4,7 +4,7 @@ use super::{JobEnd, JobNodeEnd};
 use crate::db::{
     Db, DbError,
     bulk::bulks,
-    reputation,
+    log, reputation,
     transaction::Tx,
     value::Arg,
     writer::{EndedJob, Request},
@@ -45,6 +45,7 @@ pub(in crate::db) async fn write_ends(tx: &mut Tx, ended: &[EndedJob<'_>]) -> Re
         .flat_map(|ended| (0_i64..).zip(&ended.end.nodes).map(|part| (ended.end, part)));
     let parts: Vec<Arg> = parts.flat_map(|(end, (at, part))| part_row(end, at, part)).collect();
     tx.execute_all(&INSERT_NODES, &parts).await?;
+    log::append_all(tx, ended.iter().filter_map(|ended| ended.end.receipt.as_ref())).await?;
     record_checks(tx, ended).await
 }
 

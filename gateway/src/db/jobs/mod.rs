@@ -8,7 +8,9 @@ use assay_ledger::{AccountId, Digest, Nano, Settlement};
 use assay_protocol::{JobId, NodeId, Outcome};
 use serde::Serialize;
 
-use super::{DbError, EvidenceDelta, KeyId, LeaseId, bulk::Bulk, value::columns};
+use super::{
+    DbError, EvidenceDelta, KeyId, LeaseId, bulk::Bulk, log::NewEntry, value::columns,
+};
 
 pub use end::end;
 pub(super) use end::write_ends;
@@ -65,6 +67,8 @@ pub struct JobEnd {
     pub ended_ms: i64,
     /// Every node's parts; their pay makes the charge's pays.
     pub nodes: Vec<JobNodeEnd>,
+    /// Its receipt's entry for the log.
+    pub receipt: Option<NewEntry>,
 }
 
 /// One node's part in a round of a job.

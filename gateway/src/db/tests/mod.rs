@@ -203,5 +203,6 @@ fn ending(job: &NewJob, state: JobState, charge: Settlement) -> JobEnd {
         verdict: Some("{}".into()),
         ended_ms: job.created_ms + 50,
         nodes: Vec::new(),
+        receipt: None,
     }
 }

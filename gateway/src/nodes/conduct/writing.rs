@@ -5,6 +5,8 @@ use assay_protocol::{
     TokenId, VERSION, limits,
 };
 
+use assay_verifier::receipt::Signed;
+
 use super::{ModelFacts, SessionIdentity, Violation};
 
 #[derive(Debug)]
@@ -43,6 +45,10 @@ impl Writing {
             unsigned: Vec::new(),
             told: false,
         }
+    }
+
+    pub(super) fn round(&self) -> u8 {
+        self.round
     }
 
     pub(super) fn may_be_told(&mut self) {
@@ -90,7 +96,7 @@ impl Writing {
         job: JobId,
         to: u32,
         signature: Bytes64,
-    ) -> Result<(), Violation> {
+    ) -> Result<Signed, Violation> {
         let index = self.unsigned.iter().position(|(at, ..)| *at == to);
         let (to, h_to, logits_hash) = self.unsigned.remove(index.ok_or(Violation::WrongCount)?);
         self.check(identity, job, to, h_to, logits_hash, None, signature)
@@ -103,7 +109,7 @@ impl Writing {
         finish: Finish,
         count: u32,
         signature: Bytes64,
-    ) -> Result<(), Violation> {
+    ) -> Result<Signed, Violation> {
         let told = finish == Finish::Told;
         if told && !self.told {
             return Err(Violation::NotTold);
@@ -132,7 +138,7 @@ impl Writing {
         logits_hash: Bytes32,
         finish: Option<Finish>,
         signature: Bytes64,
-    ) -> Result<(), Violation> {
+    ) -> Result<Signed, Violation> {
         let statement = Attestation {
             version: VERSION,
             gateway: &identity.gateway,
@@ -150,10 +156,20 @@ impl Writing {
             logits_hash,
             finish,
         };
-        if statement.verify(identity.public_key, signature) {
-            Ok(())
-        } else {
-            Err(Violation::BadSignature)
+        if !statement.verify(identity.public_key, signature) {
+            return Err(Violation::BadSignature);
         }
+        Ok(Signed {
+            key: identity.public_key,
+            version: statement.version,
+            epoch: statement.epoch,
+            from: statement.from,
+            to,
+            h_from: statement.h_from,
+            h_to,
+            logits_hash,
+            finish,
+            signature,
+        })
     }
 }

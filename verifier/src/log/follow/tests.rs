@@ -27,7 +27,7 @@ fn audit(number: u128, result: AuditResult) -> Entry {
 }
 
 fn opened() -> Entry {
-    Entry::EpochOpened { epoch: 1, starts_ms: 0, commitment: commitment(1, SECRET) }
+    Entry::EpochOpened { epoch: 1, starts_ms: 0, commitment: commitment(SECRET) }
 }
 
 fn closed() -> Entry {

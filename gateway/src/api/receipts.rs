@@ -1,0 +1,63 @@
+//! `GET /v1/receipts/{id}`: the receipt of an answer, for the account that asked for it.
+
+use std::time::Duration;
+
+use axum::{
+    extract::{Path, State},
+    http::header,
+    response::{IntoResponse, Response},
+};
+use tokio::time::{Instant, timeout_at};
+
+use super::ApiError;
+use crate::{
+    app::App,
+    auth::Caller,
+    openai::ErrorBody,
+    receipts::{self, Found},
+};
+
+/// The form of the file; `verifier show` tells what is in it.
+const CONTENT_TYPE: &str = "application/vnd.assay.receipt";
+/// A job that is not sealed yet is looked at again at least this often.
+const LOOK_EACH: Duration = Duration::from_millis(250);
+
+/// Fetch the receipt of an answer
+///
+/// The id is what the answer's `x-assay-receipt` header and its `x_assay.receipt` say. Waits for the job's end and its
+/// place in the log; the file that comes then needs no trust in this gateway: `verifier check` reads it.
+#[utoipa::path(
+    operation_id = "receipts_find",
+    get, path = "/v1/receipts/{id}", tag = "openai", security(("api_key" = [])),
+    params(("id" = String, Path, description = "The receipt's id.")),
+    responses(
+        (status = 200, body = Vec<u8>, content_type = "application/vnd.assay.receipt",
+            description = "The signed receipt, its place in the log, a signed checkpoint and the proof between them."),
+        (status = 401, body = ErrorBody, description = "Code `invalid_api_key`."),
+        (status = 404, body = ErrorBody, description = "Code `not_found`: no such answer of this account."),
+        (status = 503, body = ErrorBody, description = "Not sealed yet, with retry-after."),
+    ),
+)]
+pub async fn find(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let job = id.parse().map_err(|_| ApiError::not_found("receipt"))?;
+    let until = Instant::now() + Duration::from_millis(app.config.receipts.wait_ms);
+    let mut heads = app.log.heads();
+    loop {
+        match receipts::find(&app, &caller, job).await? {
+            Found::Ready(bundle) => {
+                let head = [(header::CONTENT_TYPE, CONTENT_TYPE)];
+                return Ok((head, bundle.encode()).into_response());
+            }
+            Found::None => return Err(ApiError::not_found("receipt")),
+            Found::Pending if Instant::now() >= until => return Err(ApiError::not_sealed()),
+            Found::Pending => {
+                // Whichever comes first, the receipt is looked for again.
+                let _ = timeout_at(until.min(Instant::now() + LOOK_EACH), heads.changed()).await;
+            }
+        }
+    }
+}
