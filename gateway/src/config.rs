@@ -10,8 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::{
     nodes::settings::NodeSettings, payments::PaymentSettings, receipts::ReceiptSettings,
-    serving::settings::ServingSettings,
-    verification::settings::VerificationSettings,
+    serving::settings::ServingSettings, verification::settings::VerificationSettings,
 };
 pub use layers::{ConfigError, Layers};
 

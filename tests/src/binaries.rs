@@ -3,7 +3,8 @@
 use std::{env, path::PathBuf};
 
 /// What builds everything that the stories start.
-const BUILD: &str = "cargo build -p assay-gateway -p assay-node-agent -p assay-tests --bins";
+const BUILD: &str =
+    "cargo build -p assay-gateway -p assay-node-agent -p assay-verifier -p assay-tests --bins";
 
 /// The program of this name from the same build.
 ///

@@ -172,6 +172,25 @@ impl ChatClient {
         })
     }
 
+    /// The receipt of a job, as the gateway hands it out; its status when there is none.
+    pub async fn receipt(&self, job: &str) -> Result<Vec<u8>, StatusCode> {
+        let url = format!("{}/v1/receipts/{job}", self.url);
+        let answer = self.http.get(url).bearer_auth(&self.key).send();
+        let answer = within("a receipt", answer).await.expect("the gateway answers");
+        match answer.status() {
+            StatusCode::OK => Ok(answer.bytes().await.expect("a file").to_vec()),
+            status => Err(status),
+        }
+    }
+
+    /// A page of the gateway's log that anybody may read.
+    pub async fn log_page(&self, path: &str) -> Vec<u8> {
+        let answer = self.http.get(format!("{}/log/{path}", self.url)).send();
+        let answer = within("a page of the log", answer).await.expect("the gateway answers");
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        answer.bytes().await.expect("a page").to_vec()
+    }
+
     async fn send(&self, ask: &Ask) -> reqwest::Response {
         let url = format!("{}/v1/chat/completions", self.url);
         let mut request = self.http.post(url).bearer_auth(&self.key).json(&ask.body);

@@ -14,6 +14,7 @@ pub mod model;
 pub mod money;
 pub mod postgres;
 pub mod process;
+pub mod records;
 pub mod scripted;
 pub mod stripe;
 pub mod wait;

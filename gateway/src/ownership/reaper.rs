@@ -63,6 +63,8 @@ fn ending(orphan: Orphan) -> JobEnd {
         verdict: None,
         ended_ms: clock::now_ms(),
         nodes: Vec::new(),
+        // What was asked and sent was in the memory of the gateway that stopped.
+        receipt: None,
     };
     let Some(delivered) = delivered else { return given_back };
     let parts = delivered.parts.iter().map(|part| JobNodeEnd {

@@ -114,8 +114,6 @@ pub enum Refusal {
          and {limit} is allowed"
     )]
     Model { position: usize, margin: f64, limit: f64 },
-    #[error("the model's largest margin is {found} logits; the receipt claims {claimed}")]
-    Margin { found: f64, claimed: f64 },
 }
 
 /// Checks a receipt, and that it is of this request and response if they are given.

@@ -30,9 +30,11 @@ enum Run {
     Requests(fn(&Binaries, &Stop) -> anyhow::Result<Report>),
     /// A program of ours, which prints its own tables and writes its own JSON.
     Program(&'static str),
+    /// One that keeps what it computed and draws figures, too.
+    Drawing(&'static str),
 }
 
-const BENCHES: [Bench; 3] = [
+const BENCHES: [Bench; 4] = [
     Bench {
         name: "smoke",
         about: "requests/s and latencies of short chats against a demo, for 10 s",
@@ -41,12 +43,17 @@ const BENCHES: [Bench; 3] = [
     Bench {
         name: "verification",
         about: "what catches which cheat, honest false alarms, and what checking costs (25 min)",
-        run: Run::Program("verification-bench"),
+        run: Run::Drawing("verification-bench"),
     },
     Bench {
         name: "ledger",
         about: "jobs/s of the ledger's writer and of a naive design, on both engines (2 min)",
         run: Run::Program("ledger-bench"),
+    },
+    Bench {
+        name: "receipts",
+        about: "the CPU time of the gateway with receipts and without, and how fast one is checked (2 min)",
+        run: Run::Program("receipts-bench"),
     },
 ];
 
@@ -87,10 +94,12 @@ pub(crate) fn run(args: &BenchArgs, stop: &Stop) -> anyhow::Result<()> {
             }
             report.check()
         }
-        Run::Program(program) => {
-            let mut program = binaries.command(program)?;
-            program.arg("--cache").arg(paths::target().join("bench-verification"));
-            program.arg("--figures").arg(paths::root().join("docs/figures"));
+        Run::Program(name) | Run::Drawing(name) => {
+            let mut program = binaries.command(name)?;
+            if let Run::Drawing(_) = bench.run {
+                program.arg("--cache").arg(paths::target().join("bench-verification"));
+                program.arg("--figures").arg(paths::root().join("docs/figures"));
+            }
             if let Some(path) = &args.json {
                 program.arg("--json").arg(path);
             }

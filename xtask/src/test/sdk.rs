@@ -18,6 +18,8 @@ use crate::{
 const READY_FILE: &str = "ASSAY_READY_FILE";
 /// Names the folder of the model that the demo serves.
 const MODEL_DIR: &str = "ASSAY_MODEL_DIR";
+/// Names the folder of our own programs.
+const BIN_DIR: &str = "ASSAY_BIN_DIR";
 const NODE_MAJOR_MIN: u32 = 20;
 
 pub(super) fn run(binaries: &Binaries, stop: &Stop) -> anyhow::Result<Done> {
@@ -33,9 +35,10 @@ pub(super) fn run(binaries: &Binaries, stop: &Stop) -> anyhow::Result<Done> {
     let world = World::start(&settings(&tests), binaries, stop)?;
     let ready = world.data.path().join("ready.json");
     write_ready_file(&ready, &world)?;
-    let mut lines = run_and_pick(&mut pytest(&python, &tests, &ready), stop, |line| {
-        line.starts_with("==") && line.contains(" in ")
-    })?;
+    let mut pytest = pytest(&python, &tests, &ready);
+    pytest.env(BIN_DIR, binaries.path("verifier")?.parent().unwrap_or(Path::new(".")));
+    let mut lines =
+        run_and_pick(&mut pytest, stop, |line| line.starts_with("==") && line.contains(" in "))?;
     lines.extend(run_and_pick(&mut node_test(&package, &ready), stop, |line| {
         ["# tests ", "# pass ", "# fail "].iter().any(|word| line.starts_with(word))
     })?);

@@ -8,9 +8,7 @@ use assay_ledger::{AccountId, Digest, Nano, Settlement};
 use assay_protocol::{JobId, NodeId, Outcome};
 use serde::Serialize;
 
-use super::{
-    DbError, EvidenceDelta, KeyId, LeaseId, bulk::Bulk, log::NewEntry, value::columns,
-};
+use super::{DbError, EvidenceDelta, KeyId, LeaseId, bulk::Bulk, log::NewEntry, value::columns};
 
 pub use end::end;
 pub(super) use end::write_ends;

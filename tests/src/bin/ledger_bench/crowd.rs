@@ -116,6 +116,7 @@ impl Crowd {
             reason: "answered".into(),
             verdict: Some(r#"{"rule":"agreement"}"#.into()),
             ended_ms: job.created_ms + 900,
+            receipt: None,
         }
     }
 }

@@ -5,25 +5,27 @@ use assay_gateway::db::{
 };
 use assay_ledger::{Nano, Settlement};
 use assay_protocol::{JobId, NodeId, Outcome};
-use assay_tests::{
+use uuid::Uuid;
+
+use crate::{
     Behaviour, Operator, Pace, ScriptedNode, World,
     scripted::{Identity, Manners},
 };
-use uuid::Uuid;
 
 /// Passes of a proven node (0.92) that is not trusted enough for a pair without a third.
-pub(crate) const PROVEN: usize = 40;
+pub const PROVEN: usize = 40;
 /// Passes of a node that is checked as seldom as anybody: more teach nothing new.
-pub(crate) const TRUSTED: usize = 2_000;
+pub const TRUSTED: usize = 2_000;
 
 /// Enrolled, and soon with a record.
-pub(crate) struct Member {
-    pub(crate) operator: Operator,
-    pub(crate) identity: Identity,
+#[derive(Debug)]
+pub struct Member {
+    pub operator: Operator,
+    pub identity: Identity,
 }
 
 /// Members, written into the gateway's store as if they had passed this many checks.
-pub(crate) async fn recorded<const N: usize>(world: &mut World, passes: usize) -> [Member; N] {
+pub async fn recorded<const N: usize>(world: &mut World, passes: usize) -> [Member; N] {
     let mut members = Vec::new();
     for _ in 0..N {
         let operator = world.operator().await;
@@ -35,7 +37,7 @@ pub(crate) async fn recorded<const N: usize>(world: &mut World, passes: usize) -
 }
 
 /// Writes a record for these nodes, while the gateway is away for a moment.
-pub(crate) async fn record(world: &mut World, nodes: &[NodeId], passes: usize) {
+pub async fn record(world: &mut World, nodes: &[NodeId], passes: usize) {
     world.gateway.terminate();
     assert!(world.gateway.end().await.success());
     let path = world.folder().join("data").join("assay.db");
@@ -90,12 +92,13 @@ async fn write_record(db: &Db, account: AccountId, node: NodeId, passes: usize) 
         verdict: None,
         ended_ms: 2,
         nodes: vec![part; passes],
+        receipt: None,
     };
     jobs::end(db, &end).await.expect("its end");
 }
 
 /// Connects a member.
-pub(crate) async fn join(
+pub async fn join(
     world: &World,
     member: Member,
     behaviour: Behaviour,

@@ -1,0 +1,283 @@
+//! Gateways that lie with their own keys: the `verifier` program exposes each, from files alone.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use assay_gateway::auth::GatewayKeys;
+use assay_protocol::{Bytes32, JobId};
+use assay_tests::{
+    Ask, World,
+    binaries::{binary, demo_model},
+};
+use assay_verifier::{
+    Receipt, Trust,
+    log::{
+        Checkpoint, Entry,
+        draw::{PPM, commitment},
+        entry::{AnswerEntry, AuditEntry, AuditResult},
+        merkle::{Tree, inclusion_proof, leaf_hash},
+        tiles::{Tile, write_bundle},
+    },
+    receipt::Bundle,
+    trust::GatewayKey,
+};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+const SECRET: Bytes32 = Bytes32([7; 32]);
+const HOUR_MS: u64 = 3_600_000;
+
+/// Runs the program; its exit status and what it said.
+fn verifier(args: &[&str]) -> (i32, String) {
+    let output = Command::new(binary("verifier")).args(args).output().expect("verifier runs");
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&said).into_owned())
+}
+
+/// What a client keeps of an answer, in files.
+struct Kept {
+    folder: TempDir,
+    keys: GatewayKeys,
+}
+
+impl Kept {
+    async fn of_an_answer() -> Self {
+        let world = World::new().await;
+        let _nodes = [world.agent().await, world.agent().await, world.agent().await];
+        let ask = Ask::say("Tell me a story.").max_tokens(24).with("temperature", 0.8);
+        let answer = world.client.plain(&ask).await.expect("an answer");
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, bytes: &[u8]| {
+            fs::write(folder.path().join(name), bytes).expect("a file is written");
+        };
+        write("request.json", ask.body.to_string().as_bytes());
+        write("response.json", answer.json.to_string().as_bytes());
+        write("keys.json", &world.client.log_page("keys").await);
+        write("receipt", &world.client.receipt(&answer.job).await.expect("a receipt"));
+        let keys = GatewayKeys::open(&world.folder().join("data"), [0; 32]).expect("its key");
+        world.finish().await;
+        Self { folder, keys }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
+    fn check(&self, receipt: &str) -> (i32, String) {
+        let model = demo_model().display().to_string();
+        let [receipt, request, response, keys] =
+            [receipt, "request.json", "response.json", "keys.json"].map(|name| self.path(name));
+        verifier(&[
+            "check",
+            &receipt,
+            "--request",
+            &request,
+            "--response",
+            &response,
+            "--model",
+            &model,
+            "--trust",
+            &keys,
+        ])
+    }
+
+    /// The same gateway says something else, and signs and logs it as it would the truth.
+    fn lie(&self, change: impl FnOnce(&mut Receipt)) -> (i32, String) {
+        let kept = fs::read(self.folder.path().join("receipt")).expect("the receipt");
+        let bundle = Bundle::decode(&kept).expect("a receipt's file");
+        let mut receipt = Receipt::decode(&bundle.receipt.bytes).expect("a receipt");
+        change(&mut receipt);
+        let signed = self.keys.sign_receipt(&receipt);
+        let entry = Entry::Answer(AnswerEntry {
+            job: receipt.job,
+            receipt: signed.hash(),
+            link: receipt.answer_link,
+            epoch: receipt.audit.epoch,
+            q_ppm: receipt.audit.q_ppm,
+        });
+        let mut tree = Tree::default();
+        tree.push(leaf_hash(&entry.encode()));
+        let origin = self.keys.gateway_id().to_owned();
+        let checkpoint = Checkpoint { origin, size: 1, root: tree.root() };
+        let note = self.keys.sign_checkpoint(checkpoint).note;
+        let proof = inclusion_proof(&tree, 0, 1).expect("a proof");
+        let lie = Bundle { receipt: signed, index: 0, note, proof };
+        fs::write(self.folder.path().join("lie"), lie.encode()).expect("a file is written");
+        self.check("lie")
+    }
+}
+
+#[tokio::test]
+async fn a_receipt_is_checked_down_to_the_model_and_every_lie_in_it_is_named() {
+    let kept = Kept::of_an_answer().await;
+    let (status, said) = kept.check("receipt");
+    assert_eq!(status, 0, "{said}");
+    assert!(said.contains("are its own draws"), "{said}");
+    assert!(said.contains("fork of the log is not excluded"), "{said}");
+
+    let (status, said) = kept.lie(|_| {});
+    assert_eq!(status, 0, "the truth, told again, is no lie: {said}");
+    type Lie = (&'static str, fn(&mut Receipt));
+    let lies: [Lie; 4] = [
+        ("signature of node", |receipt| receipt.manifest_hash = Bytes32([9; 32])),
+        ("payout does not add up", |receipt| receipt.parts[0].pay += 1),
+        ("another request", |receipt| receipt.request = Bytes32([9; 32])),
+        ("no node signed this answer", |receipt| receipt.answer_link = Bytes32([9; 32])),
+    ];
+    for (named, lie) in lies {
+        let (status, said) = kept.lie(lie);
+        assert_eq!(status, 1, "{named}: {said}");
+        assert!(said.contains(named), "{named}: {said}");
+    }
+
+    // A model folder that is not what the receipt names.
+    let other = kept.folder.path().join("model");
+    fs::create_dir(&other).expect("a folder");
+    for name in ["tokenizer.json", "chat_template.jinja"] {
+        if demo_model().join(name).is_file() {
+            fs::copy(demo_model().join(name), other.join(name)).expect("a copy");
+        }
+    }
+    let manifest = fs::read_to_string(demo_model().join("manifest.json")).expect("the manifest");
+    fs::write(other.join("manifest.json"), format!("{manifest} ")).expect("another manifest");
+    let [receipt, request, keys] =
+        ["receipt", "request.json", "keys.json"].map(|name| kept.path(name));
+    let model = other.display().to_string();
+    let (status, said) =
+        verifier(&["check", &receipt, "--request", &request, "--model", &model, "--trust", &keys]);
+    assert_eq!((status, said.contains("has manifest")), (1, true), "{said}");
+}
+
+/// A mirror of a log with these batches, one a second hour.
+struct Mirror {
+    folder: TempDir,
+    entries: Vec<Vec<u8>>,
+    tree: Tree,
+    keys: GatewayKeys,
+    hours: u64,
+}
+
+impl Mirror {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let keys = GatewayKeys::from_seed([5; 32]);
+        let trust = Trust::of(vec![GatewayKey::new(keys.public_key(), 0)]);
+        let text = serde_json::to_string(&trust).expect("keys are JSON");
+        fs::write(folder.path().join("keys.json"), text).expect("a file is written");
+        Self { folder, entries: Vec::new(), tree: Tree::default(), keys, hours: 0 }
+    }
+
+    /// Adds a batch and its seal.
+    fn batch(mut self, entries: &[Entry]) -> Self {
+        self.hours += 30;
+        for entry in entries {
+            self.push(entry);
+        }
+        let (time_ms, root) = (self.hours * HOUR_MS, self.tree.root());
+        self.push(&Entry::Seal { time_ms, root });
+        self
+    }
+
+    fn push(&mut self, entry: &Entry) {
+        let bytes = entry.encode();
+        self.tree.push(leaf_hash(&bytes));
+        self.entries.push(bytes);
+    }
+
+    /// Writes the files that `name` will hold, and follows them.
+    fn follow(&self, name: &str, more: &[&str]) -> (i32, String) {
+        let folder = self.folder.path().join(name);
+        let size = self.tree.size();
+        for tile in Tile::bundles(0, size, size) {
+            let path = folder.join(tile.path());
+            fs::create_dir_all(path.parent().expect("a folder")).expect("folders");
+            let from = usize::try_from(tile.index * 256).expect("a small log");
+            let to = from + usize::try_from(tile.width).expect("a small log");
+            let bundle = write_bundle(self.entries[from..to].iter().map(Vec::as_slice));
+            fs::write(path, bundle).expect("a file is written");
+        }
+        let origin = self.keys.gateway_id().to_owned();
+        let checkpoint = Checkpoint { origin, size, root: self.tree.root() };
+        fs::write(folder.join("checkpoint"), self.keys.sign_checkpoint(checkpoint).note)
+            .expect("a file is written");
+        let (folder, keys) = (shown(&folder), shown(&self.folder.path().join("keys.json")));
+        verifier(&[&["audit-log", folder.as_str(), "--trust", keys.as_str()], more].concat())
+    }
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn job(number: u128) -> JobId {
+    JobId(Uuid::from_u128(number))
+}
+
+fn answer(number: u128) -> Entry {
+    let (receipt, link) = (Bytes32([1; 32]), Bytes32([2; 32]));
+    Entry::Answer(AnswerEntry { job: job(number), receipt, link, epoch: 1, q_ppm: PPM })
+}
+
+fn audited(number: u128) -> Entry {
+    let evidence = Bytes32([3; 32]);
+    Entry::Audit(AuditEntry { job: job(number), result: AuditResult::Passed, evidence })
+}
+
+fn opened() -> Entry {
+    Entry::EpochOpened { epoch: 1, starts_ms: 0, commitment: commitment(SECRET) }
+}
+
+fn closed() -> Entry {
+    Entry::EpochClosed { epoch: 1, secret: SECRET }
+}
+
+#[test]
+fn an_audit_that_was_drawn_and_dropped_is_exposed() {
+    let honest = Mirror::new().batch(&[opened()]).batch(&[answer(1), answer(2)]);
+    let honest = honest.batch(&[audited(1), audited(2)]).batch(&[closed()]);
+    let (status, said) = honest.follow("honest", &[]);
+    assert_eq!((status, said.contains("2 fell on an audit")), (0, true), "{said}");
+
+    let lying = Mirror::new().batch(&[opened()]).batch(&[answer(1), answer(2)]);
+    let lying = lying.batch(&[audited(1)]).batch(&[closed()]);
+    let (status, said) = lying.follow("lying", &[]);
+    assert_eq!(status, 1, "{said}");
+    assert!(
+        said.contains(&format!("the audit of job {} was drawn and never done", job(2))),
+        "{said}"
+    );
+    let (status, said) = lying.follow("lying", &["--json"]);
+    assert_eq!((status, said.contains(r#""holds":false"#)), (1, true), "{said}");
+}
+
+#[test]
+fn a_forked_log_is_exposed_by_two_checkpoints() {
+    let seen = Mirror::new().batch(&[opened()]).batch(&[answer(1)]);
+    assert_eq!(seen.follow("log", &[]).0, 0);
+    let checkpoint: PathBuf = seen.folder.path().join("log/checkpoint");
+    let compare = ["--checkpoint", &shown(&checkpoint)];
+    let grown = Mirror::new().batch(&[opened()]).batch(&[answer(1)]).batch(&[audited(1)]);
+    let (status, said) = grown.follow("log", &compare);
+    assert_eq!(status, 0, "{said}");
+
+    let forked = Mirror::new().batch(&[opened()]).batch(&[answer(2)]).batch(&[audited(2)]);
+    let (status, said) = forked.follow("log", &compare);
+    assert_eq!((status, said.contains("the log is forked")), (1, true), "{said}");
+    let shorter = Mirror::new().batch(&[opened()]);
+    let (status, said) = shorter.follow("log", &compare);
+    assert_eq!((status, said.contains("the log is forked")), (1, true), "{said}");
+}
+
+#[test]
+fn entries_that_were_changed_after_their_checkpoint_are_exposed() {
+    let mut log = Mirror::new().batch(&[opened()]).batch(&[answer(1)]);
+    log.entries[2] = answer(3).encode();
+    let (status, said) = log.follow("log", &[]);
+    assert_eq!(status, 1, "{said}");
+    assert!(said.contains("not those of the signed checkpoint"), "{said}");
+    let (status, said) = verifier(&["keys", &shown(&log.folder.path().join("nothing"))]);
+    assert_eq!(status, 2, "what cannot be read is not refused: {said}");
+}

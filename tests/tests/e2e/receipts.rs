@@ -1,0 +1,101 @@
+//! Receipts: every answer has one, and it is checked without believing the gateway.
+
+use assay_model::TextModel;
+use assay_tests::{Ask, Behaviour, World, binaries::demo_model};
+use assay_verifier::{
+    Receipt, Trust,
+    receipt::{Bundle, Checked, Note, Request, Saved, State, check, replay},
+};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+/// Checks a receipt as its client would, all but the prefill.
+async fn checked(world: &World, ask: &Ask, response: Option<&Value>, job: &str) -> Checked {
+    let file = world.client.receipt(job).await.expect("a receipt");
+    let bundle = Bundle::decode(&file).expect("a receipt's file");
+    let trust = Trust::parse(&world.client.log_page("keys").await).expect("keys");
+    let request = Request::parse(ask.body.to_string().as_bytes()).expect("a request");
+    let saved = response.map(|json| Saved::parse(json.to_string().as_bytes()).expect("a response"));
+    let checked = check(&bundle, Some(&request), saved.as_ref(), &trust)
+        .unwrap_or_else(|refusal| panic!("{refusal}"));
+    let model = TextModel::load(&demo_model()).expect("the demo model");
+    let replayed = replay(&checked.receipt, &request, saved.as_ref(), &model)
+        .unwrap_or_else(|refusal| panic!("{refusal}"));
+    assert_eq!(replayed.prompt.len(), checked.receipt.prompt_tokens as usize);
+    assert_eq!(replayed.output.is_some(), saved.is_some(), "the response tells the ids");
+    checked
+}
+
+#[tokio::test]
+async fn a_plain_answer_is_checked_by_its_receipt() {
+    let world = World::new().await;
+    let nodes = [world.honest().await, world.honest().await, world.honest().await];
+    let ask = Ask::say("Tell me a story.").max_tokens(40).with("temperature", 0.7);
+    let answer = world.client.plain(&ask).await.expect("an answer");
+    assert_eq!(answer.json["x_assay"]["receipt"], json!(answer.job));
+
+    let checked = checked(&world, &ask, Some(&answer.json), &answer.job).await;
+    let Receipt { state, parts, money, .. } = &checked.receipt;
+    assert_eq!(*state, State::Succeeded);
+    let mut signers = checked.signers.clone();
+    signers.sort_unstable();
+    let mut all: Vec<_> = nodes.iter().map(|node| node.id()).collect();
+    all.sort_unstable();
+    assert_eq!(signers, all);
+    let job = world.admin.job(&answer.job).await;
+    for part in parts {
+        assert_eq!(part.pay, job.part(part.node).pay.unsigned_abs(), "{part:?}");
+    }
+    assert_eq!(money.cost, job.cost.unsigned_abs());
+    assert!(!checked.notes.contains(&Note::SeedOfGateway), "the seed is the client's");
+    let (_, stranger) = world.client_with(1).await;
+    assert_eq!(stranger.receipt(&answer.job).await, Err(StatusCode::NOT_FOUND));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_stream_is_checked_by_the_chunks_that_came() {
+    let world = World::new().await;
+    let _nodes = [world.honest().await, world.honest().await, world.honest().await];
+    let ask = Ask::say("Tell me a story.").max_tokens(24);
+    let stream = world.client.stream(&ask).await.expect("a stream");
+    let job = stream.job.clone();
+    let seen = stream.rest().await;
+    assert_eq!(seen.verdict.as_ref().expect("a verdict")["receipt"], json!(job));
+    let asked = ask.with("stream", true).with("stream_options", json!({"include_usage": true}));
+    let checked = checked(&world, &asked, Some(&json!(seen.chunks)), &job).await;
+    assert_eq!(checked.receipt.completion_tokens, seen.completion_tokens());
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_stop_string_and_a_dissenter_are_in_the_receipt_too() {
+    let world = World::new().await;
+    let _scorer = world.scorer().await;
+    let _nodes = [world.honest().await, world.honest().await];
+    let liar = world.scripted(Behaviour::Canned).await;
+    let whole = Ask::say("Tell me a story.").max_tokens(40);
+    let text = world.client.plain(&whole).await.expect("an answer").text;
+    let word = text.split(' ').nth(3).expect("a story has four words");
+    let ask = whole.with("stop", format!(" {word}"));
+    let answer = world.client.plain(&ask).await.expect("an answer");
+    let checked = checked(&world, &ask, Some(&answer.json), &answer.job).await;
+    let part = checked.receipt.parts.iter().find(|part| part.node == liar.id()).expect("a part");
+    assert_eq!((part.pay, part.outcome.starts_with("failed")), (0, true), "{part:?}");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_failed_or_was_cut_off_has_a_receipt_too() {
+    let world = World::new().await;
+    let _scorer = world.scorer().await;
+    let _liars = [world.scripted(Behaviour::Canned).await, world.scripted(Behaviour::Random).await];
+    let ask = Ask::say("Tell me a story.").max_tokens(20);
+    let refused = world.client.plain(&ask).await.expect_err("nobody is honest");
+    let job = refused.headers["x-assay-receipt"].to_str().expect("an id").to_owned();
+    let failed = checked(&world, &ask, None, &job).await;
+    assert_eq!(failed.receipt.state, State::Failed);
+    assert_eq!(failed.receipt.money.cost, 0);
+    assert!(failed.notes.contains(&Note::NoAnswer));
+    world.finish().await;
+}

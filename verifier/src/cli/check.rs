@@ -1,0 +1,225 @@
+//! `verifier check`: one answer, from its receipt to the model itself.
+
+use std::{
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use anyhow::Context;
+use assay_engine::{Engine, EngineConfig, GenerateRequest, Runtime, RuntimeConfig, ScoreRequest};
+use assay_model::TextModel;
+use assay_protocol::{PositionScore, TokenId};
+use assay_verifier::{
+    Limits,
+    receipt::{
+        Bundle, Checked, Note, Receipt, Refusal, Replay, Request, Saved, State, check, replay,
+        replay::check_output,
+    },
+    rules::TAU_GAP,
+};
+use serde_json::json;
+
+use super::{
+    files,
+    report::{Failure, Report},
+    show,
+};
+
+/// The class of a machine that runs this program, as calibration names it.
+const OWN_CLASS: &str = "cpu-fp32";
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The file that GET /v1/receipts/{id} gave
+    receipt: PathBuf,
+    /// The request's body, as it was sent
+    #[arg(long, value_name = "FILE")]
+    request: Option<PathBuf>,
+    /// The answer's body, or the list of a stream's chunks
+    #[arg(long, value_name = "FILE")]
+    response: Option<PathBuf>,
+    /// The model's folder; needs --request
+    #[arg(long, value_name = "DIR", requires = "request")]
+    model: Option<PathBuf>,
+    /// The keys that you pinned: what `verifier keys` printed, once you compared it
+    #[arg(long, value_name = "FILE")]
+    trust: PathBuf,
+    /// Replay the text side only, and leave the model's weights alone
+    #[arg(long)]
+    without_weights: bool,
+}
+
+/// What the model itself said.
+#[derive(Debug)]
+struct Prefill {
+    positions: usize,
+    largest_margin: f64,
+    limit: f64,
+}
+
+pub(super) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
+    let trust = files::trust(&args.trust)?;
+    let bundle = files::bundle(&args.receipt)?;
+    let request = args.request.as_deref().map(files::request).transpose()?;
+    let response = args.response.as_deref().map(files::response).transpose()?;
+    report.progress("signatures, place in the log, payout");
+    let checked =
+        check(&bundle, request.as_ref(), response.as_ref(), &trust).map_err(Failure::refused)?;
+    let mut notes: Vec<String> = checked.notes.iter().map(ToString::to_string).collect();
+    let prefill = match (&args.model, &request) {
+        (Some(folder), Some(request)) => {
+            run_model(args, folder, &checked, request, response.as_ref(), report)?
+        }
+        _ => {
+            notes.push("the model was not asked: --model and --request do that".to_owned());
+            None
+        }
+    };
+    if args.model.is_some() && prefill.is_none() && checked.receipt.completion_tokens > 0 {
+        notes.push("the model's weights were not asked".to_owned());
+    }
+    tell(report, &bundle, &checked, &notes, prefill.as_ref());
+    Ok(())
+}
+
+fn run_model(
+    args: &Args,
+    folder: &Path,
+    checked: &Checked,
+    request: &Request,
+    response: Option<&Saved>,
+    report: &Report,
+) -> Result<Option<Prefill>, Failure> {
+    let receipt = &checked.receipt;
+    report.progress("manifest, prompt, parameters, seed, tokens");
+    let text = TextModel::load(folder).context("the model folder cannot be read")?;
+    let found = replay(receipt, request, response, &text).map_err(Failure::refused)?;
+    if args.without_weights || receipt.state == State::Failed || receipt.completion_tokens == 0 {
+        return Ok(None);
+    }
+    report.progress("loading the model, hashing its files");
+    let runtime = Runtime::load(&RuntimeConfig::default()).context("no runtime for the model")?;
+    let mut engine = Engine::open(&runtime, folder, &EngineConfig::default())
+        .context("the model cannot be loaded")?;
+    let output = match found.output.clone() {
+        Some(output) => output,
+        None => write_again(&mut engine, receipt, request, response, &found, report)?,
+    };
+    score(&mut engine, folder, receipt, found.prompt, output, report).map(Some)
+}
+
+/// Neither the response nor its text tells the ids: the model draws them once more, from the receipt's seed.
+fn write_again(
+    engine: &mut Engine,
+    receipt: &Receipt,
+    request: &Request,
+    response: Option<&Saved>,
+    found: &Replay,
+    report: &Report,
+) -> Result<Vec<TokenId>, Failure> {
+    let count = receipt.completion_tokens;
+    report.progress(&format!("the response does not tell its ids: drawing {count} tokens again"));
+    let mut output = Vec::new();
+    let again = GenerateRequest {
+        prompt: found.prompt.clone(),
+        prefix: Vec::new(),
+        max_tokens: count,
+        sampling: receipt.sampling.clone(),
+        seed: receipt.seed,
+    };
+    let mut last = Instant::now();
+    engine
+        .generate(&again, &mut |id, _| {
+            output.push(id);
+            if last.elapsed().as_secs() >= 2 {
+                last = Instant::now();
+                report.progress(&format!("{} of {count} tokens", output.len()));
+            }
+            ControlFlow::Continue(())
+        })
+        .context("the model cannot write")?;
+    check_output(receipt, request, response, found, &output, engine.text())
+        .map_err(Failure::refused)?;
+    Ok(output)
+}
+
+fn score(
+    engine: &mut Engine,
+    folder: &Path,
+    receipt: &Receipt,
+    prompt: Vec<TokenId>,
+    output: Vec<TokenId>,
+    report: &Report,
+) -> Result<Prefill, Failure> {
+    let tokens = prompt.len() + output.len();
+    report.progress(&format!("one pass of the model over {tokens} tokens"));
+    let positions = output.len();
+    let (sampling, seed) = (receipt.sampling.clone(), receipt.seed);
+    let scores = engine
+        .score(&ScoreRequest { prompt, output, sampling, seed })
+        .context("the model cannot score the answer")?;
+    let limit = margin_limit(folder, receipt)?;
+    judge(&scores, limit).map_err(Failure::refused)?;
+    let largest_margin = scores.iter().map(|score| score.margin).fold(0.0, f64::max);
+    Ok(Prefill { positions, largest_margin, limit })
+}
+
+fn judge(scores: &[PositionScore], limit: f64) -> Result<(), Refusal> {
+    let beyond = |score: &PositionScore| !score.margin.is_finite() || score.margin > limit;
+    match scores.iter().position(beyond) {
+        Some(position) => Err(Refusal::Model { position, margin: scores[position].margin, limit }),
+        None => Ok(()),
+    }
+}
+
+/// What calibration allows between this machine and the nodes': the larger limit of the classes at hand.
+fn margin_limit(folder: &Path, receipt: &Receipt) -> Result<f64, Failure> {
+    let path = folder.join("limits.json");
+    if !path.is_file() {
+        return Ok(TAU_GAP);
+    }
+    let limits = Limits::parse(&files::read(&path)?).context("limits.json cannot be read")?;
+    if limits.manifest_hash != receipt.manifest_hash {
+        return Ok(TAU_GAP);
+    }
+    let classes = receipt.parts.iter().map(|part| part.class.as_str()).chain([OWN_CLASS]);
+    let known = classes.filter_map(|class| limits.classes.get(class));
+    Ok(known.map(|class| class.tau_gap).fold(TAU_GAP, f64::max))
+}
+
+fn tell(
+    report: &Report,
+    bundle: &Bundle,
+    checked: &Checked,
+    notes: &[String],
+    prefill: Option<&Prefill>,
+) {
+    let Receipt { completion_tokens, manifest_hash, money, .. } = &checked.receipt;
+    let gateway = &checked.gateway;
+    let signers = checked.signers.len();
+    let sentence = match (checked.receipt.state, prefill) {
+        (State::Failed, _) => {
+            format!("{gateway} signed that it gave no answer and charged nothing.")
+        }
+        (_, Some(Prefill { positions, largest_margin, limit })) => format!(
+            "This answer is what model {manifest_hash} says: all {positions} tokens are its own draws \
+             (largest margin {largest_margin:.6} logits, {limit} allowed). {signers} node(s) signed it, \
+             {gateway} signed the receipt, the log has it, and the payout adds up."
+        ),
+        (_, None) => format!(
+            "The receipt of {completion_tokens} tokens holds: {signers} node(s) signed the answer, \
+             {gateway} signed the receipt, the log has it, and the payout adds up."
+        ),
+    };
+    let figures = json!({
+        "receipt": show::view(bundle, &checked.receipt),
+        "signers": checked.signers,
+        "fork_excluded": !checked.notes.contains(&Note::ForkNotExcluded),
+        "cost_nano": money.cost.to_string(),
+        "positions_checked": prefill.map(|prefill| prefill.positions),
+        "largest_margin": prefill.map(|prefill| prefill.largest_margin),
+        "margin_limit": prefill.map(|prefill| prefill.limit),
+    });
+    report.holds(&sentence, notes, figures);
+}

@@ -1,0 +1,208 @@
+//! `verifier audit-log URL`: reads a log from its first entry, grows its tree again and repeats its draws.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail};
+use assay_verifier::{
+    Trust,
+    log::{
+        SignedCheckpoint,
+        checkpoint::NOTE_BYTES_MAX,
+        follow::{Follower, LogFault, Summary},
+        merkle::root_of,
+        tiles::{Tile, read_bundle},
+    },
+    receipt::{Receipt, gateway_name},
+};
+use serde_json::json;
+
+use super::{
+    files::{self, Source},
+    report::{Failure, Report},
+};
+
+const MS_PER_HOUR: u64 = 3_600_000;
+/// Full bundles between two lines of progress.
+const BUNDLES_PER_LINE: u64 = 256;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The gateway, such as https://gateway.example, or a folder that mirrors its log
+    log: String,
+    /// The keys that you pinned
+    #[arg(long, value_name = "FILE")]
+    trust: PathBuf,
+    /// Keep what was read here: a mirror to read offline, and what the next run compares with
+    #[arg(long, value_name = "DIR")]
+    save: Option<PathBuf>,
+    /// Checkpoints that you or others saw: the log must go on from each
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Vec<PathBuf>,
+    /// Receipts whose checkpoints the log must go on from
+    #[arg(long, value_name = "FILE")]
+    receipt: Vec<PathBuf>,
+    /// How long an audit may take, from its answer's seal
+    #[arg(long, value_name = "HOURS", default_value_t = 24)]
+    audit_hours: u64,
+}
+
+pub(super) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
+    let trust = files::trust(&args.trust)?;
+    let source = Source::of(&args.log)?;
+    let note = source.page("checkpoint")?.context("the log has no checkpoint")?;
+    let now = opened(&note, &trust)?;
+    let size = now.checkpoint.size;
+    report.progress(&format!("{}: {size} entries", now.checkpoint.origin));
+
+    let mut faults = Vec::new();
+    let follower = follow(args, &source, size, &mut faults, report)?;
+    let head = follower.head();
+    if head != (size, now.checkpoint.root) {
+        faults.push("the entries are not those of the signed checkpoint".to_owned());
+    }
+    for (name, seen) in seen_elsewhere(args, &trust)? {
+        faults.extend(compare(&follower, &now, &name, &seen));
+    }
+    let missing = follower.audits_missing(args.audit_hours.saturating_mul(MS_PER_HOUR));
+    faults.extend(missing.skipped.iter().map(ToString::to_string));
+    if !faults.is_empty() {
+        return Err(Failure::Refused(faults));
+    }
+    if let Some(folder) = &args.save {
+        write(&folder.join("checkpoint"), &note)?;
+    }
+    tell(report, &now, follower.summary(), missing.open, args);
+    Ok(())
+}
+
+/// Reads every entry, and keeps them if wished; what was kept before is never written over by something else.
+fn follow(
+    args: &Args,
+    source: &Source,
+    size: u64,
+    faults: &mut Vec<String>,
+    report: &Report,
+) -> Result<Follower, Failure> {
+    let mut follower = Follower::default();
+    for tile in Tile::bundles(0, size, size) {
+        let path = tile.path();
+        let bytes = source.page(&path)?.with_context(|| format!("the log has no {path}"))?;
+        let entries = read_bundle(&bytes)
+            .map_err(|error| Failure::refused(format!("{path} cannot be read: {error}")))?;
+        if entries.len() as u64 != tile.width {
+            return Err(Failure::refused(format!("{path} has {} entries", entries.len())));
+        }
+        let found = entries.iter().filter_map(|entry| follower.push(entry).err());
+        faults.extend(found.map(|fault: LogFault| fault.to_string()));
+        if let Some(kept) = args.save.as_ref().map(|folder| folder.join(&path)) {
+            if kept.is_file() && files::read(&kept)? != bytes {
+                faults.push(format!("{path} is another one than was saved before"));
+            } else {
+                write(&kept, &bytes)?;
+            }
+        }
+        if (tile.index + 1).is_multiple_of(BUNDLES_PER_LINE) {
+            report.progress(&format!("{} of {size} entries", follower.head().0));
+        }
+    }
+    Ok(follower)
+}
+
+/// Checkpoints that the log must contain: of an earlier run, of files, of receipts.
+fn seen_elsewhere(args: &Args, trust: &Trust) -> Result<Vec<(String, SignedCheckpoint)>, Failure> {
+    let mut seen = Vec::new();
+    let earlier = args.save.as_ref().map(|folder| folder.join("checkpoint"));
+    let earlier = earlier.filter(|path| path.is_file());
+    for path in args.checkpoint.iter().chain(&earlier) {
+        seen.push((path.display().to_string(), opened(&files::read(path)?, trust)?));
+    }
+    for path in &args.receipt {
+        let bundle = files::bundle(path)?;
+        let receipt = Receipt::decode(&bundle.receipt.bytes)
+            .map_err(|error| Failure::refused(format!("the receipt cannot be read: {error}")))?;
+        let name = gateway_name(receipt.gateway);
+        let known = trust.gateway(&name).with_context(|| format!("{name} is not pinned"))?;
+        let signed = SignedCheckpoint::open(&bundle.note, &name, known.key);
+        seen.push((path.display().to_string(), signed.map_err(Failure::refused)?));
+    }
+    Ok(seen)
+}
+
+/// Two signed checkpoints of one log must agree; where they do not, both signatures prove the lie.
+fn compare(
+    follower: &Follower,
+    now: &SignedCheckpoint,
+    name: &str,
+    seen: &SignedCheckpoint,
+) -> Option<String> {
+    let Ok(forked) = is_forked(follower, now, seen) else {
+        return Some(format!("the checkpoint in {name} cannot be compared"));
+    };
+    let size = seen.checkpoint.size;
+    forked.then(|| {
+        format!(
+            "the log is forked: the gateway signed two logs that differ within their first {size} entries; keep {name} \
+             and this checkpoint, they prove it:\n{}{}",
+            seen.note, now.note
+        )
+    })
+}
+
+fn is_forked(
+    follower: &Follower,
+    now: &SignedCheckpoint,
+    seen: &SignedCheckpoint,
+) -> anyhow::Result<bool> {
+    let (size, origin) = (seen.checkpoint.size, &seen.checkpoint.origin);
+    if *origin != now.checkpoint.origin {
+        bail!("it is of {origin}");
+    }
+    if size > follower.head().0 {
+        // The log was longer once: what was signed is gone.
+        return Ok(true);
+    }
+    Ok(root_of(follower.tree(), size)? != seen.checkpoint.root)
+}
+
+/// The checkpoint of whichever pinned gateway the note says.
+fn opened(note: &[u8], trust: &Trust) -> Result<SignedCheckpoint, Failure> {
+    let text = std::str::from_utf8(note).ok().filter(|text| text.len() <= NOTE_BYTES_MAX);
+    let text = text.ok_or_else(|| Failure::refused("the checkpoint is not a note"))?;
+    let origin = text.lines().next().unwrap_or_default();
+    let known = trust.gateway(origin);
+    let known = known.ok_or_else(|| {
+        Failure::refused(format!("the log is signed as `{origin}`, which is not pinned"))
+    })?;
+    SignedCheckpoint::open(text, origin, known.key).map_err(Failure::refused)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn tell(report: &Report, now: &SignedCheckpoint, summary: &Summary, open: u64, args: &Args) {
+    let Summary { answers, audits, draws, drawn, epochs_closed, ledger_heads, seals } = summary;
+    let (origin, size) = (&now.checkpoint.origin, now.checkpoint.size);
+    let sentence = format!(
+        "The log of {origin} holds: {size} entries, {answers} answers; {draws} draws of {epochs_closed} closed \
+         epoch(s) were repeated, {drawn} fell on an audit, and none was skipped."
+    );
+    let compared = args.save.is_some() || !args.checkpoint.is_empty() || !args.receipt.is_empty();
+    let mut notes = vec![format!(
+        "audits done {audits}, still open {open}; sealed journals named {ledger_heads} time(s)"
+    )];
+    if !compared {
+        notes.push("nothing seen elsewhere was compared: a fork of the log is not excluded".into());
+    }
+    let figures = json!({"origin": origin, "size": size, "root": now.checkpoint.root,
+        "answers": answers, "audits": audits, "audits_open": open, "draws": draws, "drawn": drawn,
+        "epochs_closed": epochs_closed, "ledger_heads": ledger_heads, "seals": seals,
+        "fork_excluded": compared});
+    report.holds(&sentence, &notes, figures);
+}
