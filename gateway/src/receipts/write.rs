@@ -91,7 +91,7 @@ fn entry_key(job: JobId) -> String {
 
 fn receipt(key: Bytes32, known: &Known<'_>, notes: &Notes) -> Receipt {
     let kept = notes.signed.as_slice();
-    let Question { job, model, prompt, sampling, seed } = known.question;
+    let Question { job, model, prompt, sampling, seed, .. } = known.question;
     let links = Links::of(known, kept);
     let count = |ids: &[TokenId]| u32::try_from(ids.len()).unwrap_or(u32::MAX);
     let usage = (count(prompt), count(known.ids));

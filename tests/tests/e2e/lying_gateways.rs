@@ -46,6 +46,7 @@ struct Kept {
 impl Kept {
     async fn of_an_answer() -> Self {
         let world = World::new().await;
+        let _scorer = world.scorer().await;
         let _nodes = [world.agent().await, world.agent().await, world.agent().await];
         let ask = Ask::say("Tell me a story.").max_tokens(24).with("temperature", 0.8);
         let answer = world.client.plain(&ask).await.expect("an answer");

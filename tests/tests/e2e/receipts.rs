@@ -29,6 +29,7 @@ async fn checked(world: &World, ask: &Ask, response: Option<&Value>, job: &str) 
 #[tokio::test]
 async fn a_plain_answer_is_checked_by_its_receipt() {
     let world = World::new().await;
+    let _scorer = world.scorer().await;
     let nodes = [world.honest().await, world.honest().await, world.honest().await];
     let ask = Ask::say("Tell me a story.").max_tokens(40).with("temperature", 0.7);
     let answer = world.client.plain(&ask).await.expect("an answer");
@@ -56,6 +57,7 @@ async fn a_plain_answer_is_checked_by_its_receipt() {
 #[tokio::test]
 async fn a_stream_is_checked_by_the_chunks_that_came() {
     let world = World::new().await;
+    let _scorer = world.scorer().await;
     let _nodes = [world.honest().await, world.honest().await, world.honest().await];
     let ask = Ask::say("Tell me a story.").max_tokens(24);
     let stream = world.client.stream(&ask).await.expect("a stream");
