@@ -18,7 +18,7 @@ pub const PROVEN: usize = 40;
 pub const TRUSTED: usize = 2_000;
 
 /// Enrolled, and soon with a record.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Member {
     pub operator: Operator,
     pub identity: Identity,

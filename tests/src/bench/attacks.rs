@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Every kind that lies about the answer itself.
-pub const LIARS: [Behaviour; 18] = [
+pub const LIARS: [Behaviour; 19] = [
     Behaviour::Random,
     Behaviour::Canned,
     Behaviour::Cached,
@@ -32,10 +32,38 @@ pub const LIARS: [Behaviour; 18] = [
     Behaviour::Earlier,
     Behaviour::Fp16,
     Behaviour::Int8,
+    Behaviour::Int8Dynamic,
     Behaviour::Q4,
     Behaviour::ForgeLogits,
     Behaviour::Prefill,
 ];
+
+/// Every other kind, and where in the benchmark it is found or why it is not there.
+pub const OTHERS: [(Behaviour, &str); 21] = [
+    (Behaviour::Honest, "the honest answers, which every row is held against"),
+    (Behaviour::Slow, "its answers are the honest ones"),
+    (Behaviour::Copy, "nothing that it could copy reaches it on the wire, so it says nothing"),
+    (Behaviour::Sybil, "the rows `sybil`"),
+    (Behaviour::FalseClass, "its answers are those of `fp16`; what it claims is not looked at"),
+    (Behaviour::OneInTen, "the rows `1 in 10` of every kind"),
+    (Behaviour::UntilTrusted, "every life begins with a good name"),
+    (Behaviour::DustFarmer, "the rows `dust-farmer`"),
+    (Behaviour::WrongCount, CUT),
+    (Behaviour::WrongSize, CUT),
+    (Behaviour::Flood, CUT),
+    (Behaviour::Garbage, CUT),
+    (Behaviour::Oversized, CUT),
+    (Behaviour::BadSignature, CUT),
+    (Behaviour::ReplaySignature, CUT),
+    (Behaviour::SkipSignature, CUT),
+    (Behaviour::Vanish, NO_ANSWER),
+    (Behaviour::Stall, NO_ANSWER),
+    (Behaviour::Refuse, NO_ANSWER),
+    (Behaviour::Silent, NO_ANSWER),
+    (Behaviour::Deaf, "its answers are the honest ones; it only hears no end"),
+];
+const CUT: &str = "its session is cut at the first frame in bad form: there is no answer to judge";
+const NO_ANSWER: &str = "it never ends an answer: there is nothing to judge, and nothing is paid";
 
 /// Where answers come from.
 #[derive(Clone, Debug)]

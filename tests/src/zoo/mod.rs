@@ -48,6 +48,7 @@ zoo! {
     inflate::Inflate,
     collude::Collude,
     copy::Copy,
+    sybil::Sybil,
     // Other weights.
     smaller::Smaller,
     earlier::Earlier,

@@ -36,5 +36,6 @@ mod trusted;
 mod weak_models;
 mod without_scorer;
 mod zoo;
+mod zoo_table;
 
 use assay_tests::records;

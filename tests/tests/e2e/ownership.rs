@@ -3,7 +3,7 @@
 use assay_protocol::CloseCode;
 use assay_tests::{Ask, Behaviour, ScriptedNode, World, scripted::End};
 
-use crate::expect::{assert_not_charged, assert_paid};
+use crate::expect::{Member, assert_not_charged, assert_outcome, assert_paid, assert_undisturbed};
 
 #[tokio::test]
 async fn a_banned_node_is_cut_and_gets_no_jobs_until_it_is_unbanned() {
@@ -68,6 +68,25 @@ async fn two_nodes_of_one_owner_never_form_a_quorum() {
     let of_the_owner = sybils.iter().filter(|node| job.has_part(node.id())).count();
     assert_eq!(of_the_owner, 1, "{job:#?}");
     assert_paid(&world, &job, &[(&honest).into()], 2).await;
+    world.finish().await;
+}
+
+/// Nothing tells them from nodes that did the work twice, and the answer is right. A third owner is paid alike.
+#[tokio::test]
+async fn several_owners_of_one_person_are_paid_for_one_piece_of_honest_work() {
+    let world = World::new().await;
+    let _scorer = world.scorer().await;
+    let sybils = [world.scripted(Behaviour::Sybil).await, world.scripted(Behaviour::Sybil).await];
+    let honest = world.honest().await;
+    let ask = Ask::say("Tell me a story.").with("temperature", 1.0).max_tokens(24);
+    let answer = world.client.plain(&ask).await.expect("an answer");
+    assert_undisturbed(&world, &ask, &answer).await;
+    let job = world.admin.job(&answer.job).await;
+    let all: [Member; 3] = [(&sybils[0]).into(), (&sybils[1]).into(), (&honest).into()];
+    for member in all {
+        assert_outcome(&job, member, "agreed");
+    }
+    assert_paid(&world, &job, &all, 3).await;
     world.finish().await;
 }
 

@@ -2,7 +2,7 @@
 //! docs/architecture.md, and what no file may contain.
 
 mod dependencies;
-mod source;
+pub(crate) mod source;
 
 use source::{Code, SourceFile, rust_files, text_files};
 

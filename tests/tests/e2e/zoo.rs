@@ -1,9 +1,12 @@
 //! One story for each cheat of the zoo that no other module tells of: what catches it, that it is not paid, and
 //! that the honest nodes beside it are.
 
-use assay_tests::{Ask, Behaviour, World};
+use assay_tests::{Ask, Behaviour, Pace, World};
 
-use crate::expect::{assert_outcome, assert_paid, assert_undisturbed};
+use crate::{
+    expect::{assert_outcome, assert_paid, assert_undisturbed},
+    records::{Member, PROVEN, join, record},
+};
 
 /// A story with many ways to go on, so that whoever does not do the work is bound to differ.
 fn warm(world: &World) -> Ask {
@@ -94,6 +97,11 @@ async fn weights_of_four_bits_are_caught_by_their_logits() {
 }
 
 #[tokio::test]
+async fn weights_and_activations_of_eight_bits_are_caught_by_their_logits() {
+    is_caught_by_its_logits(Behaviour::Int8Dynamic).await;
+}
+
+#[tokio::test]
 async fn made_up_logits_are_caught_although_the_text_is_right() {
     is_caught_by_its_logits(Behaviour::ForgeLogits).await;
 }
@@ -174,6 +182,40 @@ async fn a_dust_farmer_is_paid_for_dust_and_caught_at_its_first_lie() {
     let job = world.admin.job(&answer.job).await;
     assert_outcome(&job, &farmer, "failed_spot_check");
     assert_eq!(job.part(farmer.id()).pay, 0);
+    world.finish().await;
+}
+
+/// It was honest as long as every answer was checked. Its name is gone with its first lie.
+#[tokio::test]
+async fn a_node_that_was_honest_until_it_was_trusted_loses_its_name_with_its_first_lie() {
+    let mut world = World::new().await;
+    let operator = world.operator().await;
+    let cheat = Member { operator, identity: world.enrol(operator).await };
+    let is_proven =
+        async |world: &World| world.admin.node(cheat.identity.node).await.reputation[0].proven;
+    {
+        let _scorer = world.scorer().await;
+        let _honest = [world.honest().await, world.honest().await];
+        let new = join(&world, cheat.clone(), Behaviour::UntilTrusted, Pace::Free).await;
+        let answer = world.client.plain(&warm(&world)).await.expect("an answer");
+        let job = world.admin.job(&answer.job).await;
+        assert_outcome(&job, &new, "agreed");
+        assert!(job.part(new.id()).pay > 0 && !is_proven(&world).await, "{job:#?}");
+    }
+    record(&mut world, &[cheat.identity.node], PROVEN).await;
+    let _scorer = world.scorer().await;
+    let _honest = [world.honest().await, world.honest().await];
+    let trusted = join(&world, cheat.clone(), Behaviour::UntilTrusted, Pace::Free).await;
+    assert!(is_proven(&world).await);
+
+    let ask = warm(&world).with("seed", 12);
+    let answer = world.client.plain(&ask).await.expect("an answer");
+    assert_undisturbed(&world, &ask, &answer).await;
+    let job = world.admin.job(&answer.job).await;
+    assert_outcome(&job, &trusted, "failed_spot_check");
+    assert_eq!(job.part(trusted.id()).pay, 0);
+    let view = world.admin.node(trusted.id()).await;
+    assert!(!view.reputation[0].proven && view.reputation[0].checks_due > 19.0, "{view:#?}");
     world.finish().await;
 }
 
