@@ -1,51 +1,29 @@
 //! A pair of owners that was honest until it was trusted, and then agrees on made-up answers: nobody differs, so
-//! only the lot finds it. It loses more than it wins.
+//! only the lot finds it. It ends with less than honest work would have paid.
 
-use assay_gateway::db::{Db, EvidenceDelta, reputation};
 use assay_protocol::NodeId;
-use assay_tests::{Ask, Behaviour, ScriptedNode, World, scripted::Identity, wait_until};
+use assay_tests::{Ask, Behaviour, Pace, ScriptedNode, World, wait_until};
 
-/// Passed checks of full weight before the story: more than enough to be proven.
-const PASSES: usize = 300;
-/// Paid jobs of the honest time: so much the pair has to lose.
+use crate::records::{Member, TRUSTED, join, recorded};
+
+/// Paid jobs of the honest time.
 const HONEST_JOBS: i64 = 6;
-/// What an honest pair would have done meanwhile.
-const JOBS: i64 = 40;
+/// The pair is audited with q = 0.3, so that this many lies without an audit come once in 10^9 runs.
+const LIES_MAX: i64 = 60;
+/// From the first refuted lie on, every answer is checked: the ban test takes four failures.
+const LIES_CAUGHT: i64 = 4;
 
-/// Writes a good record, while the gateway is away for a moment.
-async fn prove(world: &mut World, nodes: &[NodeId]) {
-    world.gateway.terminate();
-    assert!(world.gateway.end().await.success());
-    let path = world.folder().join("data").join("assay.db");
-    let db = Db::open(&format!("sqlite:{}", path.display())).await.expect("the gateway's store");
-    for node in nodes {
-        for _ in 0..PASSES {
-            let passed = EvidenceDelta::passed(1.0);
-            reputation::record_late(&db, *node, "assay-pip", passed, 1).await.expect("a record");
-        }
-    }
-    db.close().await;
-    world.gateway.start_again().await;
-}
-
-async fn join(
-    world: &World,
-    pair: &[(assay_tests::Operator, Identity)],
-    behaviour: Behaviour,
-) -> Vec<ScriptedNode> {
+async fn pair(world: &World, members: &[Member], behaviour: Behaviour) -> Vec<ScriptedNode> {
     let mut nodes = Vec::new();
-    for (operator, identity) in pair {
-        let model = world.model.clone();
-        let node = ScriptedNode::connect(identity.clone(), *operator, model, behaviour.into());
-        node.is_active().await;
-        nodes.push(node);
+    for member in members {
+        nodes.push(join(world, member.clone(), behaviour, Pace::Free).await);
     }
     nodes
 }
 
 /// What one job came to.
 struct Done {
-    /// For each of the pair, in nano.
+    /// For both together, in nano.
     pay: i64,
     /// How likely the audit was, in millionths.
     q_ppm: u32,
@@ -53,74 +31,87 @@ struct Done {
 
 /// One job, for which two that are trusted will do.
 async fn job(world: &World, seed: i64) -> Done {
-    let ask = Ask::say("Tell me a story.").with("seed", seed);
+    let ask = Ask::say("Tell me a story.").with("seed", seed).max_tokens(24);
     // A lie that is found out ends in an error, and is settled all the same.
     let _ = world.client.plain(&ask).await;
     world.admin.no_job_runs().await;
     let job = &world.admin.jobs().await[0];
     let audits = world.admin.audits(&job.id).await;
     Done {
-        pay: job.parts.iter().map(|part| part.pay).sum::<i64>() / 2,
+        pay: job.parts.iter().map(|part| part.pay).sum(),
         q_ppm: audits.first().map_or(0, |audit| audit.q_ppm),
     }
 }
 
+async fn earned(world: &World, pair: &[Member]) -> i64 {
+    let mut sum = 0;
+    for member in pair {
+        sum += world.admin.earned(member.operator).await;
+    }
+    sum
+}
+
 #[tokio::test]
 async fn a_trusted_pair_that_agrees_on_a_lie_is_banned_and_loses_money() {
-    let settings = "[nodes]\nquarantine_ms = 1\n[verification]\naudit_probability_min = 0.2";
+    let settings = "[nodes]\nquarantine_ms = 1\n[verification]\naudit_probability_min = 0.3";
     let mut world = World::with(settings).await;
-    let mut pair = Vec::new();
-    for _ in 0..2 {
-        let operator = world.operator().await;
-        pair.push((operator, world.enrol(operator).await));
-    }
-    let ids: Vec<NodeId> = pair.iter().map(|(_, identity)| identity.node).collect();
-    prove(&mut world, &ids).await;
+    let [first, second, third, fourth] = recorded(&mut world, TRUSTED).await;
+    let (cheats, others) = ([first, second], [third, fourth]);
     let _scorers = [world.scorer().await, world.scorer().await];
 
-    let honest = join(&world, &pair, Behaviour::Honest).await;
-    let mut pay_of_a_job = 0;
+    let honest = pair(&world, &cheats, Behaviour::Honest).await;
+    let mut paid = 0;
     for seed in 0..HONEST_JOBS {
-        pay_of_a_job = job(&world, seed).await.pay.max(pay_of_a_job);
+        paid += job(&world, seed).await.pay;
     }
-    assert!(world.admin.node(ids[0]).await.reputation[0].proven);
-    assert!(pay_of_a_job > 0);
+    assert!(paid > 0 && earned(&world, &cheats).await == paid);
     drop(honest);
 
-    let liars = join(&world, &pair, Behaviour::Collude).await;
-    let banned = async || {
-        let states = [world.admin.node(ids[0]).await.state, world.admin.node(ids[1]).await.state];
-        states.iter().all(|state| state == "banned")
-    };
-    let (mut lies_paid, mut won, mut caught, mut jobs): (i64, i64, Option<i64>, i64) =
-        Default::default();
-    while !banned().await {
-        jobs += 1;
-        assert!(jobs <= JOBS, "still there after {jobs} lies: {liars:#?}");
-        let Done { pay, q_ppm } = job(&world, 1_000 + jobs).await;
+    let liars = pair(&world, &cheats, Behaviour::Collude).await;
+    let ids = cheats.each_ref().map(|member| member.identity.node);
+    let (mut lies, mut caught) = (0, None);
+    while !are(&world, &ids, &["banned"]).await {
+        lies += 1;
+        assert!(lies <= LIES_MAX, "still there after {lies} lies: {liars:#?}");
+        let done = job(&world, HONEST_JOBS + lies).await;
         if caught.is_none() {
-            assert!(q_ppm < 300_000, "a trusted pair is audited by lot: {q_ppm}");
+            assert!((300_000..400_000).contains(&done.q_ppm), "audited by lot: {}", done.q_ppm);
         }
-        match pay {
-            0 => caught = caught.or(Some(jobs)),
-            pay => (lies_paid, won) = (lies_paid + 1, won + pay),
+        match done.pay {
+            0 => caught = caught.or(Some(lies)),
+            pay => paid += pay,
         }
-        wait_until("the quarantine is over, or more than that", async || {
-            let mut settled = true;
-            for node in &ids {
-                settled &= world.admin.node(*node).await.state != "quarantined";
-            }
-            settled.then_some(())
+        wait_until("no quarantine lasts", async || {
+            let serve = are(&world, &ids, &["active", "probation"]).await;
+            (serve || are(&world, &ids, &["banned"]).await).then_some(())
         })
         .await;
     }
-    let honest_work = JOBS * pay_of_a_job;
-    println!(
-        "caught at lie {caught:?}, banned after {jobs}; {lies_paid} lies paid {won} nano each, \
-         honest work {honest_work}"
-    );
-    assert!(won < honest_work / 2, "{won} nano for lies, {honest_work} for honest work");
+    let caught = caught.expect("who was never caught is not banned");
+    assert_eq!(lies, caught + LIES_CAUGHT - 1, "four refuted lies in a row");
     let view = world.admin.node(ids[0]).await;
     assert_eq!(view.code, "proven_cheating", "{view:?}");
+    drop(liars);
+
+    // The same questions to two who are as trusted, and honest.
+    let _honest = pair(&world, &others, Behaviour::Honest).await;
+    for seed in (0..HONEST_JOBS).chain((1..=lies).map(|lie| HONEST_JOBS + lie)) {
+        assert!(job(&world, seed).await.pay > 0, "honest work is paid");
+    }
+    let (won, honest_work) = (earned(&world, &cheats).await, earned(&world, &others).await);
+    println!(
+        "caught at lie {caught}, banned after {lies}; paid {paid} nano, of which it has {won}; honest work: \
+         {honest_work}"
+    );
+    assert!(won < honest_work, "{won} nano after lies, {honest_work} for honest work");
     world.finish().await;
+}
+
+/// Whether each of them is in one of these states.
+async fn are(world: &World, nodes: &[NodeId], states: &[&str]) -> bool {
+    let mut all = true;
+    for node in nodes {
+        all &= states.contains(&world.admin.node(*node).await.state.as_str());
+    }
+    all
 }
