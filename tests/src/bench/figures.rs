@@ -99,9 +99,10 @@ fn draw<'a>(
     let mut mesh = chart.configure_mesh();
     mesh.x_desc("honest answers rejected").y_desc("caught").x_label_formatter(&axis).draw()?;
     for (colour, series) in COLOURS.iter().zip(short) {
-        let by_margin = curve(unseen, honest, series.samples, largest_margin);
+        let by_margin = curve(unseen, honest, series.samples, Sample::largest_margin);
         chart.draw_series(LineSeries::new(by_margin, colour.stroke_width(2)))?;
-        let by_logits = curve(unseen, honest, series.samples, logit_difference);
+        let by_logits =
+            curve(unseen, honest, series.samples, |sample| sample.logit_difference(usize::MAX));
         chart.draw_series(DashedLineSeries::new(by_logits, 4, 5, colour.stroke_width(1)))?;
     }
     let mut chart = ChartBuilder::on(&right)
@@ -167,16 +168,6 @@ fn by_length(court: &Court, samples: &[Sample]) -> Vec<(f64, f64)> {
             (as_f64(tokens), as_f64(caught) / as_f64(samples.len().max(1)))
         })
         .collect()
-}
-
-fn largest_margin(sample: &Sample) -> f64 {
-    sample.scores.iter().map(|score| score.margin).fold(0.0, f64::max)
-}
-
-fn logit_difference(sample: &Sample) -> f64 {
-    let pairs = sample.scores.iter().zip(&sample.answer.logits);
-    let sum: f64 = pairs.map(|(score, said)| f64::from((said - score.logit).abs())).sum();
-    sum / as_f64(sample.scores.len().max(1))
 }
 
 fn as_f64(count: usize) -> f64 {

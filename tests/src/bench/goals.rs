@@ -59,10 +59,7 @@ fn at_length(
         let Some(scores) = sample.scores.get(..tokens) else { continue };
         answers += 1;
         let in_tokens = scores.iter().any(|score| score.margin > tau);
-        let pairs = scores.iter().zip(&sample.answer.logits);
-        let difference: f64 =
-            pairs.map(|(score, said)| (f64::from(*said) - f64::from(score.logit)).abs()).sum();
-        let in_logits = difference / as_f64(count(tokens)) > court.limits.tau_logit;
+        let in_logits = sample.logit_difference(tokens) > court.limits.tau_logit;
         by_tokens += u64::from(in_tokens);
         by_all += u64::from(in_tokens || in_logits);
     }

@@ -47,7 +47,7 @@ pub struct Class {
     pub largest_logit_difference: f64,
 }
 
-/// The whole corpus, written in batches of eight on two threads and scored in single passes; and its answers.
+/// The whole corpus, written eight in step by two engines of one thread each and scored in single passes; and its answers.
 pub fn replay(
     studio: &Studio,
     court: &Court,

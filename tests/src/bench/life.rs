@@ -85,11 +85,11 @@ pub struct Life {
     /// The pay that was not its own yet when it was banned, in jobs' pay: what it forfeits where bans cost that.
     pub forfeited: f64,
     /// What it has at the end over what an honest node has, less 1: the pay that was immature at the first lie, the pay
-    /// since then, less the cost of the work since then. 0 is as good as honest, −1 is to have lost everything. A ban
-    /// ends what it earns, and takes nothing away.
+    /// since then, less the cost of the work since then and what the ban took. 0 is as good as honest, −1 is to have
+    /// lost everything.
     pub profit_over_honest: f64,
-    /// The same where a ban takes the immature pay.
-    pub profit_with_forfeits: f64,
+    /// The same if a ban took nothing, and only ended what it earns.
+    pub profit_without_forfeits: f64,
 }
 
 /// A node with its pay of late, which is not its own yet.
@@ -142,8 +142,8 @@ pub fn live(
             }
         }
     }
-    life.profit_over_honest = node.over_honest(0.0);
-    life.profit_with_forfeits = node.over_honest(life.forfeited);
+    life.profit_over_honest = node.over_honest(life.forfeited);
+    life.profit_without_forfeits = node.over_honest(0.0);
     life
 }
 

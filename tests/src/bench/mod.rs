@@ -2,6 +2,7 @@
 //! its cost in a real run.
 
 pub mod attacks;
+mod cheats;
 pub mod corpus;
 pub mod cost;
 pub mod figures;
@@ -98,7 +99,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<Report> {
     }
     if settings.with_overhead {
         println!("{:.0?}: a real run …", began.elapsed());
-        report.overhead = Some(overhead::measure().await?);
+        report.overhead = overhead::measure().await?;
     }
     println!("{:.0?}: done\n\n{}", began.elapsed(), report.tables());
     if let Some(path) = &settings.json {
@@ -156,7 +157,7 @@ fn attackers(
         together,
     ));
     let shared = Plan { cost_of_a_lie: COST / 2.0, ..together };
-    casts.push(cast("copy of an accomplice's honest answer", own(honest, true), shared));
+    casts.push(cast("sybil", own(honest, true), shared));
     let dust: Vec<_> = (0..200).map(|number| corpus::dust(&studio.model, number)).collect();
     let crumbs = studio.honest("dust", &dust)?;
     casts.push(Cast {

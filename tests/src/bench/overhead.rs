@@ -1,9 +1,9 @@
 //! What verification costs in a real run: gateway, four nodes and two scorers as processes. All processor time of nodes and
 //! scorers, over what writing each answer once would have taken.
 
-use std::{fs, time::Duration};
+use std::{fmt, fs, time::Duration};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
@@ -11,8 +11,12 @@ use crate::{Ask, NodeAgent, World};
 
 const NODES: usize = 4;
 const SCORERS: usize = 2;
-/// Jobs that every policy is measured over.
+/// Jobs that a policy is measured over.
 const MEASURED: u32 = 60;
+/// The same for `low`: so many that a run without an audit, at one in twenty, comes once in 30,000.
+const MEASURED_LOW: u32 = 200;
+/// The most that all compute may be over useful compute for a proven pool under `low`.
+const LOW_MAX: f64 = 1.3;
 /// Checked jobs that make the nodes' names; more than that, and something is wrong.
 const WARM_UP_MAX: u32 = 400;
 /// Jobs after the last node became proven, so that audits are as rare as they get soon.
@@ -21,18 +25,64 @@ const TOKENS: u32 = 64;
 /// How often we look whether the last audits are over, and how long at most.
 const LOOK_EACH: Duration = Duration::from_millis(1_500);
 const AUDITS_MAX: Duration = Duration::from_secs(60);
+/// Less processor time than this between two looks is heartbeats.
+const IDLE_S: f64 = 0.02;
 
-/// All compute over useful compute, by policy.
-#[derive(Clone, Debug, Serialize)]
+/// All compute over useful compute, by policy; nothing of what was not measured.
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Overhead {
-    pub low: f64,
-    pub standard: f64,
-    pub high: f64,
+    pub low: Option<f64>,
+    pub standard: Option<f64>,
+    pub high: Option<f64>,
+    pub runs: Vec<PolicyRun>,
     /// Real jobs before, until every node was proven and some more.
     pub warm_up_jobs: u32,
-    pub jobs_of_each: u32,
     pub nodes: usize,
     pub scorers: usize,
+}
+
+/// What one policy came to.
+#[derive(Clone, Debug, Serialize)]
+pub struct PolicyRun {
+    pub policy: &'static str,
+    pub jobs: u32,
+    /// Audits that were drawn and done.
+    pub audits: u32,
+    pub tokens_delivered: u32,
+    pub tokens_written: u32,
+    /// Processor time.
+    pub writing_s: f64,
+    pub scoring_s: f64,
+    pub over: f64,
+}
+
+impl Overhead {
+    /// Audits are on, and cost no more than they may.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let Some(low) = self.runs.iter().find(|run| run.policy == "low") else { return Ok(()) };
+        ensure!(low.audits > 0, "no audit in {} jobs under `low`", low.jobs);
+        ensure!(low.over <= LOW_MAX, "all compute under `low` is {:.2} of the useful", low.over);
+        Ok(())
+    }
+}
+
+impl fmt::Display for Overhead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "| policy | jobs | audits | tokens delivered | written | writing, s | scoring, s | all over useful |"
+        )?;
+        writeln!(f, "|---|---|---|---|---|---|---|---|")?;
+        for run in &self.runs {
+            let PolicyRun { policy, jobs, audits, tokens_delivered, tokens_written, .. } = run;
+            write!(
+                f,
+                "| `{policy}` | {jobs} | {audits} | {tokens_delivered} | {tokens_written} |"
+            )?;
+            writeln!(f, " {:.1} | {:.1} | {:.2} |", run.writing_s, run.scoring_s, run.over)?;
+        }
+        Ok(())
+    }
 }
 
 /// Runs all of it. The books are audited at the end.
@@ -47,11 +97,19 @@ pub async fn measure() -> anyhow::Result<Overhead> {
     }
     let warm_up_jobs = run.warm_up().await?;
     println!("  {NODES} nodes are proven after {warm_up_jobs} real jobs");
-    let (low, standard, high) =
-        (run.over("low").await?, run.over("standard").await?, run.over("high").await?);
+    let low = run.over("low", MEASURED_LOW).await?;
+    let standard = run.over("standard", MEASURED).await?;
+    let high = run.over("high", MEASURED).await?;
     run.end().await?;
-    let (jobs_of_each, nodes, scorers) = (MEASURED, NODES, SCORERS);
-    Ok(Overhead { low, standard, high, warm_up_jobs, jobs_of_each, nodes, scorers })
+    Ok(Overhead {
+        low: Some(low.over),
+        standard: Some(standard.over),
+        high: Some(high.over),
+        runs: vec![low, standard, high],
+        warm_up_jobs,
+        nodes: NODES,
+        scorers: SCORERS,
+    })
 }
 
 struct Run {
@@ -87,33 +145,54 @@ impl Run {
     }
 
     /// All compute over useful compute under one policy.
-    async fn over(&mut self, risk: &'static str) -> anyhow::Result<f64> {
+    async fn over(&mut self, policy: &'static str, jobs: u32) -> anyhow::Result<PolicyRun> {
         let before = (self.cpu_s(&self.nodes)?, self.cpu_s(&self.scorers)?);
-        let (mut written, mut delivered) = (0, 0);
-        for _ in 0..MEASURED {
-            let id = self.ask(risk).await;
+        let (mut tokens_written, mut tokens_delivered, mut ids) = (0, 0, Vec::new());
+        for _ in 0..jobs {
+            let id = self.ask(policy).await;
             let job = self.world.admin.job(&id).await;
             let parts = job.parts.iter().filter(|part| part.role == "generate");
-            written += parts.map(|part| part.tokens).sum::<u32>();
-            delivered += job.completion_tokens;
+            tokens_written += parts.map(|part| part.tokens).sum::<u32>();
+            tokens_delivered += job.completion_tokens;
+            ids.push(id);
         }
-        self.audits_are_over().await?;
-        let writing = self.cpu_s(&self.nodes)? - before.0;
-        let scoring = self.cpu_s(&self.scorers)? - before.1;
-        let useful = writing * f64::from(delivered) / f64::from(written.max(1));
-        let over = (writing + scoring) / useful;
-        println!(
-            "  {risk}: {MEASURED} jobs, {delivered} tokens delivered, {written} written, \
-             {writing:.1} s of writing, {scoring:.1} s of scoring: {over:.2}"
-        );
-        Ok(over)
+        self.scorers_rest().await?;
+        let writing_s = self.cpu_s(&self.nodes)? - before.0;
+        let scoring_s = self.cpu_s(&self.scorers)? - before.1;
+        let useful_s = writing_s * f64::from(tokens_delivered) / f64::from(tokens_written.max(1));
+        let over = (writing_s + scoring_s) / useful_s;
+        let audits = self.audits(&ids).await;
+        println!("  {policy}: {jobs} jobs, {audits} audits: {over:.2}");
+        Ok(PolicyRun {
+            policy,
+            jobs,
+            audits,
+            tokens_delivered,
+            tokens_written,
+            writing_s,
+            scoring_s,
+            over,
+        })
+    }
+
+    /// How many of these jobs were drawn and passed.
+    async fn audits(&self, jobs: &[String]) -> u32 {
+        let mut passed = 0;
+        for job in jobs {
+            let audits = self.world.admin.audits(job).await;
+            let done = audits.iter().filter(|audit| {
+                audit.drawn == Some(true) && audit.result.as_deref() == Some("passed")
+            });
+            passed += u32::try_from(done.count()).expect("a few rounds");
+        }
+        passed
     }
 
     /// Every job is settled by now: the gateway ends in good order, and its books are clean.
     async fn end(mut self) -> anyhow::Result<()> {
         self.world.gateway.terminate();
         let status = self.world.gateway.end().await;
-        anyhow::ensure!(status.success(), "the gateway ended with {status}");
+        ensure!(status.success(), "the gateway ended with {status}");
         self.world.books_are_clean();
         Ok(())
     }
@@ -130,14 +209,15 @@ impl Run {
     }
 
     /// Waits until the scorers do nothing any more.
-    async fn audits_are_over(&self) -> anyhow::Result<()> {
+    async fn scorers_rest(&self) -> anyhow::Result<()> {
         let deadline = Instant::now() + AUDITS_MAX;
         loop {
             let before = self.cpu_s(&self.scorers)?;
             sleep(LOOK_EACH).await;
-            if self.cpu_s(&self.scorers)? - before < 0.02 || Instant::now() > deadline {
+            if self.cpu_s(&self.scorers)? - before < IDLE_S {
                 return Ok(());
             }
+            ensure!(Instant::now() < deadline, "scorers work on after {AUDITS_MAX:?}");
         }
     }
 

@@ -2,10 +2,11 @@
 
 use std::{fmt::Write as _, fs, path::Path};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
+use assay_verifier::bounds::Bounds;
 use serde::Serialize;
 
-use super::{cost::Cost, goals::Seen, honest::Honest, overhead::Overhead, table::Row};
+use super::{cheats, cost::Cost, goals::Seen, honest::Honest, overhead::Overhead, table::Row};
 
 /// The version of the JSON's shape: keys are added, never renamed.
 const FORMAT: &str = "assay-bench/1";
@@ -21,8 +22,8 @@ pub struct Report {
     pub score_over_generate: f64,
     pub score_over_prefill: f64,
     pub cost: Cost,
-    /// Nothing when the real run was left out.
-    pub overhead: Option<Overhead>,
+    /// Empty when the real run was left out.
+    pub overhead: Overhead,
     pub seen_after: Vec<Seen>,
 }
 
@@ -37,7 +38,7 @@ impl Report {
             score_over_generate: cost.score_over_generate(),
             score_over_prefill: cost.score_over_prefill(),
             cost,
-            overhead: None,
+            overhead: Overhead::default(),
             seen_after: Vec::new(),
         }
     }
@@ -47,12 +48,20 @@ impl Report {
         fs::write(path, text + "\n").with_context(|| format!("cannot write {}", path.display()))
     }
 
+    /// What must hold of every run.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let honest = &self.honest;
+        let rejected = honest.rejected + honest.classes.iter().map(|c| c.rejected).sum::<u64>();
+        ensure!(rejected == 0, "{rejected} honest answers are rejected");
+        self.overhead.check()
+    }
+
     /// The tables, in Markdown.
     pub fn tables(&self) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail.
         let _ = self.write_honest(&mut text);
-        let _ = self.write_attackers(&mut text);
+        let _ = cheats::write(&mut text, &self.attackers);
         let _ = self.write_seen(&mut text);
         let _ = self.write_costs(&mut text);
         text
@@ -93,32 +102,6 @@ impl Report {
         writeln!(text)
     }
 
-    fn write_attackers(&self, text: &mut String) -> std::fmt::Result {
-        writeln!(
-            text,
-            "| attacker | lies | policy | first lie caught | caught in 100 jobs | jobs to ban (longest) | profit over honest | with forfeits |"
-        )?;
-        writeln!(text, "|---|---|---|---|---|---|---|")?;
-        for row in &self.attackers {
-            let ban = match (row.jobs_to_ban, row.jobs_to_ban_max) {
-                (Some(mean), Some(longest)) => format!("{mean:.1} ({longest})"),
-                _ => "never".to_owned(),
-            };
-            writeln!(
-                text,
-                "| {} | {} | {} | {} | {} | {ban} | {:+.2} | {:+.2} |",
-                row.name,
-                if row.intermittent { "1 in 10" } else { "always" },
-                row.policy,
-                percent(row.caught_per_answer),
-                percent(row.caught_in_100_jobs),
-                row.profit_over_honest,
-                row.profit_with_forfeits
-            )?;
-        }
-        writeln!(text)
-    }
-
     fn write_seen(&self, text: &mut String) -> std::fmt::Result {
         writeln!(
             text,
@@ -149,19 +132,12 @@ impl Report {
             self.cost.score_s / self.cost.generate_batch_8_s,
             self.score_over_prefill
         )?;
-        if let Some(overhead) = &self.overhead {
-            writeln!(
-                text,
-                "All compute over useful compute, {} jobs each: low {:.2}, standard {:.2}, high {:.2}.",
-                overhead.jobs_of_each, overhead.low, overhead.standard, overhead.high
-            )?;
-        }
-        Ok(())
+        writeln!(text, "{}", self.overhead)
     }
 }
 
 /// Enough digits that almost all does not read as all.
-fn percent(rate: f64) -> String {
+pub(super) fn percent(rate: f64) -> String {
     let percent = 100.0 * rate;
     if rate == 1.0 || rate == 0.0 {
         format!("{percent:.0} %")
@@ -170,6 +146,11 @@ fn percent(rate: f64) -> String {
     } else {
         format!("{percent:.1} %")
     }
+}
+
+/// The same with the bounds of the rate.
+pub(super) fn percent_within(rate: f64, Bounds { low, high }: Bounds) -> String {
+    format!("{:.0} % ({:.0}–{:.0})", 100.0 * rate, 100.0 * low, 100.0 * high)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of a benchmark are far below 2^53")]

@@ -19,6 +19,21 @@ pub struct Sample {
     pub scores: Vec<PositionScore>,
 }
 
+impl Sample {
+    pub fn largest_margin(&self) -> f64 {
+        self.scores.iter().map(|score| score.margin).fold(0.0, f64::max)
+    }
+
+    /// The mean difference between reported and true logits, over the first tokens.
+    pub fn logit_difference(&self, tokens: usize) -> f64 {
+        let pairs = self.scores.iter().zip(&self.answer.logits).take(tokens);
+        let apart: Vec<f64> =
+            pairs.map(|(score, said)| (f64::from(*said) - f64::from(score.logit)).abs()).collect();
+        let count = u32::try_from(apart.len()).expect("a short answer");
+        apart.iter().sum::<f64>() / f64::from(count.max(1))
+    }
+}
+
 /// A folder of samples.
 #[derive(Clone, Debug)]
 pub struct Store {

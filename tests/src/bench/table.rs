@@ -36,12 +36,12 @@ pub struct Row {
     pub jobs_to_ban_max: Option<u32>,
     pub banned: u32,
     pub lives: u32,
-    /// In jobs' pay, on average over the banned: pay that was not theirs yet.
-    pub immature_at_ban_jobs: f64,
+    /// In jobs' pay, on average over the banned: the pay that was not theirs yet.
+    pub forfeited_jobs: f64,
     /// What it has after 1,000 jobs' time over what an honest node has: −1 is nothing, 0 the same.
     pub profit_over_honest: f64,
-    /// The same where a ban takes the pay that is not the node's own yet.
-    pub profit_with_forfeits: f64,
+    /// The same if a ban took nothing.
+    pub profit_without_forfeits: f64,
 }
 
 /// A kind with its jobs.
@@ -128,10 +128,10 @@ fn row(cast: &Cast<'_>, plan: Plan, honest: &[JobTable], count: u32) -> Row {
         jobs_to_ban_max: banned.iter().filter_map(|life| life.jobs_to_ban).max(),
         banned: u32::try_from(banned.len()).expect("a count"),
         lives: count,
-        immature_at_ban_jobs: mean(banned.iter().map(|life| life.forfeited)).unwrap_or_default(),
+        forfeited_jobs: mean(banned.iter().map(|life| life.forfeited)).unwrap_or_default(),
         profit_over_honest: mean(lives.iter().map(|life| life.profit_over_honest))
             .unwrap_or_default(),
-        profit_with_forfeits: mean(lives.iter().map(|life| life.profit_with_forfeits))
+        profit_without_forfeits: mean(lives.iter().map(|life| life.profit_without_forfeits))
             .unwrap_or_default(),
     }
 }

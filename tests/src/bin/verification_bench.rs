@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use assay_tests::bench::{Settings, overhead, run};
 use clap::Parser;
 
-/// Honest answers and those of every cheat under the gateway's own rules; the overhead in a real run.
+/// Honest answers and those of every cheat under the gateway's own rules; the overhead in a real run. Fails when an
+/// honest answer is rejected, or the overhead under `low` is more than it may be.
 #[derive(Debug, Parser)]
 #[command(name = "verification-bench", version)]
 struct Cli {
@@ -33,7 +34,9 @@ struct Cli {
 async fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
     if cli.only_overhead {
-        return overhead::measure().await.map(drop);
+        let overhead = overhead::measure().await?;
+        println!("{overhead}");
+        return overhead.check();
     }
     let settings = Settings {
         answers: cli.answers,
@@ -42,5 +45,5 @@ async fn main() -> anyhow::Result<()> {
         cache: cli.cache,
         with_overhead: !cli.without_overhead,
     };
-    run(&settings).await.map(drop)
+    run(&settings).await?.check()
 }

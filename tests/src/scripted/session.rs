@@ -1,10 +1,12 @@
 //! One session of a scripted node, from log-in to its end.
 
+mod work;
+
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use assay_protocol::{
-    Bytes64, Finish, FromNodeFrame, GenerateStart, Hardware, Hello, JobId, JobOffer, NodeState,
-    ScoreStart, Start, ToNode, limits,
+    Bytes64, FromNodeFrame, GenerateStart, Hardware, Hello, JobId, JobOffer, NodeState, ScoreStart,
+    Start, ToNode, limits,
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -12,6 +14,7 @@ use tokio::{
     time::interval,
 };
 
+use self::work::{Work, write};
 use super::{Identity, Manners, Pace, Seen, Told, connection::Connection, writing::Writing};
 use crate::{
     Model,
@@ -73,12 +76,6 @@ struct Running {
     /// Where the gateway ends it.
     told: Option<u32>,
     writer: AbortHandle,
-}
-
-/// What a task has ready to be sent.
-enum Work {
-    Step(Step),
-    Scored(Vec<assay_protocol::PositionScore>),
 }
 
 impl<'a> Session<'a> {
@@ -250,79 +247,6 @@ impl<'a> Session<'a> {
         });
     }
 
-    async fn do_work(&mut self, job: JobId, work: Work) -> anyhow::Result<()> {
-        match work {
-            Work::Scored(positions) => {
-                self.note(|seen| seen.scored += 1);
-                let pieces = positions.chunks(limits::SCORED_POSITIONS_PER_FRAME_MAX);
-                let count = pieces.len();
-                for (index, piece) in pieces.enumerate() {
-                    let (positions, last) = (piece.to_vec(), index + 1 == count);
-                    self.connection.send(FromNodeFrame::Scored { job, positions, last }).await?;
-                }
-                Ok(())
-            }
-            Work::Step(Step::Tokens { ids, logits }) => self.tokens(job, &ids, &logits).await,
-            Work::Step(Step::Complete(finish)) => {
-                let Some(running) = self.running.remove(&job) else { return Ok(()) };
-                let count = running.told.unwrap_or_else(|| running.writing.sent());
-                self.complete(&running, finish, count).await
-            }
-            Work::Step(Step::Frame(frame)) => self.connection.send(frame).await,
-            Work::Step(Step::Text(text)) => self.connection.send_text(text).await,
-            Work::Step(Step::Vanish) => Ok(()),
-        }
-    }
-
-    async fn tokens(&mut self, job: JobId, ids: &[u32], logits: &[f32]) -> anyhow::Result<()> {
-        let Some(running) = self.running.get_mut(&job) else { return Ok(()) };
-        let room = running.told.map_or(usize::MAX, |at| (at - running.writing.sent()) as usize);
-        let taken = ids.len().min(room);
-        let (canary, skips) = (running.canary, running.kind.skips_signatures());
-        for frame in running.writing.chunk(self.who, &ids[..taken], &logits[..taken]) {
-            if !(skips && matches!(frame, FromNodeFrame::Signed { .. })) {
-                self.connection.send(frame).await?;
-            }
-        }
-        if !canary {
-            let taken = u32::try_from(taken).expect("a chunk");
-            self.seen.send_modify(|seen| seen.tokens_sent += taken);
-        }
-        match self.running.get(&job).and_then(|running| running.told) {
-            Some(at) => self.end_at(job, at).await,
-            None => Ok(()),
-        }
-    }
-
-    /// The gateway wants `at` output tokens and no more.
-    async fn end_at(&mut self, job: JobId, at: u32) -> anyhow::Result<()> {
-        let Some(running) = self.running.get_mut(&job) else { return Ok(()) };
-        if running.writing.sent() < at {
-            running.told = Some(at);
-            return Ok(());
-        }
-        running.writer.abort();
-        let Some(running) = self.running.remove(&job) else { return Ok(()) };
-        self.complete(&running, Finish::Told, at).await
-    }
-
-    async fn complete(
-        &mut self,
-        running: &Running,
-        finish: Finish,
-        count: u32,
-    ) -> anyhow::Result<()> {
-        let end = running.writing.complete(self.who, finish, count);
-        if let FromNodeFrame::Complete { signature, .. } = &end {
-            self.last_signature = Some(*signature);
-        }
-        self.connection.send(end).await?;
-        if !running.canary {
-            self.note(|seen| seen.completed += 1);
-        }
-        Ok(())
-    }
-
     /// Whether the gateway still tests it: no cheat starts before its jobs pay.
     fn is_tested(&self) -> bool {
         let tested = [Some(NodeState::Testing), Some(NodeState::Quarantined)];
@@ -331,28 +255,5 @@ impl<'a> Session<'a> {
 
     fn note(&self, note: impl FnOnce(&mut Seen)) {
         self.seen.send_modify(note);
-    }
-}
-
-/// Works an answer out and hands its steps over, tokens at the node's pace.
-async fn write(kind: Behaviour, pace: Pace, job: Job, sender: mpsc::Sender<(JobId, Work)>) {
-    let id = job.start.job;
-    let answer = kind.answer(&job).await;
-    for step in kind.sends(answer, &job) {
-        let Step::Tokens { ids, logits } = step else {
-            if sender.send((id, Work::Step(step))).await.is_err() {
-                return;
-            }
-            continue;
-        };
-        let mut sent = 0;
-        while sent < ids.len() {
-            let end = sent + pace.pass(ids.len() - sent).await;
-            let (ids, logits) = (ids[sent..end].to_vec(), logits[sent..end].to_vec());
-            if sender.send((id, Work::Step(Step::Tokens { ids, logits }))).await.is_err() {
-                return;
-            }
-            sent = end;
-        }
     }
 }
