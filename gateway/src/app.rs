@@ -18,7 +18,7 @@ use crate::{
     payments::Payments,
     receipts::{Log, Signatures},
     verification::{
-        AuditLog, AuditQueue, Brakes, Disputes, Epochs, PayBook, ReputationBook, Weights, pay,
+        AuditLog, AuditQueue, Brakes, Disputes, Epochs, PayBook, ReputationBook, Weights,
     },
 };
 
@@ -87,8 +87,7 @@ impl App {
         let known = db::reputation::load_all(&db).await.context("cannot load reputations")?;
         let (epoch_ms, now_ms) = (config.verification.epoch_ms(), clock::now_ms());
         let epochs = Epochs::open(&db, keys.gateway_id(), epoch_ms, now_ms).await;
-        let since_ms = now_ms - pay::IMMATURE_MS;
-        let paid = db::audits::pay_since(&db, since_ms, pay::SLOT_MS).await;
+        let pay = PayBook::load(&db, config.economy, now_ms).await;
         let lease = ownership::Lease::take(&db, keys.gateway_id()).await;
         let lease = lease.context("cannot take a lease on jobs")?;
         let log = Log::open(&db, &keys).await.context("cannot go on with the log of receipts")?;
@@ -104,7 +103,7 @@ impl App {
             epochs: epochs.context("cannot make the audits' secrets")?,
             audits: AuditLog::default(),
             audit_queue: AuditQueue::default(),
-            pay: PayBook::new(paid.context("cannot load what nodes were paid")?),
+            pay: pay.context("cannot load what nodes were paid")?,
             jobs_running: Arc::new(Semaphore::new(config.serving.jobs_running_max)),
             nodes: Registry::new(now_ms.unsigned_abs()),
             tasks: TaskTracker::new(),

@@ -219,6 +219,7 @@ fn key_fits(journal: &JournalRow) -> bool {
     let prefix = match journal.kind {
         PostingKind::Grant => "grant:",
         PostingKind::TopUp => "top_up:",
+        PostingKind::Forfeit => "forfeit:",
         PostingKind::Hold => "hold:",
         PostingKind::Settle | PostingKind::Void | PostingKind::SendOut => "end:",
     };

@@ -8,6 +8,9 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+/// `[economy]` of the configuration: when pay is a node's own.
+pub use assay_ledger::Maturity as EconomySettings;
+
 pub use crate::{
     nodes::settings::NodeSettings, payments::PaymentSettings, receipts::ReceiptSettings,
     serving::settings::ServingSettings, verification::settings::VerificationSettings,
@@ -26,6 +29,7 @@ pub struct Config {
     pub serving: ServingSettings,
     pub nodes: NodeSettings,
     pub verification: VerificationSettings,
+    pub economy: EconomySettings,
     pub payments: PaymentSettings,
     pub receipts: ReceiptSettings,
     /// The models that are served; none means that requests are refused and `/readyz` says no.

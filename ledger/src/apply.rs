@@ -96,6 +96,23 @@ fn decide(balances: &Balances, command: &Command, repeated: bool) -> Result<Vec<
             let from = (hold.account, Held, negative(hold.amount));
             (hold.account, vec![from, (AccountId::OUTSIDE, Available, hold.amount)])
         }
+        Command::Forfeit { from, clients, reserve, .. } => {
+            let parts = || clients.iter().map(|(_, amount)| *amount).chain([*reserve]);
+            let needed = Nano::checked_sum(parts()).ok_or(Rejected::BalanceOverflow(*from))?;
+            require(needed.0 > 0 && parts().all(|part| part.0 >= 0), Rejected::BadAmount(needed))?;
+            let available = require_kind(balances, *from, AccountKind::Operator)?;
+            let enough = repeated || available >= needed;
+            require(enough, Rejected::InsufficientCredit { available, needed })?;
+            let mut moves = vec![
+                (*from, Available, negative(needed)),
+                (AccountId::RESERVE, Available, *reserve),
+            ];
+            for (client, amount) in clients {
+                require_kind(balances, *client, AccountKind::Client)?;
+                moves.push((*client, Available, *amount));
+            }
+            (*from, moves)
+        }
     };
     entries(&moves).ok_or(Rejected::BalanceOverflow(owner))
 }
@@ -172,7 +189,7 @@ fn move_hold(balances: &mut Balances, command: &Command) {
         balances.holds.entry(id).and_modify(|hold: &mut Hold| hold.state = state);
     };
     match command {
-        Command::Grant { .. } | Command::TopUp { .. } => {}
+        Command::Grant { .. } | Command::TopUp { .. } | Command::Forfeit { .. } => {}
         Command::Hold { hold, account, amount } => {
             let new = Hold { account: *account, amount: *amount, state: HoldState::Open };
             balances.holds.insert(*hold, new);

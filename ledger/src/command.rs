@@ -24,6 +24,9 @@ pub enum Command {
     Void { hold: HoldId },
     /// Ends a hold by sending all of it outside: a refund or a withdrawal that was paid.
     SendOut { hold: HoldId },
+    /// Takes pay back from the operator of a proven cheat: to the clients of the jobs that the model refuted, and the
+    /// rest to the reserve. `key` names the ban.
+    Forfeit { key: String, from: AccountId, clients: Vec<(AccountId, Nano)>, reserve: Nano },
 }
 
 /// What a journal is about.
@@ -35,6 +38,7 @@ pub enum PostingKind {
     Settle,
     Void,
     SendOut,
+    Forfeit,
 }
 
 /// Which part of an account an entry moves.
@@ -70,6 +74,7 @@ impl Command {
         match self {
             Self::Grant { key, .. } => format!("grant:{key}"),
             Self::TopUp { key, .. } => format!("top_up:{key}"),
+            Self::Forfeit { key, .. } => format!("forfeit:{key}"),
             Self::Hold { hold, .. } => format!("hold:{hold}"),
             Self::Settle { hold, .. } | Self::Void { hold } | Self::SendOut { hold } => {
                 format!("end:{hold}")
@@ -86,13 +91,14 @@ impl Command {
             Self::Settle { .. } => PostingKind::Settle,
             Self::Void { .. } => PostingKind::Void,
             Self::SendOut { .. } => PostingKind::SendOut,
+            Self::Forfeit { .. } => PostingKind::Forfeit,
         }
     }
 
     /// The hold that this takes or ends.
     pub fn hold(&self) -> Option<HoldId> {
         match self {
-            Self::Grant { .. } | Self::TopUp { .. } => None,
+            Self::Grant { .. } | Self::TopUp { .. } | Self::Forfeit { .. } => None,
             Self::Hold { hold, .. }
             | Self::Settle { hold, .. }
             | Self::Void { hold }
@@ -108,6 +114,9 @@ impl Command {
             | Self::Hold { account, .. } => vec![*account],
             Self::Settle { settlement, .. } => settlement.pays.iter().map(|(to, _)| *to).collect(),
             Self::Void { .. } | Self::SendOut { .. } => Vec::new(),
+            Self::Forfeit { from, clients, .. } => {
+                clients.iter().map(|(to, _)| *to).chain([*from]).collect()
+            }
         }
     }
 
@@ -126,6 +135,12 @@ impl Command {
             }
             Self::Void { hold } | Self::SendOut { hold } => {
                 bytes.text(&hold.to_string());
+            }
+            Self::Forfeit { key, from, clients, reserve } => {
+                bytes.text(key).int(from.0).int(reserve.0);
+                for (to, amount) in clients {
+                    bytes.int(to.0).int(amount.0);
+                }
             }
         }
         bytes.finish()
@@ -153,14 +168,22 @@ impl PostingKind {
             Self::Settle => "settle",
             Self::Void => "void",
             Self::SendOut => "send_out",
+            Self::Forfeit => "forfeit",
         }
     }
 
     /// Reads that word.
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Grant, Self::TopUp, Self::Hold, Self::Settle, Self::Void, Self::SendOut]
-            .into_iter()
-            .find(|kind| kind.as_str() == word)
+        const ALL: [PostingKind; 7] = [
+            PostingKind::Grant,
+            PostingKind::TopUp,
+            PostingKind::Hold,
+            PostingKind::Settle,
+            PostingKind::Void,
+            PostingKind::SendOut,
+            PostingKind::Forfeit,
+        ];
+        ALL.into_iter().find(|kind| kind.as_str() == word)
     }
 }
 

@@ -166,6 +166,64 @@ fn an_operator_takes_out_what_it_earned_once() {
     assert_eq!((operator.available, operator.held), (Nano(40), Nano(0)));
 }
 
+fn forfeit(key: &str, clients: &[i64], reserve: i64) -> Command {
+    let clients = CLIENTS.into_iter().zip(clients.iter().map(|amount| Nano(*amount)));
+    let (key, from) = (key.to_owned(), OPERATORS[0]);
+    Command::Forfeit { key, from, clients: clients.collect(), reserve: Nano(reserve) }
+}
+
+#[test]
+fn a_cheats_pay_goes_to_the_clients_and_the_reserve_once() {
+    let mut books = books();
+    apply(&mut books, &grant("a", 600)).unwrap();
+    apply(&mut books, &hold(1, 600)).unwrap();
+    apply(&mut books, &settle(1, 600, 100)).unwrap();
+    for (wrong, rejected) in [
+        (
+            forfeit("b", &[60], 41),
+            Rejected::InsufficientCredit { available: Nano(100), needed: Nano(101) },
+        ),
+        (forfeit("b", &[], 0), Rejected::BadAmount(Nano(0))),
+        (forfeit("b", &[-1], 5), Rejected::BadAmount(Nano(4))),
+        (forfeit("b", &[1, 5], -2), Rejected::BadAmount(Nano(4))),
+        (forfeit("b", &[i64::MAX], 1), Rejected::BalanceOverflow(OPERATORS[0])),
+        (
+            Command::Forfeit {
+                key: "b".into(),
+                from: CLIENTS[0],
+                clients: Vec::new(),
+                reserve: Nano(1),
+            },
+            Rejected::WrongKind { account: CLIENTS[0], needed: AccountKind::Operator },
+        ),
+        (
+            Command::Forfeit {
+                key: "b".into(),
+                from: OPERATORS[0],
+                clients: vec![(OPERATORS[1], Nano(1))],
+                reserve: Nano(0),
+            },
+            Rejected::WrongKind { account: OPERATORS[1], needed: AccountKind::Client },
+        ),
+    ] {
+        let before = books.clone();
+        assert_eq!(apply(&mut books, &wrong), Err(rejected));
+        assert_eq!(books, before);
+    }
+    let first = apply(&mut books, &forfeit("ban", &[60, 15], 20)).unwrap();
+    assert_eq!((first.kind, first.entries.len()), (PostingKind::Forfeit, 4));
+    let again = apply(&mut books, &forfeit("ban", &[60, 15], 20)).unwrap();
+    assert_eq!(
+        (again.entries, again.repeated),
+        (first.entries, true),
+        "also when it is poor by then"
+    );
+    let other = Rejected::KeyConflict { key: "forfeit:ban".into() };
+    assert_eq!(apply(&mut books, &forfeit("ban", &[60], 20)), Err(other));
+    assert_eq!(books.accounts[&OPERATORS[0]].available, Nano(5));
+    assert_eq!(books.accounts[&CLIENTS[1]].available, Nano(15));
+}
+
 #[test]
 fn pay_of_two_nodes_to_one_account_is_one_entry() {
     let mut books = books();
@@ -204,6 +262,8 @@ fn any_command() -> impl Strategy<Value = Command> {
         (id(), amount(), 0..9i64).prop_map(|(hold, held, pay)| settle(hold.0, held.0, pay)),
         id().prop_map(|hold| Command::Void { hold }),
         id().prop_map(|hold| Command::SendOut { hold }),
+        ("[a-d]", prop::collection::vec(-1..9i64, 0..3), -1..9i64)
+            .prop_map(|(key, clients, reserve)| forfeit(&key, &clients, reserve)),
     ]
 }
 

@@ -29,6 +29,8 @@ pub struct Balance {
 pub struct Operator {
     pub id: i64,
     pub account_id: i64,
+    /// What of its earnings is not its own yet; known when it is looked up.
+    pub immature_nano: Option<i64>,
 }
 
 /// Where a node stands.
@@ -47,6 +49,30 @@ pub struct NodeView {
     /// Right now.
     pub jobs_running: u32,
     pub reputation: Vec<ReputationView>,
+    /// Pay that is not its own yet.
+    #[serde(rename = "immature_nano")]
+    pub immature: i64,
+    pub forfeits: Vec<ForfeitView>,
+}
+
+/// What a ban on proof took.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ForfeitView {
+    #[serde(rename = "immature_nano")]
+    pub immature: i64,
+    #[serde(rename = "to_clients_nano")]
+    pub to_clients: i64,
+    #[serde(rename = "to_reserve_nano")]
+    pub to_reserve: i64,
+    pub refunds: Vec<RefundView>,
+}
+
+/// What the client of a refuted job got back.
+#[derive(Clone, Debug, Deserialize)]
+pub struct RefundView {
+    pub job_id: String,
+    #[serde(rename = "amount_nano")]
+    pub amount: i64,
 }
 
 /// A model that a node may answer for.
@@ -191,6 +217,11 @@ impl Admin {
 
     pub async fn operator(&self, name: &str) -> Operator {
         self.ask(Method::POST, "operators", Some(json!({"name": name}))).await
+    }
+
+    /// The operator as it is now.
+    pub async fn operator_now(&self, operator: Operator) -> Operator {
+        self.ask(Method::GET, &format!("operators/{}", operator.id), None).await
     }
 
     /// A one-time token to enrol a node with.

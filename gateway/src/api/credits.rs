@@ -41,12 +41,12 @@ pub struct Movement {
     /// The journal that it is part of.
     pub journal: i64,
     pub at_ms: i64,
-    /// `grant`, `top_up`, `hold`, `settle`, `void` or `send_out`.
+    /// `grant`, `top_up`, `hold`, `settle`, `void`, `send_out`, or `forfeit` (money back for an answer that was refuted later).
     pub kind: &'static str,
     /// What moved: `available` or `held` credit.
     pub bucket: &'static str,
     pub amount_nano: i64,
-    /// What it was for: `hold:JOB`, `end:JOB`, `grant:…`.
+    /// What it was for: `hold:JOB`, `end:JOB`, `grant:…`, `forfeit:…`.
     pub key: String,
     pub note: String,
 }

@@ -7,7 +7,7 @@ use toml::{Table, Value};
 use super::{Config, ModelSettings};
 
 /// Sections that `ASSAY_<SECTION>_<KEY>` may name. Models are given by file or `--model`.
-const SECTIONS: [&str; 10] = [
+const SECTIONS: [&str; 11] = [
     "gateway",
     "rate_limit",
     "limits",
@@ -16,6 +16,7 @@ const SECTIONS: [&str; 10] = [
     "serving",
     "nodes",
     "verification",
+    "economy",
     "payments",
     "receipts",
 ];

@@ -3,8 +3,9 @@
 use assay_protocol::{Bytes32, JobId, NodeId};
 
 use super::{
-    Db, DbError,
+    Db, DbError, EvidenceDelta,
     engine::retried,
+    reputation,
     statement::statements,
     transaction::Tx,
     value::{Record, Row, args, columns},
@@ -19,9 +20,10 @@ statements! { "audits";
         where gateway = $1 and result = 'queued'";
     plain OF_JOB = "select job, round, epoch, answer_hash, q_ppm, inputs, at_ms, drawn, result, ended_ms
         from audit where job = $1 order by round";
-    plain IMMATURE = "select node, ended_ms / $2 as slot, cast(sum(pay) as bigint) as pay_nano from job_node
-        join job on job.id = job_node.job
-        where ended_ms is not null and ended_ms > $1 and pay > 0 group by node, ended_ms / $2";
+    plain PASSED = "update job_node set checked_micro = $4 where job = $1 and round = $2 and node = $3
+        and role = 'generate'";
+    plain REFUTED = "update job_node set refuted_ms = $4 where job = $1 and round = $2 and node = $3
+        and role = 'generate'";
 }
 
 /// What is written before a draw.
@@ -65,13 +67,17 @@ pub enum AuditResult {
     Dropped,
 }
 
-/// Pay of one node in one slot of time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PaySlot {
+/// What an audit found of one node's answer after its job had ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LateCheck {
+    pub job: JobId,
+    pub round: u8,
     pub node: NodeId,
-    /// Its end, divided by the slot's length.
-    pub slot: i64,
-    pub pay_nano: i64,
+    pub model: String,
+    pub learnt: EvidenceDelta,
+    /// The model speaks against the answer that the client has.
+    pub refuted: bool,
+    pub at_ms: i64,
 }
 
 /// Something to keep about an audit.
@@ -118,9 +124,21 @@ pub async fn of_job(db: &Db, job: JobId) -> Result<Vec<AuditRow>, DbError> {
     db.all(&OF_JOB, args![job]).await
 }
 
-/// What each node was paid since then, by slots of time.
-pub async fn pay_since(db: &Db, since_ms: i64, slot_ms: i64) -> Result<Vec<PaySlot>, DbError> {
-    db.all(&IMMATURE, args![since_ms, slot_ms]).await
+/// Notes what an audit found late: on the node's part in the job, and for its reputation.
+pub async fn record_late(db: &Db, late: &LateCheck) -> Result<(), DbError> {
+    let LateCheck { job, round, node, model, learnt, refuted, at_ms } = late;
+    retried(async || {
+        let mut tx = db.begin().await?;
+        if *refuted {
+            tx.execute(&REFUTED, args![*job, *round, *node, *at_ms]).await?;
+        }
+        if learnt.pass_micro > 0 {
+            tx.execute(&PASSED, args![*job, *round, *node, learnt.pass_micro]).await?;
+        }
+        reputation::record(&mut tx, *node, model, *learnt, *at_ms).await?;
+        tx.commit().await
+    })
+    .await
 }
 
 impl AuditResult {
@@ -157,12 +175,5 @@ impl Record for AuditRow {
             result: row.maybe("result")?,
             ended_ms: row.maybe("ended_ms")?,
         })
-    }
-}
-
-impl Record for PaySlot {
-    fn read(row: &Row) -> Result<Self, DbError> {
-        let (node, slot) = (row.get("node")?, row.get("slot")?);
-        Ok(Self { node, slot, pay_nano: row.get("pay_nano")? })
     }
 }

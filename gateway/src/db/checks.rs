@@ -101,6 +101,33 @@ statements! { "checks";
         left join entry on entry.journal = journal.id and entry.account = parts.account
         where parts.pay <> coalesce(entry.amount, 0)
         order by parts.job limit 1";
+    plain FORFEIT_AS_POSTED = "select forfeit.node || ':' || cast(forfeit.at_ms as text) as subject from forfeit
+        left join journal on journal.kind = 'forfeit'
+            and journal.key = 'forfeit:' || forfeit.node || ':' || cast(forfeit.at_ms as text)
+        left join entry as taken on taken.journal = journal.id and taken.account = forfeit.account
+        left join entry as kept on kept.journal = journal.id and kept.account = 3
+        where coalesce(taken.amount, 0) <> -(forfeit.to_clients + forfeit.to_reserve)
+            or coalesce(kept.amount, 0) <> forfeit.to_reserve
+            or forfeit.to_clients <> coalesce((select sum(amount) from forfeit_refund as refunded
+                where refunded.node = forfeit.node and refunded.at_ms = forfeit.at_ms), 0)
+        order by forfeit.node, forfeit.at_ms limit 1";
+    plain FORFEIT_MISSING = "select journal.key as subject from journal where kind = 'forfeit'
+        and not exists (select 1 from forfeit
+            where journal.key = 'forfeit:' || forfeit.node || ':' || cast(forfeit.at_ms as text))
+        order by journal.id limit 1";
+    plain FORFEIT_REFUND = "select parts.node || ':' || cast(parts.at_ms as text) as subject from (
+            select forfeit_refund.node, forfeit_refund.at_ms, job.account, sum(amount) as amount
+            from forfeit_refund join job on job.id = forfeit_refund.job
+            group by forfeit_refund.node, forfeit_refund.at_ms, job.account) as parts
+        left join journal
+            on journal.key = 'forfeit:' || parts.node || ':' || cast(parts.at_ms as text)
+        left join entry on entry.journal = journal.id and entry.account = parts.account
+        where parts.amount <> coalesce(entry.amount, 0)
+        order by parts.node, parts.at_ms limit 1";
+    plain FORFEIT_PRICE = "select job.id as subject from job
+        join (select job, sum(amount) as amount from forfeit_refund group by job) as back
+            on back.job = job.id
+        where back.amount > job.cost order by job.id limit 1";
 }
 
 /// A question that must have no answer.
@@ -114,7 +141,7 @@ pub struct Check {
 }
 
 /// In the order in which they are asked, after the replay.
-pub static CHECKS: [Check; 13] = [
+pub static CHECKS: [Check; 17] = [
     check("orphan_entry", "has entries but is no journal", &ORPHAN_ENTRY),
     check("held", "has held what its open holds are not", &HELD),
     check("hold_begun", "was not posted as its row says", &HOLD_BEGUN),
@@ -132,6 +159,14 @@ pub static CHECKS: [Check; 13] = [
     check("job_adds_up", "has paid + fee + reserve + returned unlike held", &JOB_ADDS_UP),
     check("job_as_posted", "has fee, reserve or return unlike its entries", &JOB_AS_POSTED),
     check("pay_as_posted", "has pay unlike its entries", &PAY_AS_POSTED),
+    check(
+        "forfeit_as_posted",
+        "is a forfeit that was not posted as its row says",
+        &FORFEIT_AS_POSTED,
+    ),
+    check("forfeit_missing", "is posted for a forfeit that has no row", &FORFEIT_MISSING),
+    check("forfeit_refund", "gave clients back unlike its entries", &FORFEIT_REFUND),
+    check("forfeit_price", "gave its client back more than it cost", &FORFEIT_PRICE),
 ];
 
 const fn check(code: &'static str, wrong: &'static str, statement: &'static Statement) -> Check {

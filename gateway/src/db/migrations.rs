@@ -12,7 +12,7 @@ use super::{Db, DbError, engine::Store};
 /// Version, what it does, and its text for SQLite and for PostgreSQL.
 type Step = (i64, &'static str, &'static str, &'static str);
 
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 8] = [
     (
         1,
         "founding",
@@ -66,6 +66,12 @@ const STEPS: [Step; 7] = [
         "seals",
         include_str!("../../../migrations/common/0007_seals.sql"),
         include_str!("../../../migrations/common/0007_seals.sql"),
+    ),
+    (
+        9,
+        "forfeit",
+        include_str!("../../../migrations/common/0009_forfeit.sql"),
+        include_str!("../../../migrations/common/0009_forfeit.sql"),
     ),
 ];
 

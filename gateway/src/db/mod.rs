@@ -8,6 +8,7 @@ pub mod checks;
 pub mod credits;
 pub mod enrolments;
 pub mod epochs;
+pub mod forfeits;
 pub mod history;
 pub mod jobs;
 pub mod keys;
@@ -16,6 +17,7 @@ pub mod ledger_state;
 pub mod log;
 pub mod nodes;
 pub mod operators;
+pub mod pay;
 pub mod refunds;
 pub mod reputation;
 pub mod seals;
@@ -47,6 +49,7 @@ pub use credits::{Granted, NewGrant};
 pub use engine::{Db, PostgresDb, SqliteDb, Store};
 pub use enrolments::{NewEnrolment, Redeem, RedeemError};
 pub use error::DbError;
+pub use forfeits::{ForfeitRow, Refunded};
 pub use jobs::{JobEnd, JobFilter, JobNodeEnd, JobNodeRow, JobRow, JobState, NewJob, OpenJobError};
 pub use keys::{KeyId, KeyRow, NewKey};
 pub use leases::{Checkpoint, CheckpointPart, CheckpointSettlement, LeaseId, Orphan};
@@ -66,6 +69,7 @@ pub fn statements() -> Vec<&'static Statement> {
         checks::STATEMENTS,
         enrolments::STATEMENTS,
         epochs::STATEMENTS,
+        forfeits::STATEMENTS,
         history::STATEMENTS,
         ids::STATEMENTS,
         jobs::STATEMENTS,
@@ -74,6 +78,7 @@ pub fn statements() -> Vec<&'static Statement> {
         log::STATEMENTS,
         nodes::STATEMENTS,
         operators::STATEMENTS,
+        pay::STATEMENTS,
         refunds::STATEMENTS,
         reputation::STATEMENTS,
         seals::STATEMENTS,

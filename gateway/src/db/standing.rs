@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::{
     Db, DbError, Standing, nodes,
     statement::statements,
+    transaction::Tx,
     value::{args, columns},
 };
 
@@ -57,9 +58,21 @@ pub async fn ban(
     at_ms: i64,
 ) -> Result<(), DbError> {
     let mut tx = db.begin().await?;
-    nodes::set_standing(&mut tx, node, Standing::Banned, reason).await?;
-    tx.execute(&PUT, args![node, code, reason, None::<i64>, at_ms]).await?;
+    put_ban(&mut tx, node, code, reason, at_ms).await?;
     tx.commit().await
+}
+
+/// The same, in the transaction that takes what the node forfeits.
+pub(super) async fn put_ban(
+    tx: &mut Tx,
+    node: NodeId,
+    code: StandingCode,
+    reason: &str,
+    at_ms: i64,
+) -> Result<(), DbError> {
+    nodes::set_standing(tx, node, Standing::Banned, reason).await?;
+    tx.execute(&PUT, args![node, code, reason, None::<i64>, at_ms]).await?;
+    Ok(())
 }
 
 /// Lets a node serve again, from a ban or a quarantine.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use assay_ledger::{Nano, PayRules, Settlement, Share, payout};
+use assay_ledger::{Earned, Nano, PayRules, Settlement, Share, payout};
 use assay_protocol::{Bytes32, JobId, Outcome, TokenId};
 use tracing::{error, info, warn};
 
@@ -203,7 +203,11 @@ pub(super) async fn end(app: &App, job: &Job, ending: Ending, content: Bytes32) 
     let mut end = job_end(job, &ending, settlement);
     end.receipt = receipts::write(app, &known(job, &ending, &end, content));
     store(app, &end).await;
-    end.nodes.iter().for_each(|part| app.pay.add(part.node, part.pay, end.ended_ms));
+    for part in &end.nodes {
+        let checked_micro = part.checked_micro().into();
+        let earned = Earned { pay: part.pay, ended_ms: end.ended_ms, checked_micro };
+        app.pay.add(part.node, earned);
+    }
     app.checkpoints.forget(job.id);
     app.log.has_news();
     let model = job.model.id();

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use assay_ledger::AccountId;
+use assay_ledger::{AccountId, Earned, Nano};
 use assay_protocol::{JobId, NodeId, Sampling, TokenId};
 use assay_verifier::{Answer, Finding, Rules, SpotCheck, brake::Checked, spot_check};
 use tracing::{info, warn};
@@ -27,7 +27,7 @@ use crate::{
     clock,
     db::{
         self,
-        audits::{AuditResult, AuditWrite},
+        audits::{AuditResult, AuditWrite, LateCheck},
     },
     receipts,
     serving::Question,
@@ -193,14 +193,28 @@ async fn audit(app: &App, waiting: &Waiting) -> Option<AuditResult> {
         };
         found.push(Found { answer, finding, checked });
     }
-    let failed = found.iter().any(|found| matches!(found.finding, Finding::Failed { .. }));
+    let has_failed = |found: &Found<'_>| matches!(found.finding, Finding::Failed { .. });
+    let failed = found.iter().any(has_failed);
+    // All gave the same answer: one that passed stands, whatever the others' own faults are.
+    let refuted = failed && found.iter().all(has_failed);
     let model = waiting.model.id();
     for (found, check) in found.iter().zip(weigh(app, question, waiting.account, &found)) {
-        let (node, now_ms) = (found.answer.node, clock::now_ms());
-        let stored = db::reputation::record_late(&app.db, node, model, check.delta(), now_ms).await;
-        if let Err(error) = stored {
+        let node = found.answer.node;
+        let late = LateCheck {
+            job: waiting.job,
+            round: waiting.round,
+            node,
+            model: model.to_owned(),
+            learnt: check.delta(),
+            refuted,
+            at_ms: clock::now_ms(),
+        };
+        if let Err(error) = db::audits::record_late(&app.db, &late).await {
             warn!(%node, %error, "a late audit is not stored");
         }
+        let checked_micro = check.delta().pass_micro.into();
+        let late = Earned { pay: Nano::ZERO, ended_ms: late.at_ms, checked_micro };
+        app.pay.add(node, late);
         follow(app, node, model, check).await;
     }
     Some(if failed { AuditResult::Failed } else { AuditResult::Passed })

@@ -8,7 +8,7 @@ use super::{admission::place_of, reputation::Check};
 use crate::{
     app::App,
     clock,
-    db::{self, Out},
+    db::{self, Out, forfeits::NewBan},
 };
 
 /// Moves the node's record, and the node if that follows. The store has the record's change already.
@@ -66,10 +66,21 @@ async fn ban(app: &App, node: NodeId, model: &str, record: Record) {
          them proven",
         record.cusum, record.proofs
     );
+    let (at_ms, maturity) = (clock::now_ms(), app.config.economy);
+    let new = NewBan { node, reason, at_ms, maturity };
+    let reason = match db::forfeits::ban(&app.db, &new).await {
+        Ok(Some(reason)) => {
+            app.pay.forget(node);
+            metrics::counter!("assay_bans_total").increment(1);
+            reason
+        }
+        // It was found out more than once at the same time.
+        Ok(None) => return,
+        Err(error) => {
+            error!(%node, %error, "a ban is not stored: it ends with the gateway");
+            new.reason
+        }
+    };
     warn!(%node, reason, "node banned");
-    metrics::counter!("assay_bans_total").increment(1);
-    if let Err(error) = db::standing::ban(&app.db, node, code, &reason, clock::now_ms()).await {
-        error!(%node, %error, "a ban is not stored: it ends with the gateway");
-    }
     app.nodes.ban(node, code, reason);
 }

@@ -7,6 +7,7 @@ mod audits;
 mod collusion;
 mod deliveries;
 mod expect;
+mod forfeits;
 mod interruptions;
 mod kills;
 mod leaving;

@@ -30,6 +30,9 @@ pub struct Operator {
     pub name: String,
     /// Earned, in 1e-9 credit.
     pub available_nano: i64,
+    /// What of it is not its own yet: a proven cheat forfeits what its node has of it. Null in lists.
+    #[schema(required)]
+    pub immature_nano: Option<i64>,
     pub created_ms: i64,
 }
 
@@ -101,8 +104,11 @@ pub async fn find(
     _: Admin,
     IdOf(id): IdOf<i64>,
 ) -> Result<Json<Operator>, ApiError> {
-    let row = db::operators::find(&app.db, OperatorId(id)).await?;
-    row.map(|row| Json(row.into())).ok_or_else(|| ApiError::not_found("operator"))
+    let id = OperatorId(id);
+    let row = db::operators::find(&app.db, id).await?;
+    let row = row.ok_or_else(|| ApiError::not_found("operator"))?;
+    let immature = db::pay::immature_of(&app.db, id, app.config.economy, clock::now_ms()).await?;
+    Ok(Json(Operator { immature_nano: Some(immature.0), ..row.into() }))
 }
 
 /// Make an enrolment token
@@ -150,6 +156,7 @@ impl From<OperatorRow> for Operator {
             account_id: row.account.0,
             name: row.name,
             available_nano: row.available.0,
+            immature_nano: None,
             created_ms: row.created_ms,
         }
     }

@@ -21,8 +21,9 @@ bulks! { "jobs::end";
             cast($ as text), cast($ as text), cast($ as bigint), cast($ as text))",
         ") as new where job.id = new.column1 and job.state = 'running'";
     plain INSERT_NODES = "insert into job_node
-            (job, part, round, role, node, outcome, reason, evidence, tokens, pay, elapsed_ms) values ",
-        "($, $, $, $, $, $, $, $, $, $, $)", "";
+            (job, part, round, role, node, outcome, reason, evidence, tokens, pay, elapsed_ms,
+                checked_micro) values ",
+        "($, $, $, $, $, $, $, $, $, $, $, $)", "";
 }
 
 /// Ends a job. The same end told again is fine and changes nothing.
@@ -70,7 +71,7 @@ fn end_row(ended: &EndedJob<'_>) -> [Arg; 13] {
     ]
 }
 
-fn part_row(end: &JobEnd, at: i64, part: &JobNodeEnd) -> [Arg; 11] {
+fn part_row(end: &JobEnd, at: i64, part: &JobNodeEnd) -> [Arg; 12] {
     let JobNodeEnd { node, round, role, outcome, reason, evidence, .. } = part;
     [
         end.id.into(),
@@ -84,6 +85,7 @@ fn part_row(end: &JobEnd, at: i64, part: &JobNodeEnd) -> [Arg; 11] {
         part.tokens.into(),
         part.pay.into(),
         part.elapsed_ms.into(),
+        part.checked_micro().into(),
     ]
 }
 

@@ -100,6 +100,13 @@ pub enum JobState {
     Failed,
 }
 
+impl JobNodeEnd {
+    /// The weight of the check that it passed, in millionths.
+    pub fn checked_micro(&self) -> u32 {
+        self.reputation.map_or(0, |learnt| learnt.pass_micro)
+    }
+}
+
 impl JobState {
     const ALL: [Self; 4] = [Self::Running, Self::Succeeded, Self::Cancelled, Self::Failed];
 

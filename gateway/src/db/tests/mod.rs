@@ -3,6 +3,7 @@
 
 mod audit;
 mod credit;
+mod forfeits;
 mod jobs;
 mod leases;
 mod limits;

@@ -199,7 +199,7 @@ impl<'a> Batch<'a> {
                         self.count_hold(owner, -1);
                     }
                 }
-                Command::Grant { .. } | Command::TopUp { .. } => {}
+                Command::Grant { .. } | Command::TopUp { .. } | Command::Forfeit { .. } => {}
             }
             self.journals.push(NewJournal { posting, note, at_ms });
         }

@@ -133,7 +133,9 @@ fn keys(requests: &[&Request], loaded: &Loaded) -> impl Iterator<Item = String> 
     let ended = |hold| holds.get(hold).is_some_and(|hold| hold.state != HoldState::Open);
     let keys = requests.iter().filter_map(|request| match request {
         Request::Post { command, .. } => match command {
-            Command::Grant { .. } | Command::TopUp { .. } => Some(command.key()),
+            Command::Grant { .. } | Command::TopUp { .. } | Command::Forfeit { .. } => {
+                Some(command.key())
+            }
             Command::Hold { hold, .. } => holds.contains_key(hold).then(|| command.key()),
             Command::Settle { hold, .. } | Command::Void { hold } | Command::SendOut { hold } => {
                 ended(hold).then(|| command.key())

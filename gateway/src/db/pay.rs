@@ -1,0 +1,115 @@
+//! What nodes were paid, as far as it is not their own yet.
+
+use assay_ledger::{Earned, Immature, Maturity, Nano};
+use assay_protocol::{JobId, NodeId};
+
+use super::{
+    Db, DbError, OperatorId,
+    statement::statements,
+    transaction::Tx,
+    value::{Record, Row, args},
+};
+
+statements! { "pay";
+    // Ids of jobs ascend with the time at which they were asked for. What was forfeited is gone.
+    plain OF_NODE = "select job_node.job, job_node.part, job_node.pay, job_node.checked_micro, job.ended_ms
+        from job_node join job on job.id = job_node.job
+        where job_node.node = $1
+            and (job_node.job < $2 or (job_node.job = $2 and job_node.part < $3))
+            and (job_node.pay > 0 or job_node.checked_micro > 0)
+            and job.ended_ms > (select coalesce(max(at_ms), 0) from forfeit where forfeit.node = $1)
+        order by job_node.job desc, job_node.part desc limit $4";
+    plain NODES = "select id from node where id > $1 order by id limit $2";
+    plain OF_OPERATOR = "select id from node where operator = $3 and id > $1 order by id limit $2";
+}
+
+/// After every job's id.
+const LAST_JOB: &str = "g";
+/// Rows read at once.
+const ROWS_PER_FETCH: i64 = 1_000;
+/// Jobs of one node that are looked at; what came before is mature, whatever the rules say.
+const JOBS_MAX: usize = 200_000;
+
+/// Of every node what it was paid and is not its own yet, and what was checked since; for a gateway that starts.
+pub async fn immature_jobs(
+    db: &Db,
+    rules: Maturity,
+    now_ms: i64,
+) -> Result<Vec<(NodeId, Vec<Earned>)>, DbError> {
+    let mut tx = db.snapshot().await?;
+    let mut all: Vec<(NodeId, Vec<Earned>)> = Vec::new();
+    loop {
+        let after = all.last().map(|(node, _)| node.to_string()).unwrap_or_default();
+        let page: Vec<Node> = tx.all(&NODES, args![after, ROWS_PER_FETCH]).await?;
+        let Some(_) = page.last() else { return Ok(all) };
+        for Node(node) in page {
+            all.push((node, jobs_of(&mut tx, node, rules, now_ms).await?));
+        }
+    }
+}
+
+/// What an operator's nodes were paid and is not its own yet: it cannot leave its account.
+pub async fn immature_of(
+    db: &Db,
+    operator: OperatorId,
+    rules: Maturity,
+    now_ms: i64,
+) -> Result<Nano, DbError> {
+    let mut tx = db.snapshot().await?;
+    let (mut after, mut sum) = (String::new(), Nano::ZERO);
+    loop {
+        let page: Vec<Node> = tx.all(&OF_OPERATOR, args![&after, ROWS_PER_FETCH, operator]).await?;
+        let Some(last) = page.last() else { return Ok(sum) };
+        after = last.0.to_string();
+        for Node(node) in page {
+            let jobs = jobs_of(&mut tx, node, rules, now_ms).await?;
+            sum = Nano(sum.0.saturating_add(rules.immature(jobs, now_ms).0));
+        }
+    }
+}
+
+/// A node's jobs whose pay is immature, the last first.
+pub(super) async fn jobs_of(
+    tx: &mut Tx,
+    node: NodeId,
+    rules: Maturity,
+    now_ms: i64,
+) -> Result<Vec<Earned>, DbError> {
+    let mut immature = Immature::at(rules, now_ms);
+    let mut jobs = Vec::new();
+    let mut before = (LAST_JOB.to_owned(), i64::MAX);
+    loop {
+        let (job, part) = &before;
+        let page: Vec<Paid> = tx.all(&OF_NODE, args![node, job, *part, ROWS_PER_FETCH]).await?;
+        let Some(last) = page.last() else { return Ok(jobs) };
+        before = (last.job.to_string(), last.part);
+        for paid in page {
+            if jobs.len() >= JOBS_MAX || !immature.add(paid.earned) {
+                return Ok(jobs);
+            }
+            jobs.push(paid.earned);
+        }
+    }
+}
+
+struct Node(NodeId);
+
+struct Paid {
+    job: JobId,
+    part: i64,
+    earned: Earned,
+}
+
+impl Record for Node {
+    fn read(row: &Row) -> Result<Self, DbError> {
+        row.get("id").map(Self)
+    }
+}
+
+impl Record for Paid {
+    fn read(row: &Row) -> Result<Self, DbError> {
+        let (pay, ended_ms) = (row.get("pay")?, row.get("ended_ms")?);
+        let earned = Earned { pay, ended_ms, checked_micro: row.get("checked_micro")? };
+        Ok(Self { job: row.get("job")?, part: row.get("part")?, earned })
+    }
+}
