@@ -3,7 +3,7 @@
 
 use assay_ledger::{PayRules, Round as PaidRound, Share, payout};
 
-use super::{answer::Answer, round::Round, settle::PAY_CAP_PER_MILLE};
+use super::{answer::Answer, policy::PAY_CAP_PER_MILLE, round::Round};
 use crate::{
     app::App,
     db::{CheckpointPart, CheckpointSettlement},

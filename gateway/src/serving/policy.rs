@@ -12,6 +12,9 @@ use crate::scheduler::Fewer;
 /// than what `low` bears: 1 in 10, of which half is audited.
 pub const CORRECTNESS_FOR_A_PAIR: f64 = 0.95;
 
+/// The most that one node gets, per mille of an equal share among all that were asked.
+pub const PAY_CAP_PER_MILLE: u32 = 1_500;
+
 /// The client's risk, by request or by key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]

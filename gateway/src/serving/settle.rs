@@ -9,6 +9,7 @@ use tracing::{error, info, warn};
 use super::{
     delivery::{ServeError, Summary},
     job::Job,
+    policy::PAY_CAP_PER_MILLE,
 };
 use crate::{
     app::App,
@@ -22,8 +23,6 @@ use crate::{
     verification::{consequences, judgement::Part, reputation::Check},
 };
 
-/// The most that one node gets, per mille of an equal share among all that were asked.
-pub(super) const PAY_CAP_PER_MILLE: u32 = 1_500;
 /// A settlement that the store does not take is tried again this often, with doubled waits; after
 /// that the job is ended by its last checkpoint, at the latest some minutes after its deadline.
 const SETTLE_TRIES: u32 = 60;

@@ -1,8 +1,8 @@
 //! The life of a cheat in a pool of honest nodes: it earns its name by honest work, then it cheats, until it is
 //! banned or the time is over. Verdicts over real answers, the real record, the real ban test.
 
-use std::collections::VecDeque;
-
+use assay_gateway::serving::policy::{CORRECTNESS_FOR_A_PAIR, PAY_CAP_PER_MILLE};
+use assay_ledger::{Earned, Maturity, Nano};
 use assay_protocol::Outcome;
 use assay_verifier::{
     Finding,
@@ -17,14 +17,12 @@ use super::rules::Ruling;
 pub const JOBS: u32 = 1_000;
 /// Honest jobs before that: a name as good as names get.
 pub const HONEST_JOBS_BEFORE: usize = 1_000;
-/// Jobs whose pay a proven cheat forfeits.
-const IMMATURE_JOBS: usize = 200;
 /// An honest node's own cost of a job, in shares of its pay; a cheat saves all of it in the jobs that it cheats in.
 pub const COST: f64 = 0.5;
-/// The most that one node is paid, in shares of an equal part.
-const PAY_MAX: f64 = 1.5;
-/// Correctness that makes two nodes enough where three are the rule (the gateway's `CORRECTNESS_FOR_A_PAIR`).
-const CORRECTNESS_FOR_A_PAIR: f64 = 0.95;
+/// What a job pays to each of a group that is paid alike.
+const PAY: Nano = Nano(1_000_000);
+/// Between two jobs. So few in a day that pay matures by checks, which takes longer, and not by time.
+const JOB_EACH_MS: i64 = 3_600_000;
 
 /// The client's policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +80,7 @@ pub struct Life {
     pub jobs_to_quarantine: Option<u32>,
     pub tokens_to_quarantine: Option<u64>,
     pub jobs_to_ban: Option<u32>,
-    /// The pay that was not its own yet when it was banned, in jobs' pay: what it forfeits where bans cost that.
+    /// The pay that was not its own yet when it was banned, in jobs' pay: it was forfeited.
     pub forfeited: f64,
     /// What it has at the end over what an honest node has, less 1: the pay that was immature at the first lie, the pay
     /// since then, less the cost of the work since then and what the ban took. 0 is as good as honest, −1 is to have
@@ -92,12 +90,14 @@ pub struct Life {
     pub profit_without_forfeits: f64,
 }
 
-/// A node with its pay of late, which is not its own yet.
+/// A node with every job that it was paid for.
 #[derive(Clone, Debug)]
 struct Node {
     record: Record,
-    immature: VecDeque<f64>,
-    kept: f64,
+    jobs: Vec<Earned>,
+    /// Of them, those before the first lie.
+    before: usize,
+    /// Of the work since then.
     cost: f64,
 }
 
@@ -118,7 +118,8 @@ pub fn live(
         let table = if lying { &lies[number] } else { &honest[number] };
         tokens += u64::from(table.tokens);
         let (outcome, finding, asked, paid) = node.does(plan, table, dice);
-        node.earn(outcome, asked, paid, if lying { plan.cost_of_a_lie } else { COST });
+        node.earn(outcome, asked, paid, finding);
+        node.cost += if lying { plan.cost_of_a_lie } else { COST };
         let caught = matches!(finding, Some(Finding::Failed { .. }));
         if lying {
             life.first_lie_caught |= life.lies == 0 && caught;
@@ -137,7 +138,7 @@ pub fn live(
                 life.jobs_to_quarantine.get_or_insert(job);
                 life.tokens_to_quarantine.get_or_insert(tokens);
                 life.jobs_to_ban = Some(job);
-                life.forfeited = node.immature.iter().sum();
+                life.forfeited = in_jobs(immature(&node.jobs));
                 break;
             }
         }
@@ -149,12 +150,13 @@ pub fn live(
 
 impl Node {
     fn with_name(weights: &[f64]) -> Self {
-        let mut node =
-            Self { record: Record::default(), immature: VecDeque::new(), kept: 0.0, cost: 0.0 };
+        let mut node = Self { record: Record::default(), jobs: Vec::new(), before: 0, cost: 0.0 };
         for weight in weights {
-            node.record.apply(Finding::Passed { weight: *weight });
+            let passed = Finding::Passed { weight: *weight };
+            node.record.apply(passed);
+            node.earn(Outcome::Agreed, 1, 1, Some(passed));
         }
-        node.immature.extend([1.0; IMMATURE_JOBS]);
+        node.before = node.jobs.len();
         node
     }
 
@@ -166,9 +168,9 @@ impl Node {
         dice: &mut StdRng,
     ) -> (Outcome, Option<Finding>, usize, usize) {
         let proven = self.record.is_proven();
-        // Of a group the members' largest: the others are proven. Pay over stake never exceeds the floor.
-        let at_stake = i64::try_from(self.immature.len()).unwrap_or(i64::MAX);
-        let audit = self.record.audit_probability(1, at_stake).max(AUDIT_PROBABILITY_MIN);
+        // Of a group the members' largest: the others are proven. After so many jobs one job's pay over what is at
+        // stake is below the floor.
+        let audit = self.record.audit_probability(0, PAY.0).max(AUDIT_PROBABILITY_MIN);
         let audited = dice.random_bool(audit);
         let group = |rulings: &[Ruling; 2], audited: bool| {
             let verdict = &rulings[usize::from(audited)].verdict;
@@ -188,25 +190,46 @@ impl Node {
         }
     }
 
-    fn earn(&mut self, outcome: Outcome, asked: usize, paid: usize, cost: f64) {
-        let share = |asked: usize, paid: usize| -> f64 {
-            let (asked, paid) = (small(asked), small(paid));
-            (asked / paid).min(PAY_MAX)
+    /// One job more.
+    fn earn(&mut self, outcome: Outcome, asked: usize, paid: usize, finding: Option<Finding>) {
+        let each = PAY.0 * small(asked) / small(paid).max(1);
+        let most = PAY.0 * i64::from(PAY_CAP_PER_MILLE) / 1_000;
+        let pay = if outcome.is_paid() { Nano(each.min(most)) } else { Nano::ZERO };
+        let checked_micro = match finding {
+            Some(Finding::Passed { weight }) => micro(weight),
+            _ => 0,
         };
-        self.cost += cost;
-        self.immature.push_back(if outcome.is_paid() { share(asked, paid) } else { 0.0 });
-        if self.immature.len() > IMMATURE_JOBS {
-            self.kept += self.immature.pop_front().unwrap_or_default();
-        }
+        self.jobs.push(Earned { pay, ended_ms: now_ms(&self.jobs) + JOB_EACH_MS, checked_micro });
     }
 
     fn over_honest(&self, forfeited: f64) -> f64 {
-        let honest = small(IMMATURE_JOBS) + f64::from(JOBS) * (1.0 - COST);
-        let own = self.kept + self.immature.iter().sum::<f64>() - forfeited - self.cost;
-        own / honest - 1.0
+        let (before, since) = self.jobs.split_at(self.before);
+        let had = in_jobs(immature(before));
+        let earned = in_jobs(Nano(since.iter().map(|job| job.pay.0).sum()));
+        let honest = had + f64::from(JOBS) * (1.0 - COST);
+        (had + earned - forfeited - self.cost) / honest - 1.0
     }
 }
 
-fn small(count: usize) -> f64 {
-    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
+/// What a ban would take, by the gateway's default rules.
+fn immature(jobs: &[Earned]) -> Nano {
+    Maturity::default().immature(jobs.iter().rev().copied(), now_ms(jobs))
+}
+
+fn now_ms(jobs: &[Earned]) -> i64 {
+    jobs.last().map_or(0, |job| job.ended_ms)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "the pay of some thousand jobs is far below 2^53")]
+fn in_jobs(pay: Nano) -> f64 {
+    pay.0 as f64 / PAY.0 as f64
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a weight is between 0 and 1")]
+fn micro(weight: f64) -> i64 {
+    (weight * 1e6) as i64
+}
+
+fn small(count: usize) -> i64 {
+    i64::try_from(count).expect("a few nodes")
 }
