@@ -5,9 +5,11 @@ pub mod checkpoint;
 pub mod draw;
 pub mod entry;
 pub mod follow;
+pub mod ledger_head;
 pub mod merkle;
 pub mod tiles;
 
 pub use checkpoint::{Checkpoint, NoteError, SignedCheckpoint};
 pub use entry::Entry;
+pub use ledger_head::LedgerHead;
 pub use merkle::{Hash, ProofError};

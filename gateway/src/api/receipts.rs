@@ -1,4 +1,4 @@
-//! `GET /v1/receipts/{id}`: the receipt of an answer, for the account that asked for it.
+//! `GET /v1/receipts/{id}`: the receipt of an answer, for the key that asked for it.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ const LOOK_EACH: Duration = Duration::from_millis(250);
         (status = 200, body = Vec<u8>, content_type = "application/vnd.assay.receipt",
             description = "The signed receipt, its place in the log, a signed checkpoint and the proof between them."),
         (status = 401, body = ErrorBody, description = "Code `invalid_api_key`."),
-        (status = 404, body = ErrorBody, description = "Code `not_found`: no such answer of this account."),
+        (status = 404, body = ErrorBody, description = "Code `not_found`: no such answer that this key asked for."),
         (status = 503, body = ErrorBody, description = "Not sealed yet, with retry-after."),
     ),
 )]

@@ -35,8 +35,8 @@ pub struct AuditEpochs {
 }
 
 /// A stretch of time in which one secret draws audits. An audit is drawn when the first eight bytes of
-/// `HMAC-SHA-256(secret, "assay/audit-draw/1\0" ‖ the job id's 16 bytes ‖ answer hash)`, as a big-endian fraction
-/// of 2^64, are below `q_ppm` millionths.
+/// `HMAC-SHA-256(secret, "assay/audit-draw/2\0" ‖ the job id's 16 bytes ‖ answer hash ‖ root of the checkpoint that
+/// covers the draw's entry in the log)`, as a big-endian fraction of 2^64, are below `q_ppm` millionths.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct AuditEpoch {
     pub number: i64,

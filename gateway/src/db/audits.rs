@@ -112,7 +112,7 @@ pub async fn drop_queued(db: &Db, gateway: &str, at_ms: i64) -> Result<(), DbErr
     Ok(())
 }
 
-async fn insert(tx: &mut Tx, gateway: &str, new: &NewAudit) -> Result<(), DbError> {
+pub(super) async fn insert(tx: &mut Tx, gateway: &str, new: &NewAudit) -> Result<(), DbError> {
     let NewAudit { job, round, epoch, answer_hash, q_ppm, inputs, at_ms } = new;
     let args = args![*job, *round, gateway, *epoch, *answer_hash, *q_ppm, inputs, *at_ms];
     tx.execute(&INSERT, args).await?;

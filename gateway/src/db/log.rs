@@ -1,10 +1,10 @@
 //! The gateway's log of receipts: entries that wait for their place, sealed ones, full tiles and the signed head.
 
-use assay_ledger::AccountId;
 use assay_protocol::JobId;
 
 use super::{
-    Db, DbError,
+    Db, DbError, KeyId,
+    audits::{self, NewAudit},
     bulk::bulks,
     engine::retried,
     jobs::JobState,
@@ -33,7 +33,7 @@ statements! { "log";
     plain TILES = "select count(*) as tiles from log_tile where gateway = $1 and level = $2";
     plain RECEIPT = "select job.state, log_entry.receipt, log_entry.position
         from job left join log_entry on log_entry.gateway = job.gateway and log_entry.key = job.id
-        where job.id = $1 and job.account = $2";
+        where job.id = $1 and job.api_key = $2";
 }
 
 bulks! { "log";
@@ -89,6 +89,13 @@ pub struct ReceiptRow {
     pub position: Option<i64>,
 }
 
+/// An answer's draw: its row, and its entry in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewDraw {
+    pub audit: NewAudit,
+    pub entry: NewEntry,
+}
+
 /// What one sealing adds beside the places.
 #[derive(Clone, Debug)]
 pub struct Sealed {
@@ -119,18 +126,22 @@ pub(super) async fn append_all(
     Ok(())
 }
 
-/// Gives waiting entries their places from `size` on, at most `limit`, and stores what `seal` makes of them: all or
-/// nothing. None when nothing waits.
+/// Adds these draws, gives waiting entries their places from `size` on, at most [`ENTRIES_MAX`], and stores what `seal`
+/// makes of them: all or nothing. None when nothing waits.
 pub async fn place<T>(
     db: &Db,
     gateway: &str,
     size: i64,
-    limit: u32,
+    draws: &[NewDraw],
     seal: impl Fn(Vec<EntryRow>) -> Result<(Sealed, T), DbError>,
 ) -> Result<Option<T>, DbError> {
     retried(async || {
         let mut tx = db.begin().await?;
-        let placed = tx.execute(&PLACE, args![gateway, size, limit]).await?;
+        for draw in draws {
+            audits::insert(&mut tx, gateway, &draw.audit).await?;
+        }
+        append_all(&mut tx, draws.iter().map(|draw| &draw.entry)).await?;
+        let placed = tx.execute(&PLACE, args![gateway, size, ENTRIES_MAX]).await?;
         if placed == 0 {
             return Ok(None);
         }
@@ -176,13 +187,9 @@ pub async fn tiles(db: &Db, gateway: &str, level: i64) -> Result<i64, DbError> {
     Ok(found.map_or(0, |count| count.0))
 }
 
-/// The receipt of a job of this account.
-pub async fn receipt(
-    db: &Db,
-    job: JobId,
-    account: AccountId,
-) -> Result<Option<ReceiptRow>, DbError> {
-    db.optional(&RECEIPT, args![job, account]).await
+/// The receipt of a job that this key asked for.
+pub async fn receipt(db: &Db, job: JobId, key: KeyId) -> Result<Option<ReceiptRow>, DbError> {
+    db.optional(&RECEIPT, args![job, key]).await
 }
 
 struct Text(String);

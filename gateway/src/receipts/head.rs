@@ -1,6 +1,9 @@
 //! The log's end, in memory: its signed size, and the hashes that are not in a full tile yet.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
 use assay_protocol::Bytes32;
 use assay_verifier::log::{
@@ -11,7 +14,7 @@ use assay_verifier::log::{
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use tokio::sync::{Notify, watch};
 
-use super::corrupt;
+use super::{Draws, corrupt};
 use crate::{
     auth::GatewayKeys,
     db::{
@@ -25,6 +28,10 @@ use crate::{
 pub struct Log {
     head: watch::Sender<Arc<Head>>,
     news: Notify,
+    draws: Draws,
+    drawn: Notify,
+    /// Since when the oldest entry waits that this run knows of.
+    waiting_since: Mutex<Option<Instant>>,
 }
 
 /// The log at one checkpoint.
@@ -40,7 +47,13 @@ impl Log {
     /// Goes on where the store says that the log ends, and makes sure that it does.
     pub async fn open(db: &Db, keys: &GatewayKeys) -> Result<Self, DbError> {
         let head = Head::load(db, keys).await?;
-        Ok(Self { head: watch::Sender::new(Arc::new(head)), news: Notify::new() })
+        Ok(Self {
+            head: watch::Sender::new(Arc::new(head)),
+            news: Notify::new(),
+            draws: Draws::default(),
+            drawn: Notify::new(),
+            waiting_since: Mutex::default(),
+        })
     }
 
     /// The log as it is signed now.
@@ -55,11 +68,46 @@ impl Log {
 
     /// Says that an entry waits.
     pub(crate) fn has_news(&self) {
+        self.waiting_since().get_or_insert_with(Instant::now);
         self.news.notify_one();
     }
 
     pub(super) async fn news(&self) {
         self.news.notified().await;
+    }
+
+    pub(super) fn draws(&self) -> &Draws {
+        &self.draws
+    }
+
+    /// Says that a draw waits.
+    pub(super) fn has_draws(&self) {
+        self.waiting_since().get_or_insert_with(Instant::now);
+        self.drawn.notify_one();
+    }
+
+    pub(super) async fn drawn(&self) {
+        self.drawn.notified().await;
+    }
+
+    /// How long the oldest entry waits for its seal now.
+    pub(crate) fn seal_lag(&self) -> Duration {
+        self.waiting_since().map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    /// Whatever waited is about to be sealed; how long it waited.
+    pub(super) fn begin_seal(&self) -> Option<Instant> {
+        self.waiting_since().take()
+    }
+
+    /// The seal did not come to be.
+    pub(super) fn seal_failed(&self, since: Option<Instant>) {
+        let mut waiting = self.waiting_since();
+        *waiting = since.or(*waiting);
+    }
+
+    fn waiting_since(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.waiting_since.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn publish(&self, head: Head) {
@@ -83,7 +131,7 @@ impl Head {
     }
 
     /// The root over all entries.
-    fn root(&self) -> Hash {
+    pub(super) fn root(&self) -> Hash {
         let mut partial = None;
         for edge in &self.edge {
             let hashes: Vec<Hash> = edge.iter().copied().chain(partial).collect();

@@ -2,8 +2,9 @@
 //!
 //! A job's end writes its signed receipt in the same transaction; the sealer gives it its place in the log.
 
-mod epochs;
+mod draws;
 mod head;
+mod news;
 mod proofs;
 mod seal;
 mod settings;
@@ -31,7 +32,9 @@ use crate::{
     },
 };
 
+pub(crate) use draws::{Draws, draw};
 pub use head::Log;
+pub use news::append_ledger_head;
 pub(crate) use proofs::{consistency, file, inclusion};
 pub use seal::place as seal_batch;
 pub(crate) use seal::run as run_sealer;
@@ -45,13 +48,13 @@ pub(crate) enum Found {
     Ready(Box<Bundle>),
     /// The job runs, or its receipt waits for its place in the log.
     Pending,
-    /// No such job of this account, or one that left no receipt.
+    /// No such job of this key, or one that left no receipt.
     None,
 }
 
-/// The receipt of a job of the caller's account, with its proof.
+/// The receipt of a job that the caller's key asked for, with its proof.
 pub(crate) async fn find(app: &App, caller: &Caller, job: JobId) -> Result<Found, DbError> {
-    let Some(row) = db::log::receipt(&app.db, job, caller.account).await? else {
+    let Some(row) = db::log::receipt(&app.db, job, caller.key).await? else {
         return Ok(Found::None);
     };
     let (receipt, position) = match row {
@@ -98,7 +101,7 @@ pub(crate) fn audited(app: &App, job: JobId, round: u8, result: Option<AuditResu
         return;
     }
     let evidence = Bytes32(Sha256::digest(format!("{job}/{round}/{}", result.as_str())).into());
-    let logged = Entry::Audit(entry::AuditEntry { job, result, evidence });
+    let logged = Entry::Audit(entry::AuditEntry { job, round, result, evidence });
     let later = app.clone();
     app.tasks.spawn(async move {
         if let Err(error) = append(&later, format!("audit-{job}-{round}"), &logged).await {

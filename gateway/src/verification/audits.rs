@@ -6,7 +6,7 @@ use std::{
 };
 
 use assay_protocol::{AnswerChain, Bytes32, TokenId};
-use assay_verifier::receipt::Audit;
+use assay_verifier::{log::draw::Draw, receipt::Audit};
 use serde_json::json;
 use tracing::warn;
 
@@ -34,13 +34,20 @@ pub(crate) async fn draw(app: &App, case: &Case<'_>) -> bool {
     let answer_hash = answer_hash(case, ids);
     let (job, round) = (case.question.job, case.round);
     let new = NewAudit { job, round, epoch: key.number, answer_hash, q_ppm, inputs, at_ms: now_ms };
-    if !app.audits.write(&app.db, app.keys.gateway_id(), AuditWrite::New(new)).await {
-        return true;
-    }
+    let Some(checkpoint) = keep(app, new).await else { return true };
     let epoch = key.number.unsigned_abs();
     let audit = Audit { epoch, commitment: key.commitment(), q_ppm };
     app.signatures.drawn(job, audit, answer_hash);
-    key.draws(job, answer_hash, q_ppm)
+    key.draws(&Draw { job, link: answer_hash, checkpoint, q_ppm })
+}
+
+/// The log's root over what was kept; zeros where no log is. None where it could not be kept.
+async fn keep(app: &App, new: NewAudit) -> Option<Bytes32> {
+    if app.config.receipts.enabled {
+        return receipts::draw(app, new).await;
+    }
+    let kept = app.audits.write(&app.db, app.keys.gateway_id(), AuditWrite::New(new)).await;
+    kept.then_some(Bytes32([0; 32]))
 }
 
 /// Keeps what was drawn, and what came of it if anything did by now.

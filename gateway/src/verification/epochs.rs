@@ -6,9 +6,9 @@ use std::{
     time::Duration,
 };
 
-use assay_protocol::{Bytes32, JobId};
+use assay_protocol::Bytes32;
 /// Auditors draw with the same code.
-pub use assay_verifier::log::draw::{commitment, is_drawn};
+pub use assay_verifier::log::draw::{Draw, commitment, is_drawn};
 use tracing::warn;
 
 use crate::{
@@ -42,8 +42,8 @@ impl EpochKey {
     }
 
     /// See [`is_drawn`].
-    pub fn draws(&self, job: JobId, answer_hash: Bytes32, q_ppm: u32) -> bool {
-        is_drawn(self.secret, job, answer_hash, q_ppm)
+    pub fn draws(&self, draw: &Draw) -> bool {
+        is_drawn(self.secret, draw)
     }
 }
 
@@ -120,35 +120,7 @@ pub async fn run(app: App) {
 
 #[cfg(test)]
 mod tests {
-    use uuid::Uuid;
-
     use super::*;
-
-    #[test]
-    fn audits_are_drawn_as_often_as_said() {
-        let drawn = |q_ppm| {
-            let draws = (0..20_000_u128).filter(|job| {
-                is_drawn(Bytes32([3; 32]), JobId(Uuid::from_u128(*job)), Bytes32([4; 32]), q_ppm)
-            });
-            draws.count()
-        };
-        assert_eq!((drawn(0), drawn(1_000_000)), (0, 20_000));
-        assert!((800..1_200).contains(&drawn(50_000)), "{}", drawn(50_000));
-    }
-
-    #[test]
-    fn a_draw_depends_on_secret_job_and_answer() {
-        let draws = |secret: u8, answer: u8| -> Vec<bool> {
-            let of = |job| {
-                let job = JobId(Uuid::from_u128(job));
-                is_drawn(Bytes32([secret; 32]), job, Bytes32([answer; 32]), 500_000)
-            };
-            (0..64).map(of).collect()
-        };
-        assert_eq!(draws(1, 1), draws(1, 1));
-        assert_ne!(draws(1, 1), draws(2, 1));
-        assert_ne!(draws(1, 1), draws(1, 2));
-    }
 
     #[tokio::test]
     async fn epochs_follow_each_other_and_their_secrets_stay() {

@@ -1,24 +1,24 @@
 //! The log as anybody sees it: tiles, proofs and checkpoints that fit each other, over restarts too.
 
-use assay_gateway::{App, receipts};
+use assay_gateway::{App, db::seals, receipts, sealer};
 use assay_protocol::{Bytes32, Bytes64};
 use assay_verifier::{
     Trust,
     log::{
-        Entry, Hash, SignedCheckpoint,
+        Entry, Hash, LedgerHead, SignedCheckpoint,
         follow::Follower,
         merkle::{check_consistency, check_inclusion, leaf_hash},
         tiles::{Tile, WIDTH, read_bundle},
     },
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::gateway::Gateway;
 
 /// An entry of its own kind for each number.
 fn entry(number: u64) -> Entry {
-    let (head, signature) = (Bytes32([1; 32]), Bytes64([2; 64]));
-    Entry::LedgerHead { journals: number, head, signature }
+    let (chain, signature) = (Bytes32([1; 32]), Bytes64([2; 64]));
+    Entry::LedgerHead(LedgerHead { number, journals: number, chain, signature })
 }
 
 async fn append(app: &App, numbers: std::ops::Range<u64>) {
@@ -153,4 +153,27 @@ async fn only_the_account_that_asked_gets_a_receipt() {
             None,
         );
     }
+}
+
+#[tokio::test]
+async fn heads_of_the_ledger_are_signed_by_the_key_that_clients_pin() {
+    let gateway = Gateway::start().await;
+    let admin = gateway.log_in().await;
+    let (account, _) = gateway.client(&admin).await;
+    let (path, grant) =
+        (format!("/admin/v1/accounts/{account}/credits"), json!({"amount_nano": 5}));
+    gateway.ask("POST", &path, &admin, grant).await;
+    assert!(sealer::seal_all(&gateway.app.db, &gateway.app.keys).await.unwrap() > 0);
+    let head = seals::head(&gateway.app.db).await.unwrap().expect("a credit was granted");
+    for _ in 0..2 {
+        receipts::append_ledger_head(&gateway.app, &head).await.unwrap();
+    }
+    while receipts::seal_batch(&gateway.app).await.unwrap() {}
+
+    let now = checkpoint(&gateway).await.checkpoint;
+    let mut follower = Follower::of_gateway(gateway.app.keys.public_key());
+    for entry in entries(&gateway, now.size).await {
+        follower.push(&entry).unwrap();
+    }
+    assert_eq!(follower.summary().ledger_heads, 1, "the same head twice is one entry");
 }

@@ -1,9 +1,10 @@
 //! Agreed answers are audited by lot. The lot is drawn with a secret that the gateway committed to before, and what
 //! it finds while no scorer is there it finds later.
 
-use assay_gateway::verification::epochs::{commitment, is_drawn};
+use assay_gateway::verification::epochs::commitment;
 use assay_protocol::Bytes32;
-use assay_tests::{Ask, Behaviour, World, wait_until};
+use assay_tests::{Ask, Behaviour, World, log, wait_until};
+use assay_verifier::log::follow::Missing;
 use serde::Deserialize;
 
 #[derive(Debug, Deserialize)]
@@ -52,8 +53,14 @@ async fn a_draw_can_be_checked_with_a_secret_that_was_committed_to_before() {
         assert_eq!(known.commitment, epoch.commitment, "nothing was exchanged");
         assert_eq!((known.secret, known.to_ms), (None, epoch.to_ms), "it was secret then");
     }
-    let id = job.id.parse().expect("a job's id");
-    assert!(is_drawn(secret, id, audit.answer_hash, audit.q_ppm));
+    // Anybody repeats the draw from the log alone: the entry, the checkpoint over it, and the secret.
+    let follower = wait_until("the secret and the audit are in the log", async || {
+        let (_, follower) = log::followed(&world.client).await;
+        (follower.summary().draws == 1 && follower.summary().audits == 1).then_some(follower)
+    })
+    .await;
+    assert_eq!(follower.summary().drawn, 1);
+    assert_eq!(follower.audits_missing(0), Missing::default());
     world.finish().await;
 }
 

@@ -9,15 +9,16 @@ use std::{
 use assay_gateway::auth::GatewayKeys;
 use assay_protocol::{Bytes32, JobId};
 use assay_tests::{
-    Ask, World,
+    Ask, Behaviour, World,
     binaries::{binary, demo_model},
+    log, wait_until,
 };
 use assay_verifier::{
     Receipt, Trust,
     log::{
         Checkpoint, Entry,
         draw::{PPM, commitment},
-        entry::{AnswerEntry, AuditEntry, AuditResult},
+        entry::{AnswerEntry, AuditEntry, AuditResult, DrawEntry},
         merkle::{Tree, inclusion_proof, leaf_hash},
         tiles::{Tile, write_bundle},
     },
@@ -48,6 +49,12 @@ impl Kept {
         let world = World::new().await;
         let _scorer = world.scorer().await;
         let _nodes = [world.agent().await, world.agent().await, world.agent().await];
+        let kept = Self::of(&world).await;
+        world.finish().await;
+        kept
+    }
+
+    async fn of(world: &World) -> Self {
         let ask = Ask::say("Tell me a story.").max_tokens(24).with("temperature", 0.8);
         let answer = world.client.plain(&ask).await.expect("an answer");
         let folder = tempfile::tempdir().expect("a folder");
@@ -58,9 +65,7 @@ impl Kept {
         write("response.json", answer.json.to_string().as_bytes());
         write("keys.json", &world.client.log_page("keys").await);
         write("receipt", &world.client.receipt(&answer.job).await.expect("a receipt"));
-        let keys = GatewayKeys::open(&world.folder().join("data"), [0; 32]).expect("its key");
-        world.finish().await;
-        Self { folder, keys }
+        Self { folder, keys: keys_of(world) }
     }
 
     fn path(&self, name: &str) -> String {
@@ -122,9 +127,13 @@ async fn a_receipt_is_checked_down_to_the_model_and_every_lie_in_it_is_named() {
     let (status, said) = kept.lie(|_| {});
     assert_eq!(status, 0, "the truth, told again, is no lie: {said}");
     type Lie = (&'static str, fn(&mut Receipt));
-    let lies: [Lie; 4] = [
+    let lies: [Lie; 5] = [
         ("signature of node", |receipt| receipt.manifest_hash = Bytes32([9; 32])),
-        ("payout does not add up", |receipt| receipt.parts[0].pay += 1),
+        ("did the same work and were paid differently", |receipt| {
+            receipt.parts[0].pay += 1;
+            receipt.money.fee -= 1;
+        }),
+        ("payout does not add up", |receipt| receipt.money.fee += 1),
         ("another request", |receipt| receipt.request = Bytes32([9; 32])),
         ("no node signed this answer", |receipt| receipt.answer_link = Bytes32([9; 32])),
     ];
@@ -152,7 +161,20 @@ async fn a_receipt_is_checked_down_to_the_model_and_every_lie_in_it_is_named() {
     assert_eq!((status, said.contains("has manifest")), (1, true), "{said}");
 }
 
-/// A mirror of a log with these batches, one a second hour.
+#[tokio::test]
+async fn a_gateway_that_passes_off_a_smaller_model_is_exposed_by_the_answer_itself() {
+    let world = World::with("[serving]\nscorer_wait_ms = 200").await;
+    let cheat = async || world.scripted(Behaviour::Smaller).await;
+    let _nodes = [cheat().await, cheat().await, cheat().await];
+    // All of them agree, all of them sign, and the receipt says that it was the model that was asked for.
+    let kept = Kept::of(&world).await;
+    world.finish().await;
+    let (status, said) = kept.check("receipt");
+    assert_eq!(status, 1, "{said}");
+    assert!(said.contains("the model contradicts token"), "{said}");
+}
+
+/// A mirror of a log with these batches, thirty hours apart.
 struct Mirror {
     folder: TempDir,
     entries: Vec<Vec<u8>>,
@@ -163,8 +185,11 @@ struct Mirror {
 
 impl Mirror {
     fn new() -> Self {
+        Self::of(GatewayKeys::from_seed([5; 32]))
+    }
+
+    fn of(keys: GatewayKeys) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let keys = GatewayKeys::from_seed([5; 32]);
         let trust = Trust::of(vec![GatewayKey::new(keys.public_key(), 0)]);
         let text = serde_json::to_string(&trust).expect("keys are JSON");
         fs::write(folder.path().join("keys.json"), text).expect("a file is written");
@@ -179,6 +204,20 @@ impl Mirror {
         }
         let (time_ms, root) = (self.hours * HOUR_MS, self.tree.root());
         self.push(&Entry::Seal { time_ms, root });
+        self
+    }
+
+    /// Adds these entries as they are, but each seal over what is now before it.
+    fn grown_again(mut self, entries: impl Iterator<Item = Entry>) -> Self {
+        for entry in entries {
+            match entry {
+                Entry::Seal { time_ms, .. } => {
+                    let root = self.tree.root();
+                    self.push(&Entry::Seal { time_ms, root });
+                }
+                entry => self.push(&entry),
+            }
+        }
         self
     }
 
@@ -209,12 +248,22 @@ impl Mirror {
     }
 }
 
+/// The gateway's own keys: with them it can sign whatever it likes.
+fn keys_of(world: &World) -> GatewayKeys {
+    GatewayKeys::open(&world.folder().join("data"), [0; 32]).expect("its key")
+}
+
 fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
 fn job(number: u128) -> JobId {
     JobId(Uuid::from_u128(number))
+}
+
+fn draw(number: u128) -> Entry {
+    let (link, inputs) = (Bytes32([2; 32]), Bytes32([4; 32]));
+    Entry::Draw(DrawEntry { job: job(number), round: 1, link, epoch: 1, q_ppm: PPM, inputs })
 }
 
 fn answer(number: u128) -> Entry {
@@ -224,7 +273,8 @@ fn answer(number: u128) -> Entry {
 
 fn audited(number: u128) -> Entry {
     let evidence = Bytes32([3; 32]);
-    Entry::Audit(AuditEntry { job: job(number), result: AuditResult::Passed, evidence })
+    let result = AuditResult::Passed;
+    Entry::Audit(AuditEntry { job: job(number), round: 1, result, evidence })
 }
 
 fn opened() -> Entry {
@@ -237,12 +287,13 @@ fn closed() -> Entry {
 
 #[test]
 fn an_audit_that_was_drawn_and_dropped_is_exposed() {
-    let honest = Mirror::new().batch(&[opened()]).batch(&[answer(1), answer(2)]);
+    let answers = [draw(1), draw(2), answer(1), answer(2)];
+    let honest = Mirror::new().batch(&[opened()]).batch(&answers);
     let honest = honest.batch(&[audited(1), audited(2)]).batch(&[closed()]);
     let (status, said) = honest.follow("honest", &[]);
     assert_eq!((status, said.contains("2 fell on an audit")), (0, true), "{said}");
 
-    let lying = Mirror::new().batch(&[opened()]).batch(&[answer(1), answer(2)]);
+    let lying = Mirror::new().batch(&[opened()]).batch(&answers);
     let lying = lying.batch(&[audited(1)]).batch(&[closed()]);
     let (status, said) = lying.follow("lying", &[]);
     assert_eq!(status, 1, "{said}");
@@ -256,15 +307,17 @@ fn an_audit_that_was_drawn_and_dropped_is_exposed() {
 
 #[test]
 fn a_forked_log_is_exposed_by_two_checkpoints() {
-    let seen = Mirror::new().batch(&[opened()]).batch(&[answer(1)]);
+    let seen = Mirror::new().batch(&[opened()]).batch(&[draw(1), answer(1)]);
     assert_eq!(seen.follow("log", &[]).0, 0);
     let checkpoint: PathBuf = seen.folder.path().join("log/checkpoint");
     let compare = ["--checkpoint", &shown(&checkpoint)];
-    let grown = Mirror::new().batch(&[opened()]).batch(&[answer(1)]).batch(&[audited(1)]);
+    let grown = Mirror::new().batch(&[opened()]).batch(&[draw(1), answer(1)]);
+    let grown = grown.batch(&[audited(1)]);
     let (status, said) = grown.follow("log", &compare);
     assert_eq!(status, 0, "{said}");
 
-    let forked = Mirror::new().batch(&[opened()]).batch(&[answer(2)]).batch(&[audited(2)]);
+    let forked = Mirror::new().batch(&[opened()]).batch(&[draw(2), answer(2)]);
+    let forked = forked.batch(&[audited(2)]);
     let (status, said) = forked.follow("log", &compare);
     assert_eq!((status, said.contains("the log is forked")), (1, true), "{said}");
     let shorter = Mirror::new().batch(&[opened()]);
@@ -274,11 +327,54 @@ fn a_forked_log_is_exposed_by_two_checkpoints() {
 
 #[test]
 fn entries_that_were_changed_after_their_checkpoint_are_exposed() {
-    let mut log = Mirror::new().batch(&[opened()]).batch(&[answer(1)]);
-    log.entries[2] = answer(3).encode();
+    let mut log = Mirror::new().batch(&[opened()]).batch(&[draw(1), answer(1)]);
+    log.entries[3] = answer(3).encode();
     let (status, said) = log.follow("log", &[]);
     assert_eq!(status, 1, "{said}");
     assert!(said.contains("not those of the signed checkpoint"), "{said}");
     let (status, said) = verifier(&["keys", &shown(&log.folder.path().join("nothing"))]);
     assert_eq!(status, 2, "what cannot be read is not refused: {said}");
+}
+
+/// A real gateway's log is true; the same gateway shows another one from which an audit is missing.
+#[tokio::test]
+async fn an_audit_that_a_real_gateway_leaves_out_forks_its_log_and_is_exposed() {
+    let world = World::with("[verification]\nepoch_ms = 4000\nreveal_after_ms = 1").await;
+    let _scorer = world.scorer().await;
+    let _nodes = [world.honest().await, world.honest().await, world.honest().await];
+    let answer = world.client.plain(&Ask::say("Hello!")).await.expect("an answer");
+    let receipt = world.client.receipt(&answer.job).await.expect("a receipt");
+    let entries = wait_until("the audit and its epoch's secret are in the log", async || {
+        let (log, follower) = log::followed(&world.client).await;
+        (follower.summary().drawn == 1).then_some(log)
+    })
+    .await;
+    let url = world.gateway.url();
+    let pinned = tempfile::tempdir().expect("a folder");
+    let [keys, mirror, file] =
+        ["keys.json", "mirror", "receipt"].map(|name| shown(&pinned.path().join(name)));
+    fs::write(&keys, world.client.log_page("keys").await).expect("a file is written");
+    fs::write(&file, receipt).expect("a file is written");
+    let follow = ["audit-log", url.as_str(), "--trust", &keys, "--receipt", &file];
+    let args = [&follow[..], &["--save", &mirror, "--audit-hours", "0"]].concat();
+    let told = tokio::task::spawn_blocking({
+        let args: Vec<String> = args.iter().map(ToString::to_string).collect();
+        move || verifier(&args.iter().map(String::as_str).collect::<Vec<_>>())
+    });
+    let (status, said) = told.await.expect("verifier runs");
+    assert_eq!((status, said.contains("1 fell on an audit")), (0, true), "{said}");
+
+    let lying = Mirror::of(keys_of(&world));
+    world.finish().await;
+    let known = entries.iter().map(|entry| Entry::decode(entry).expect("an entry"));
+    let lying = lying.grown_again(known.filter(|entry| !matches!(entry, Entry::Audit(_))));
+    let checkpoint = shown(&Path::new(&mirror).join("checkpoint"));
+    let (status, said) =
+        lying.follow("lying", &["--audit-hours", "0", "--checkpoint", &checkpoint]);
+    assert_eq!(status, 1, "{said}");
+    assert!(
+        said.contains(&format!("audit of job {} was drawn and never done", answer.job)),
+        "{said}"
+    );
+    assert!(said.contains("the log is forked"), "{said}");
 }

@@ -1,7 +1,7 @@
 //! Receipts: every answer has one, and it is checked without believing the gateway.
 
 use assay_model::TextModel;
-use assay_tests::{Ask, Behaviour, World, binaries::demo_model};
+use assay_tests::{Ask, Behaviour, ChatClient, World, binaries::demo_model};
 use assay_verifier::{
     Receipt, Trust,
     receipt::{Bundle, Checked, Note, Request, Saved, State, check, replay},
@@ -49,6 +49,8 @@ async fn a_plain_answer_is_checked_by_its_receipt() {
     }
     assert_eq!(money.cost, job.cost.unsigned_abs());
     assert!(!checked.notes.contains(&Note::SeedOfGateway), "the seed is the client's");
+    let other_key = ChatClient::new(&world.gateway.url(), &world.admin.key(world.account).await);
+    assert_eq!(other_key.receipt(&answer.job).await, Err(StatusCode::NOT_FOUND));
     let (_, stranger) = world.client_with(1).await;
     assert_eq!(stranger.receipt(&answer.job).await, Err(StatusCode::NOT_FOUND));
     world.finish().await;

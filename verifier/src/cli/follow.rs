@@ -187,7 +187,8 @@ fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 }
 
 fn tell(report: &Report, now: &SignedCheckpoint, summary: &Summary, open: u64, args: &Args) {
-    let Summary { answers, audits, draws, drawn, epochs_closed, ledger_heads, seals } = summary;
+    let Summary { answers, undrawn, audits, draws, drawn, epochs_closed, ledger_heads, seals } =
+        summary;
     let (origin, size) = (&now.checkpoint.origin, now.checkpoint.size);
     let sentence = format!(
         "The log of {origin} holds: {size} entries, {answers} answers; {draws} draws of {epochs_closed} closed \
@@ -195,13 +196,14 @@ fn tell(report: &Report, now: &SignedCheckpoint, summary: &Summary, open: u64, a
     );
     let compared = args.save.is_some() || !args.checkpoint.is_empty() || !args.receipt.is_empty();
     let mut notes = vec![format!(
-        "audits done {audits}, still open {open}; sealed journals named {ledger_heads} time(s)"
+        "audits done {audits}, still open {open}; {undrawn} answer(s) without a draw: scored or failed, as their \
+         receipts say; heads of sealed journals {ledger_heads}"
     )];
     if !compared {
         notes.push("nothing seen elsewhere was compared: a fork of the log is not excluded".into());
     }
     let figures = json!({"origin": origin, "size": size, "root": now.checkpoint.root,
-        "answers": answers, "audits": audits, "audits_open": open, "draws": draws, "drawn": drawn,
+        "answers": answers, "undrawn": undrawn, "audits": audits, "audits_open": open, "draws": draws, "drawn": drawn,
         "epochs_closed": epochs_closed, "ledger_heads": ledger_heads, "seals": seals,
         "fork_excluded": compared});
     report.holds(&sentence, &notes, figures);

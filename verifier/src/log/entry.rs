@@ -2,6 +2,7 @@
 
 use assay_protocol::{Bytes32, Bytes64, JobId};
 
+pub use super::ledger_head::LedgerHead;
 use crate::wire::{Reader, WireError, Writer};
 
 /// An entry is read up to this length; C2SP's bundles allow 65,535.
@@ -12,14 +13,16 @@ pub const ENTRY_BYTES_MAX: usize = 1_024;
 pub enum Entry {
     /// A job ended and its receipt was signed.
     Answer(AnswerEntry),
-    /// What became of the audit that was drawn for a job.
+    /// An answer whose audit is drawn as soon as a checkpoint covers this entry.
+    Draw(DrawEntry),
+    /// What became of an audit that was drawn.
     Audit(AuditEntry),
     /// From `starts_ms` on, audits are drawn with the secret that hashes to this.
     EpochOpened { epoch: u64, starts_ms: u64, commitment: Bytes32 },
     /// The secret of an epoch that is over: now everybody can draw.
     EpochClosed { epoch: u64, secret: Bytes32 },
     /// The head of the sealed journals: what receipts say was paid is in there.
-    LedgerHead { journals: u64, head: Bytes32, signature: Bytes64 },
+    LedgerHead(LedgerHead),
     /// Ends a batch: when it was signed, and the root over everything before it.
     Seal { time_ms: u64, root: Bytes32 },
 }
@@ -34,14 +37,30 @@ pub struct AnswerEntry {
     pub link: Bytes32,
     /// Whose secret draws.
     pub epoch: u64,
-    /// The chance of an audit, in millionths; 0 when there is nothing to audit, or it was checked already.
+    /// The chance of an audit, in millionths, as a [`DrawEntry`] before it says; 0 when there is nothing to audit, or
+    /// it was checked already.
     pub q_ppm: u32,
+}
+
+/// See [`Entry::Draw`]. Answers whose client left and answers of rounds that came to nothing are drawn alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DrawEntry {
+    pub job: JobId,
+    pub round: u8,
+    /// The last link of the answer's hash chain.
+    pub link: Bytes32,
+    pub epoch: u64,
+    /// In millionths.
+    pub q_ppm: u32,
+    /// SHA-256 of what the chance rests on, as the gateway keeps it.
+    pub inputs: Bytes32,
 }
 
 /// See [`Entry::Audit`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEntry {
     pub job: JobId,
+    pub round: u8,
     pub result: AuditResult,
     /// SHA-256 of the evidence that the gateway keeps for the nodes' operators.
     pub evidence: Bytes32,
@@ -80,17 +99,22 @@ impl Entry {
                 writer.byte(1).bytes(job.0.as_bytes()).bytes(&receipt.0).bytes(&link.0);
                 writer.number(*epoch).number((*q_ppm).into())
             }
-            Self::Audit(AuditEntry { job, result, evidence }) => {
-                writer.byte(2).bytes(job.0.as_bytes()).byte(*result as u8).bytes(&evidence.0)
+            Self::Audit(AuditEntry { job, round, result, evidence }) => {
+                writer.byte(2).bytes(job.0.as_bytes()).byte(*round).byte(*result as u8);
+                writer.bytes(&evidence.0)
             }
             Self::EpochOpened { epoch, starts_ms, commitment } => {
                 writer.byte(3).number(*epoch).number(*starts_ms).bytes(&commitment.0)
             }
             Self::EpochClosed { epoch, secret } => writer.byte(4).number(*epoch).bytes(&secret.0),
-            Self::LedgerHead { journals, head, signature } => {
-                writer.byte(5).number(*journals).bytes(&head.0).bytes(&signature.0)
+            Self::LedgerHead(LedgerHead { number, journals, chain, signature }) => {
+                writer.byte(5).number(*number).number(*journals).bytes(&chain.0).bytes(&signature.0)
             }
             Self::Seal { time_ms, root } => writer.byte(6).number(*time_ms).bytes(&root.0),
+            Self::Draw(DrawEntry { job, round, link, epoch, q_ppm, inputs }) => {
+                writer.byte(7).bytes(job.0.as_bytes()).byte(*round).bytes(&link.0);
+                writer.number(*epoch).number((*q_ppm).into()).bytes(&inputs.0)
+            }
         };
         writer.finish()
     }
@@ -109,6 +133,7 @@ impl Entry {
             }),
             2 => Self::Audit(AuditEntry {
                 job: JobId(read.array("job")?.into_uuid()),
+                round: read.byte("round")?,
                 result: AuditResult::ALL
                     .get(usize::from(read.byte("result")?))
                     .copied()
@@ -124,12 +149,21 @@ impl Entry {
                 epoch: read.number("epoch")?,
                 secret: Bytes32(read.array("secret")?),
             },
-            5 => Self::LedgerHead {
+            5 => Self::LedgerHead(LedgerHead {
+                number: read.number("seal's number")?,
                 journals: read.number("journals")?,
-                head: Bytes32(read.array("head")?),
+                chain: Bytes32(read.array("chain")?),
                 signature: Bytes64(read.array("signature")?),
-            },
+            }),
             6 => Self::Seal { time_ms: read.number("time")?, root: Bytes32(read.array("root")?) },
+            7 => Self::Draw(DrawEntry {
+                job: JobId(read.array("job")?.into_uuid()),
+                round: read.byte("round")?,
+                link: Bytes32(read.array("answer's link")?),
+                epoch: read.number("epoch")?,
+                q_ppm: read.small("audit probability")?,
+                inputs: Bytes32(read.array("inputs")?),
+            }),
             _ => return Err(WireError::Unknown("kind")),
         };
         reader.end()?;
@@ -164,18 +198,23 @@ mod tests {
                     Entry::Answer(AnswerEntry { job, receipt, link, epoch, q_ppm })
                 }
             ),
-            (job(), prop::sample::select(AuditResult::ALL.to_vec()), bytes()).prop_map(
-                |(job, result, evidence)| Entry::Audit(AuditEntry { job, result, evidence })
+            (job(), any::<u8>(), prop::sample::select(AuditResult::ALL.to_vec()), bytes())
+                .prop_map(|(job, round, result, evidence)| {
+                    Entry::Audit(AuditEntry { job, round, result, evidence })
+                }),
+            (job(), any::<u8>(), bytes(), any::<u64>(), any::<u32>(), bytes()).prop_map(
+                |(job, round, link, epoch, q_ppm, inputs)| {
+                    Entry::Draw(DrawEntry { job, round, link, epoch, q_ppm, inputs })
+                }
             ),
             (any::<u64>(), any::<u64>(), bytes()).prop_map(|(epoch, starts_ms, commitment)| {
                 Entry::EpochOpened { epoch, starts_ms, commitment }
             }),
             (any::<u64>(), bytes())
                 .prop_map(|(epoch, secret)| Entry::EpochClosed { epoch, secret }),
-            (any::<u64>(), bytes()).prop_map(|(journals, head)| Entry::LedgerHead {
-                journals,
-                head,
-                signature: Bytes64([7; 64])
+            (any::<u64>(), any::<u64>(), bytes()).prop_map(|(number, journals, chain)| {
+                let signature = Bytes64([7; 64]);
+                Entry::LedgerHead(LedgerHead { number, journals, chain, signature })
             }),
             (any::<u64>(), bytes()).prop_map(|(time_ms, root)| Entry::Seal { time_ms, root }),
         ]

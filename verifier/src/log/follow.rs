@@ -6,8 +6,8 @@ use assay_protocol::{Bytes32, JobId};
 
 use super::{
     Entry, Hash,
-    draw::{commitment, is_drawn},
-    entry::{AnswerEntry, AuditResult},
+    draw::{Draw, commitment, is_drawn},
+    entry::{AnswerEntry, AuditResult, DrawEntry, LedgerHead},
     merkle::{Tree, leaf_hash},
 };
 
@@ -15,19 +15,23 @@ use super::{
 #[derive(Clone, Debug, Default)]
 pub struct Follower {
     tree: Tree,
+    /// The gateway's, if its signatures over heads of the ledger are to be checked.
+    key: Option<Bytes32>,
     answered: BTreeSet<JobId>,
-    /// Answers of the batch that is not sealed yet.
-    unsealed: Vec<AnswerEntry>,
-    /// Sealed answers of each epoch whose secret is not out.
+    /// Draws of the batch that is not sealed yet.
+    unsealed: Vec<DrawEntry>,
+    /// All draws so far.
+    drawn_for: BTreeMap<Round, DrawEntry>,
+    /// Sealed draws of each epoch whose secret is not out.
     sealed: BTreeMap<u64, Vec<Sealed>>,
     /// What each epoch committed to …
     epochs: BTreeMap<u64, Bytes32>,
     /// … and its secret, once it is out.
     secrets: BTreeMap<u64, Bytes32>,
     /// Audits that were drawn, with the time of the seal over their answer.
-    due: BTreeMap<JobId, u64>,
-    done: BTreeMap<JobId, AuditResult>,
-    ledger: Option<(u64, Bytes32)>,
+    due: BTreeMap<Round, u64>,
+    done: BTreeMap<Round, AuditResult>,
+    ledger: Option<LedgerHead>,
     summary: Summary,
     /// Of the last seal.
     time_ms: u64,
@@ -35,14 +39,20 @@ pub struct Follower {
 
 #[derive(Clone, Debug)]
 struct Sealed {
-    answer: AnswerEntry,
+    round: Round,
+    draw: Draw,
     time_ms: u64,
 }
+
+/// A job, and which set of nodes answered it.
+type Round = (JobId, u8);
 
 /// What was counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     pub answers: u64,
+    /// Of these: scored, failed, or never to be audited; their receipts say which.
+    pub undrawn: u64,
     pub audits: u64,
     pub seals: u64,
     pub epochs_closed: u64,
@@ -73,21 +83,32 @@ pub enum LogFault {
     EpochTwice { index: u64, epoch: u64 },
     #[error("entry {index} closes epoch {epoch} with a secret that is not the one committed to")]
     WrongSecret { index: u64, epoch: u64 },
-    #[error("entry {index} is an answer of epoch {epoch}, which was never opened")]
+    #[error("entry {index} draws with the secret of epoch {epoch}, which was never opened")]
     NoEpoch { index: u64, epoch: u64 },
-    #[error("entry {index} is an answer of epoch {epoch}, whose secret was already known")]
+    #[error("entry {index} draws with the secret of epoch {epoch}, which was already known")]
     AfterClose { index: u64, epoch: u64 },
     #[error("job {0} has two receipts")]
     AnswerTwice(JobId),
+    #[error("entry {index} draws a second time for round {round} of job {job}")]
+    DrawnTwice { index: u64, job: JobId, round: u8 },
+    #[error("the receipt of job {0} names a chance of an audit that no entry before it draws with")]
+    NeverDrawn(JobId),
     #[error("the audit of job {0} was drawn and never done")]
     AuditSkipped(JobId),
     #[error("entry {index} shortens the sealed journals from {before} to {after}")]
     JournalsShrank { index: u64, before: u64, after: u64 },
     #[error("entry {index} gives another head for the same {journals} journals")]
     JournalsForked { index: u64, journals: u64 },
+    #[error("the gateway did not sign the head of the ledger in entry {0}")]
+    HeadUnsigned(u64),
 }
 
 impl Follower {
+    /// Checks heads of the ledger against this key, too.
+    pub fn of_gateway(key: Bytes32) -> Self {
+        Self { key: Some(key), ..Self::default() }
+    }
+
     /// The size and root of what was read.
     pub fn head(&self) -> (u64, Hash) {
         (self.tree.size(), self.tree.root())
@@ -109,10 +130,11 @@ impl Follower {
         let before = matches!(entry, Ok(Entry::Seal { .. })).then(|| self.tree.root());
         self.tree.push(leaf_hash(bytes));
         match entry? {
-            Entry::Answer(answer) => self.answer(index, answer),
+            Entry::Answer(answer) => self.answer(&answer),
+            Entry::Draw(draw) => self.draws(index, draw),
             Entry::Audit(audit) => {
                 self.summary.audits += 1;
-                self.done.entry(audit.job).or_insert(audit.result);
+                self.done.entry((audit.job, audit.round)).or_insert(audit.result);
                 Ok(())
             }
             Entry::EpochOpened { epoch, commitment, .. } => {
@@ -122,7 +144,7 @@ impl Follower {
                 }
             }
             Entry::EpochClosed { epoch, secret } => self.close(index, epoch, secret),
-            Entry::LedgerHead { journals, head, .. } => self.ledger_head(index, journals, head),
+            Entry::LedgerHead(head) => self.ledger_head(index, head),
             Entry::Seal { root, time_ms } => {
                 self.seal(time_ms);
                 if before == Some(root) { Ok(()) } else { Err(LogFault::WrongSeal(index)) }
@@ -133,42 +155,61 @@ impl Follower {
     /// Audits that were drawn and are not done: those whose answer was sealed more than `grace_ms` before the last
     /// seal were skipped, the others may still come.
     pub fn audits_missing(&self, grace_ms: u64) -> Missing {
-        let is_done = |job: &JobId| {
-            matches!(self.done.get(job), Some(AuditResult::Passed | AuditResult::Failed))
+        let is_done = |round: &Round| {
+            matches!(self.done.get(round), Some(AuditResult::Passed | AuditResult::Failed))
         };
-        let missing = self.due.iter().filter(|(job, _)| !is_done(job));
+        let missing = self.due.iter().filter(|(round, _)| !is_done(round));
         let (skipped, open): (Vec<_>, Vec<_>) = missing
             .partition(|(_, sealed_ms)| self.time_ms.saturating_sub(**sealed_ms) >= grace_ms);
         Missing {
-            skipped: skipped.into_iter().map(|(job, _)| LogFault::AuditSkipped(*job)).collect(),
+            skipped: skipped
+                .into_iter()
+                .map(|((job, _), _)| LogFault::AuditSkipped(*job))
+                .collect(),
             open: open.len() as u64,
         }
     }
 
-    fn answer(&mut self, index: u64, answer: AnswerEntry) -> Result<(), LogFault> {
+    fn answer(&mut self, answer: &AnswerEntry) -> Result<(), LogFault> {
         self.summary.answers += 1;
-        let AnswerEntry { job, epoch, q_ppm, .. } = answer;
-        let is_first = self.answered.insert(job);
-        if q_ppm > 0 {
-            self.unsealed.push(answer);
-        }
+        self.summary.undrawn += u64::from(answer.q_ppm == 0);
+        let AnswerEntry { job, link, epoch, q_ppm, .. } = *answer;
+        let first = (job, 0);
+        let fits = |draw: &DrawEntry| (draw.link, draw.epoch, draw.q_ppm) == (link, epoch, q_ppm);
+        let mut draws = self.drawn_for.range(first..=(job, u8::MAX)).map(|(_, draw)| draw);
+        let drawn = q_ppm == 0 || draws.any(fits);
         match () {
-            () if !is_first => Err(LogFault::AnswerTwice(job)),
-            () if q_ppm == 0 => Ok(()),
+            () if !self.answered.insert(job) => Err(LogFault::AnswerTwice(job)),
+            () if !drawn => Err(LogFault::NeverDrawn(job)),
+            () => Ok(()),
+        }
+    }
+
+    fn draws(&mut self, index: u64, draw: DrawEntry) -> Result<(), LogFault> {
+        let DrawEntry { job, round, epoch, .. } = draw;
+        if self.drawn_for.contains_key(&(job, round)) {
+            return Err(LogFault::DrawnTwice { index, job, round });
+        }
+        self.drawn_for.insert((job, round), draw.clone());
+        self.unsealed.push(draw);
+        match () {
             () if !self.epochs.contains_key(&epoch) => Err(LogFault::NoEpoch { index, epoch }),
             () if self.secrets.contains_key(&epoch) => Err(LogFault::AfterClose { index, epoch }),
             () => Ok(()),
         }
     }
 
+    /// The seal is in the tree: its root is that of the checkpoint which covers the batch.
     fn seal(&mut self, time_ms: u64) {
         self.summary.seals += 1;
         self.time_ms = self.time_ms.max(time_ms);
-        for answer in std::mem::take(&mut self.unsealed) {
-            let sealed = Sealed { answer, time_ms };
-            match self.secrets.get(&sealed.answer.epoch).copied() {
+        let checkpoint = self.tree.root();
+        for DrawEntry { job, round, link, epoch, q_ppm, .. } in std::mem::take(&mut self.unsealed) {
+            let draw = Draw { job, link, checkpoint, q_ppm };
+            let sealed = Sealed { round: (job, round), draw, time_ms };
+            match self.secrets.get(&epoch).copied() {
                 Some(secret) => self.draw(secret, sealed),
-                None => self.sealed.entry(sealed.answer.epoch).or_default().push(sealed),
+                None => self.sealed.entry(epoch).or_default().push(sealed),
             }
         }
     }
@@ -185,22 +226,25 @@ impl Follower {
         Ok(())
     }
 
-    fn draw(&mut self, secret: Bytes32, Sealed { answer, time_ms }: Sealed) {
+    fn draw(&mut self, secret: Bytes32, Sealed { round, draw, time_ms }: Sealed) {
         self.summary.draws += 1;
-        if is_drawn(secret, answer.job, answer.link, answer.q_ppm) {
+        if is_drawn(secret, &draw) {
             self.summary.drawn += 1;
-            self.due.insert(answer.job, time_ms);
+            self.due.insert(round, time_ms);
         }
     }
 
-    fn ledger_head(&mut self, index: u64, journals: u64, head: Bytes32) -> Result<(), LogFault> {
+    fn ledger_head(&mut self, index: u64, head: LedgerHead) -> Result<(), LogFault> {
         self.summary.ledger_heads += 1;
-        let before = self.ledger.replace((journals, head));
+        let signed = self.key.is_none_or(|key| head.is_by(key));
+        let (journals, chain) = (head.journals, head.chain);
+        let before = self.ledger.replace(head);
         match before {
-            Some((before, _)) if journals < before => {
-                Err(LogFault::JournalsShrank { index, before, after: journals })
+            _ if !signed => Err(LogFault::HeadUnsigned(index)),
+            Some(before) if journals < before.journals => {
+                Err(LogFault::JournalsShrank { index, before: before.journals, after: journals })
             }
-            Some((before, known)) if journals == before && known != head => {
+            Some(before) if journals == before.journals && before.chain != chain => {
                 Err(LogFault::JournalsForked { index, journals })
             }
             _ => Ok(()),

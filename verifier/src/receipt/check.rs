@@ -4,7 +4,7 @@
 use assay_protocol::{Attestation, Bytes32, Finish, NodeId, Outcome};
 
 use super::{
-    Bundle, Receipt, Request, Saved, State,
+    Bundle, Part, Receipt, Request, Saved, State,
     bound::{finish_reason, request_hash, response_id},
     gateway_name,
 };
@@ -89,6 +89,8 @@ pub enum Refusal {
     PaidUndeserved { node: NodeId, outcome: String },
     #[error("node {0} has two parts in one round")]
     NodeTwice(NodeId),
+    #[error("nodes {0} and {1} did the same work and were paid differently")]
+    PaidUnequally(NodeId, NodeId),
     #[error("the payout does not add up: {0}")]
     Money(&'static str),
     #[error("the receipt contradicts itself: {0}")]
@@ -134,6 +136,7 @@ pub fn check(
     check_request(&receipt, request)?;
     check_response(&receipt, response)?;
     let signers = check_parts(&receipt, &gateway, trust)?;
+    check_shares(&receipt, &signers)?;
     check_money(&receipt)?;
     check_state(&receipt)?;
     let is_cut = receipt.verdict.as_ref().is_some_and(|verdict| verdict.finish == Finish::Told);
@@ -248,6 +251,21 @@ fn check_parts(receipt: &Receipt, gateway: &str, trust: &Trust) -> Result<Vec<No
         }
     }
     Ok(signers)
+}
+
+/// Of one set, nodes that signed this answer from the same token on get the same.
+fn check_shares(receipt: &Receipt, signers: &[NodeId]) -> Result<(), Refusal> {
+    let paid = |part: &&Part| part.pay > 0 && signers.contains(&part.node);
+    let from = |part: &Part| part.signed.as_ref().map(|signed| signed.from);
+    let shares: Vec<&Part> = receipt.parts.iter().filter(paid).collect();
+    for (index, one) in shares.iter().enumerate() {
+        let same = |other: &&&Part| other.round == one.round && from(other) == from(one);
+        let other = shares[..index].iter().filter(same).find(|other| other.pay != one.pay);
+        if let Some(other) = other {
+            return Err(Refusal::PaidUnequally(other.node, one.node));
+        }
+    }
+    Ok(())
 }
 
 fn check_money(receipt: &Receipt) -> Result<(), Refusal> {

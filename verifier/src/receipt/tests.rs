@@ -54,7 +54,12 @@ fn a_gateway_that_swaps_the_model_breaks_its_nodes_signatures() {
 
 #[test]
 fn a_gateway_that_changes_a_payout_does_not_add_up() {
-    let refusal = lie(|receipt| receipt.parts[1].pay -= 1);
+    let refusal = lie(|receipt| {
+        receipt.parts[1].pay -= 1;
+        receipt.money.fee += 1;
+    });
+    assert!(matches!(refusal, Refusal::PaidUnequally(..)), "{refusal}");
+    let refusal = lie(|receipt| receipt.parts.iter_mut().for_each(|part| part.pay -= 1));
     assert_eq!(refusal, Refusal::Money("fee, pays and reserve are not the cost"));
     let refusal = lie(|receipt| receipt.money.returned += 1);
     assert!(refusal.to_string().contains("what was held"), "{refusal}");

@@ -31,6 +31,16 @@ pub struct Verification {
     pub audits_waiting: usize,
     /// Audits that were dropped since the gateway started, because too many waited.
     pub audits_dropped: u64,
+    pub log: LogState,
+}
+
+/// The log of receipts.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct LogState {
+    /// Sealed entries.
+    pub entries: u64,
+    /// How long the oldest entry has been waiting for its seal.
+    pub seal_lag_ms: u64,
 }
 
 /// A common-mode brake that is engaged.
@@ -58,6 +68,10 @@ pub async fn look(State(app): State<App>, _: Admin) -> Result<Json<Verification>
         scorer_disputes: app.disputes.count(),
         audits_waiting: app.audit_queue.len(),
         audits_dropped: app.audit_queue.dropped(),
+        log: LogState {
+            entries: app.log.head().size(),
+            seal_lag_ms: u64::try_from(app.log.seal_lag().as_millis()).unwrap_or(u64::MAX),
+        },
     }))
 }
 

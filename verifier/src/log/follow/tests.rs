@@ -11,19 +11,25 @@ fn job(number: u128) -> JobId {
     JobId(Uuid::from_u128(number))
 }
 
+const LINK: Bytes32 = Bytes32([7; 32]);
+
+fn draw(number: u128, q_ppm: u32) -> Entry {
+    let (job, inputs) = (job(number), Bytes32([3; 32]));
+    Entry::Draw(DrawEntry { job, round: 1, link: LINK, epoch: 1, q_ppm, inputs })
+}
+
 fn answer(number: u128, q_ppm: u32) -> Entry {
-    let link = Bytes32([7; 32]);
     Entry::Answer(AnswerEntry {
         job: job(number),
         receipt: Bytes32([1; 32]),
-        link,
+        link: LINK,
         epoch: 1,
         q_ppm,
     })
 }
 
 fn audit(number: u128, result: AuditResult) -> Entry {
-    Entry::Audit(AuditEntry { job: job(number), result, evidence: Bytes32([0; 32]) })
+    Entry::Audit(AuditEntry { job: job(number), round: 1, result, evidence: Bytes32([0; 32]) })
 }
 
 fn opened() -> Entry {
@@ -49,21 +55,28 @@ fn follow(entries: &[Entry]) -> (Vec<LogFault>, Follower) {
 #[test]
 fn an_honest_log_has_no_fault() {
     let done = AuditResult::Passed;
-    let entries = [opened(), answer(1, PPM), answer(2, 0), audit(1, done), closed()];
+    let entries = [
+        opened(),
+        draw(1, PPM),
+        answer(1, PPM),
+        answer(2, 0),
+        audit(1, done),
+        draw(3, 0),
+        closed(),
+    ];
     let (faults, follower) = follow(&entries);
     assert_eq!(faults, []);
     assert_eq!(follower.audits_missing(0), Missing::default());
     let Summary { answers, audits, draws, drawn, .. } = follower.summary().clone();
-    assert_eq!((answers, audits, draws, drawn), (2, 1, 1, 1));
+    assert_eq!((answers, audits, draws, drawn), (2, 1, 2, 1));
 }
 
 #[test]
 fn a_skipped_audit_is_seen_once_the_secret_is_out() {
-    let (faults, follower) =
-        follow(&[opened(), answer(1, PPM), answer(2, PPM), audit(2, AuditResult::Dropped)]);
+    let dropped = audit(2, AuditResult::Dropped);
+    let entries = [opened(), draw(1, PPM), draw(2, PPM), answer(2, PPM), dropped, closed()];
+    let (faults, follower) = follow(&entries[..5]);
     assert_eq!((faults, follower.audits_missing(0)), (vec![], Missing::default()));
-    let entries =
-        [opened(), answer(1, PPM), answer(2, PPM), audit(2, AuditResult::Dropped), closed()];
     let (faults, follower) = follow(&entries);
     assert_eq!(faults, []);
     let skipped = vec![LogFault::AuditSkipped(job(1)), LogFault::AuditSkipped(job(2))];
@@ -74,25 +87,35 @@ fn a_skipped_audit_is_seen_once_the_secret_is_out() {
 #[test]
 fn a_secret_that_was_not_committed_to_is_seen() {
     let other = Entry::EpochClosed { epoch: 1, secret: Bytes32([6; 32]) };
-    let (faults, _) = follow(&[opened(), answer(1, PPM), other]);
+    let (faults, _) = follow(&[opened(), draw(1, PPM), other]);
     assert_eq!(faults, [LogFault::WrongSecret { index: 4, epoch: 1 }]);
     let (faults, _) = follow(&[opened(), opened()]);
     assert_eq!(faults, [LogFault::EpochTwice { index: 2, epoch: 1 }]);
 }
 
 #[test]
-fn an_answer_outside_of_its_epoch_is_seen() {
-    let (faults, _) = follow(&[answer(1, PPM)]);
+fn a_draw_outside_of_its_epoch_is_seen() {
+    let (faults, _) = follow(&[draw(1, PPM)]);
     assert_eq!(faults, [LogFault::NoEpoch { index: 0, epoch: 1 }]);
-    let (faults, follower) = follow(&[opened(), closed(), answer(1, PPM)]);
+    let (faults, follower) = follow(&[opened(), closed(), draw(1, PPM)]);
     assert_eq!(faults, [LogFault::AfterClose { index: 4, epoch: 1 }]);
     assert_eq!(follower.audits_missing(0).skipped, [LogFault::AuditSkipped(job(1))]);
 }
 
 #[test]
-fn one_job_has_one_receipt() {
-    let (faults, _) = follow(&[opened(), answer(1, PPM), answer(1, 0)]);
+fn one_job_has_one_receipt_and_one_draw_a_round() {
+    let (faults, _) = follow(&[opened(), draw(1, PPM), answer(1, PPM), answer(1, 0)]);
     assert_eq!(faults, [LogFault::AnswerTwice(job(1))]);
+    let (faults, _) = follow(&[opened(), draw(1, PPM), draw(1, 0)]);
+    assert_eq!(faults, [LogFault::DrawnTwice { index: 4, job: job(1), round: 1 }]);
+}
+
+#[test]
+fn a_chance_that_was_not_logged_before_is_seen() {
+    let (faults, _) = follow(&[opened(), answer(1, PPM)]);
+    assert_eq!(faults, [LogFault::NeverDrawn(job(1))]);
+    let (faults, _) = follow(&[opened(), draw(1, PPM), answer(1, PPM / 2)]);
+    assert_eq!(faults, [LogFault::NeverDrawn(job(1))]);
 }
 
 #[test]
@@ -106,16 +129,23 @@ fn a_seal_over_another_tree_is_seen() {
 }
 
 #[test]
-fn journals_only_grow() {
-    let head = |journals, head| Entry::LedgerHead {
-        journals,
-        head: Bytes32([head; 32]),
-        signature: assay_protocol::Bytes64([0; 64]),
+fn journals_only_grow_and_their_heads_are_signed() {
+    let key = ed25519_dalek::SigningKey::from_bytes(&[3; 32]);
+    let head = |journals, chain| {
+        let (chain, signature) = (Bytes32([chain; 32]), assay_protocol::Bytes64([0; 64]));
+        let mut head = LedgerHead { number: journals, journals, chain, signature };
+        head.signature = assay_protocol::identity::sign(&key, &head.message());
+        Entry::LedgerHead(head)
     };
-    let (faults, _) = follow(&[head(1, 1), head(2, 2), head(2, 2), head(2, 3), head(1, 1)]);
+    let heads = [head(1, 1), head(2, 2), head(2, 2), head(2, 3), head(1, 1)];
+    let (faults, _) = follow(&heads);
     let expected = [
         LogFault::JournalsForked { index: 6, journals: 2 },
         LogFault::JournalsShrank { index: 8, before: 2, after: 1 },
     ];
     assert_eq!(faults, expected);
+    let mut follower = Follower::of_gateway(Bytes32(key.verifying_key().to_bytes()));
+    follower.push(&heads[0].encode()).unwrap();
+    let mut stranger = Follower::of_gateway(Bytes32([3; 32]));
+    assert_eq!(stranger.push(&heads[0].encode()), Err(LogFault::HeadUnsigned(0)));
 }

@@ -1,0 +1,88 @@
+//! Draws of audits: an answer's entry is sealed into the log first, then the checkpoint over it decides with the epoch's
+//! secret. Draws that come while one seal is made share the next.
+
+use std::{
+    mem,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use assay_protocol::Bytes32;
+use assay_verifier::log::{Entry, Hash, entry::DrawEntry};
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use sha2::{Digest, Sha256};
+use tokio::{sync::oneshot, time::timeout};
+
+use crate::{
+    app::App,
+    db::{
+        audits::NewAudit,
+        log::{NewDraw, NewEntry},
+    },
+};
+
+/// A seal takes milliseconds; where it takes longer than this, the answer is audited.
+const SEAL_WAIT: Duration = Duration::from_secs(10);
+
+/// Draws that wait for their seal: one for each job that runs at most.
+#[derive(Debug, Default)]
+pub(crate) struct Draws(Mutex<Vec<Waiting>>);
+
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) draw: NewDraw,
+    /// Gets the root of the checkpoint that covers the draw.
+    pub(super) sealed: oneshot::Sender<Hash>,
+}
+
+impl Draws {
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    /// The oldest ones, at most `max`.
+    pub(super) fn take(&self, max: usize) -> Vec<Waiting> {
+        let mut waiting = self.lock();
+        let taken = waiting.len().min(max);
+        let rest = waiting.split_off(taken);
+        mem::replace(&mut *waiting, rest)
+    }
+
+    fn push(&self, waiting: Waiting) {
+        self.lock().push(waiting);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Waiting>> {
+        // Nothing panics while it holds the lock; if it did, the list would still be whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keeps what decides over an audit, and logs it; the root of the checkpoint that covers it. None when it could not be
+/// kept.
+pub(crate) async fn draw(app: &App, audit: NewAudit) -> Option<Bytes32> {
+    let (sealed, root) = oneshot::channel();
+    let draw = NewDraw { entry: entry(app.keys.gateway_id(), &audit), audit };
+    app.log.draws().push(Waiting { draw, sealed });
+    app.log.has_draws();
+    timeout(SEAL_WAIT, root).await.ok()?.ok()
+}
+
+/// Its key comes after every epoch's and before every answer's in one batch.
+fn entry(gateway: &str, audit: &NewAudit) -> NewEntry {
+    let NewAudit { job, round, epoch, answer_hash, q_ppm, inputs, .. } = audit;
+    let entry = Entry::Draw(DrawEntry {
+        job: *job,
+        round: *round,
+        link: *answer_hash,
+        epoch: epoch.unsigned_abs(),
+        q_ppm: *q_ppm,
+        inputs: Bytes32(Sha256::digest(inputs).into()),
+    });
+    NewEntry {
+        gateway: gateway.to_owned(),
+        key: format!("00000001-draw-{job}-{round}"),
+        entry: BASE64.encode(entry.encode()),
+        receipt: None,
+    }
+}
