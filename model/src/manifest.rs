@@ -97,7 +97,12 @@ impl Manifest {
         let manifest: Self = serde_json::from_slice(&bytes)
             .map_err(|source| ModelError::ManifestForm { path, source })?;
         manifest.check()?;
-        Ok((manifest, Bytes32(Sha256::digest(&bytes).into())))
+        Ok((manifest, Self::hash_of(&bytes)))
+    }
+
+    /// A model's identity: the SHA-256 of its manifest's bytes.
+    pub fn hash_of(bytes: &[u8]) -> Bytes32 {
+        Bytes32(Sha256::digest(bytes).into())
     }
 
     /// Compares length and SHA-256 of the files with the manifest; the error names the first wrong one.

@@ -8,13 +8,13 @@ use std::{
 
 use anyhow::Context;
 use assay_engine::{Engine, EngineConfig, GenerateRequest, Runtime, RuntimeConfig, ScoreRequest};
-use assay_model::TextModel;
+use assay_model::{Manifest, TextModel};
 use assay_protocol::{PositionScore, TokenId};
 use assay_verifier::{
     Limits,
     receipt::{
         Bundle, Checked, Note, Receipt, Refusal, Replay, Request, Saved, State, check, replay,
-        replay::check_output,
+        replay::{check_manifest, check_output},
     },
     rules::TAU_GAP,
 };
@@ -93,6 +93,9 @@ fn run_model(
 ) -> Result<Option<Prefill>, Failure> {
     let receipt = &checked.receipt;
     report.progress("manifest, prompt, parameters, seed, tokens");
+    // Before it is believed in anything: a manifest that was changed need not even be readable.
+    let manifest = files::read(&folder.join(assay_model::manifest::FILE_NAME))?;
+    check_manifest(receipt, Manifest::hash_of(&manifest)).map_err(Failure::refused)?;
     let text = TextModel::load(folder).context("the model folder cannot be read")?;
     let found = replay(receipt, request, response, &text).map_err(Failure::refused)?;
     if args.without_weights || receipt.state == State::Failed || receipt.completion_tokens == 0 {

@@ -73,7 +73,7 @@ pub enum AuditResult {
     Passed,
     /// It does not.
     Failed,
-    /// It could not be done in time, and nobody is paid for it.
+    /// It was not done: no scorer was there, or none could do it.
     Dropped,
 }
 

@@ -95,6 +95,8 @@ pub enum LogFault {
     NeverDrawn(JobId),
     #[error("the audit of job {0} was drawn and never done")]
     AuditSkipped(JobId),
+    #[error("the audit of job {0} was drawn and dropped, as the gateway says itself")]
+    AuditDropped(JobId),
     #[error("entry {index} shortens the sealed journals from {before} to {after}")]
     JournalsShrank { index: u64, before: u64, after: u64 },
     #[error("entry {index} gives another head for the same {journals} journals")]
@@ -162,11 +164,15 @@ impl Follower {
         let (skipped, open): (Vec<_>, Vec<_>) = missing
             .partition(|(_, sealed_ms)| self.time_ms.saturating_sub(**sealed_ms) >= grace_ms);
         Missing {
-            skipped: skipped
-                .into_iter()
-                .map(|((job, _), _)| LogFault::AuditSkipped(*job))
-                .collect(),
+            skipped: skipped.into_iter().map(|(round, _)| self.fault_of(round)).collect(),
             open: open.len() as u64,
+        }
+    }
+
+    fn fault_of(&self, round: &Round) -> LogFault {
+        match self.done.get(round) {
+            Some(AuditResult::Dropped) => LogFault::AuditDropped(round.0),
+            _ => LogFault::AuditSkipped(round.0),
         }
     }
 

@@ -17,6 +17,12 @@ pub struct Replay {
     pub output: Option<Vec<TokenId>>,
 }
 
+/// Whether the model folder with this manifest is the receipt's.
+pub fn check_manifest(receipt: &Receipt, found: Bytes32) -> Result<(), Refusal> {
+    let claimed = receipt.manifest_hash;
+    if found == claimed { Ok(()) } else { Err(Refusal::Manifest { found, claimed }) }
+}
+
 /// Replays all that the model's weights are not needed for.
 pub fn replay(
     receipt: &Receipt,
@@ -24,10 +30,7 @@ pub fn replay(
     response: Option<&Saved>,
     model: &TextModel,
 ) -> Result<Replay, Refusal> {
-    if model.manifest_hash != receipt.manifest_hash {
-        let (found, claimed) = (model.manifest_hash, receipt.manifest_hash);
-        return Err(Refusal::Manifest { found, claimed });
-    }
+    check_manifest(receipt, model.manifest_hash)?;
     let asked = Asked::read(&request.json).map_err(Refusal::NotReplayable)?;
     let prompt = prompt(receipt, &asked, model)?;
     check_sampling(receipt, &asked)?;

@@ -1,11 +1,13 @@
 //! A receipt that is good, and everything that makes it bad: whatever is changed is refused, by name.
 
+use assay_model::Manifest;
 use assay_protocol::{Bytes32, Bytes64, NodeId};
 use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::{
     fixtures::{Case, case},
+    replay::check_manifest,
     *,
 };
 
@@ -186,6 +188,19 @@ proptest! {
                 }
             }
         }
+    }
+
+    /// The folder's manifest is held to the receipt before anything in it is read.
+    #[test]
+    fn a_changed_byte_of_the_manifest_is_refused(at in any::<prop::sample::Index>(), flip in 1u8..=255) {
+        let mut receipt = case(1).receipt;
+        let mut manifest = include_bytes!("../../../model/demo/manifest.json").to_vec();
+        receipt.manifest_hash = Manifest::hash_of(&manifest);
+        prop_assert_eq!(check_manifest(&receipt, Manifest::hash_of(&manifest)), Ok(()));
+        let at = at.index(manifest.len());
+        manifest[at] ^= flip;
+        let refusal = check_manifest(&receipt, Manifest::hash_of(&manifest)).unwrap_err();
+        prop_assert!(refusal.to_string().contains("the model folder has manifest"));
     }
 
     #[test]

@@ -79,7 +79,7 @@ fn a_skipped_audit_is_seen_once_the_secret_is_out() {
     assert_eq!((faults, follower.audits_missing(0)), (vec![], Missing::default()));
     let (faults, follower) = follow(&entries);
     assert_eq!(faults, []);
-    let skipped = vec![LogFault::AuditSkipped(job(1)), LogFault::AuditSkipped(job(2))];
+    let skipped = vec![LogFault::AuditSkipped(job(1)), LogFault::AuditDropped(job(2))];
     assert_eq!(follower.audits_missing(0), Missing { skipped, open: 0 });
     assert_eq!(follower.audits_missing(60_000), Missing { skipped: vec![], open: 2 });
 }
