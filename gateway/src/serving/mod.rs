@@ -149,7 +149,9 @@ async fn answer(app: &App, job: &Job, outlet: &Outlet) -> Ending {
 /// Fewer nodes than this and the round is not begun. A later round may ask a single one: its answer is
 /// scored, and a client that waits is better served than sent away.
 fn nodes_min(app: &App, job: &Job, round: u8) -> usize {
-    match scorer::is_available(app, job.question()) {
+    // While its whole class is in doubt, nobody serves alone.
+    let braked = app.brakes.is_engaged(job.model.id(), crate::clock::now_ms());
+    match scorer::is_available(app, job.question()) && !braked {
         true if round > 1 => 1,
         true => job.policy.nodes_min,
         false => job.policy.nodes_min.max(OWNERS_TO_AGREE),

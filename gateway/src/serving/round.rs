@@ -69,6 +69,8 @@ pub(super) struct Round<'a> {
     found: Vec<Score>,
     /// No scorer answered: the answers go on as if none were there.
     unheard: bool,
+    /// No second scorer answered: what one says has to do.
+    unheard_again: bool,
     /// Where the answers part, while the model is asked about that.
     split_at: Option<usize>,
     /// The model contradicts what the client has read.
@@ -124,6 +126,7 @@ impl<'a> Round<'a> {
             inquiry: None,
             found: Vec::new(),
             unheard: false,
+            unheard_again: false,
             split_at: None,
             over: false,
             lost_since: None,

@@ -66,13 +66,15 @@ fn probability(app: &App, case: &Case<'_>, ids: &[TokenId], now_ms: i64) -> (u32
     let braked = app.brakes.is_engaged(model, now_ms);
     // Nobody who is still here answers for a prefix that was handed over.
     let handed = case.branches.iter().any(|b| b.is_live() && b.prefix_tokens() > 0);
-    let members = || case.branches.iter().filter(|branch| branch.whole(case.cut).is_some());
-    let count = i64::try_from(members().count()).unwrap_or(i64::MAX).max(1);
+    let whole = case.branches.iter().filter(|branch| branch.whole(case.cut).is_some());
+    let count = i64::try_from(whole.count()).unwrap_or(i64::MAX).max(1);
+    // Whoever is not done yet may be paid too.
+    let members = case.branches.iter().filter(|branch| branch.is_live());
     let cost = case.quote.cost(u32::try_from(ids.len()).unwrap_or(u32::MAX));
     let pay = cost.0 / count;
     let mut q = app.config.verification.audit_probability_min;
     let mut inputs = Vec::new();
-    for branch in members() {
+    for branch in members {
         let node = branch.node();
         let record = app.reputation.record(node, model);
         let at_stake = app.pay.immature(node, now_ms).0;

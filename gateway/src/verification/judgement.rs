@@ -277,7 +277,7 @@ impl Scores {
         for score in case.found {
             let is_of = |answer: &&Answer| {
                 score.ids.starts_with(&answer.ids)
-                    && !self.0.iter().any(|it| it.check.is_of(answer))
+                    && !self.about(answer).any(|it| it.scorer == score.scorer)
             };
             for answer in answers.iter().filter(is_of).cloned().collect::<Vec<_>>() {
                 let positions = score.positions[..answer.ids.len()].to_vec();

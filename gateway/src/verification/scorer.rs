@@ -34,7 +34,7 @@ pub struct Score {
 pub struct Disputes(AtomicU64);
 
 impl Disputes {
-    pub(super) fn add_one(&self) {
+    pub(crate) fn add_one(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
         metrics::counter!("assay_scorer_disputes_total").increment(1);
     }

@@ -39,7 +39,7 @@ pub const LIARS: [Behaviour; 19] = [
 ];
 
 /// Every other kind, and where in the benchmark it is found or why it is not there.
-pub const OTHERS: [(Behaviour, &str); 21] = [
+pub const OTHERS: [(Behaviour, &str); 22] = [
     (Behaviour::Honest, "the honest answers, which every row is held against"),
     (Behaviour::Slow, "its answers are the honest ones"),
     (Behaviour::Copy, "nothing that it could copy reaches it on the wire, so it says nothing"),
@@ -48,6 +48,7 @@ pub const OTHERS: [(Behaviour, &str); 21] = [
     (Behaviour::OneInTen, "the rows `1 in 10` of every kind"),
     (Behaviour::UntilTrusted, "every life begins with a good name"),
     (Behaviour::DustFarmer, "the rows `dust-farmer`"),
+    (Behaviour::Bolt, "its tokens are those of `canned`; its session is cut"),
     (Behaviour::WrongCount, CUT),
     (Behaviour::WrongSize, CUT),
     (Behaviour::Flood, CUT),

@@ -65,6 +65,7 @@ zoo! {
     until_trusted::UntilTrusted,
     dust_farmer::DustFarmer,
     // Lies about the protocol.
+    bolt::Bolt,
     wrong_count::WrongCount,
     wrong_size::WrongSize,
     flood::Flood,

@@ -10,17 +10,22 @@ use crate::{
 
 /// Two in three answers go unchecked, so that this many tries without one do not happen.
 const TRIES: usize = 20;
+/// Tokens of a few answers.
+const PART: usize = 100;
 
 #[tokio::test]
 async fn a_proven_pair_ends_the_wait_and_is_paid_although_the_third_was_not_heard() {
     let mut world = World::with("[serving]\nstraggler_ms = 100").await;
-    let [first, second] = recorded(&mut world, PROVEN).await;
+    let [first, second, third] = recorded(&mut world, PROVEN).await;
     let pair = [
         join(&world, first, Behaviour::Honest, Pace::Free).await,
         join(&world, second, Behaviour::Honest, Pace::Free).await,
     ];
     let _scorer = world.scorer().await;
-    let late = world.paced(Behaviour::Honest, &Gate::closed()).await;
+    // It does its part for a while, so that it has pay to lose: without, every answer would be audited.
+    let gate = Gate::closed();
+    gate.allow(PART);
+    let late = join(&world, third, Behaviour::Honest, &gate).await;
 
     for _ in 0..TRIES {
         let answer = world.client.plain(&Ask::say("Hello!")).await.expect("an answer");
@@ -28,12 +33,41 @@ async fn a_proven_pair_ends_the_wait_and_is_paid_although_the_third_was_not_hear
         let job = world.admin.job(&answer.job).await;
         assert_outcome(&job, &pair[0], "agreed");
         assert_outcome(&job, &pair[1], "agreed");
-        assert_outcome(&job, &late, "cancelled");
-        if answer.json["x_assay"]["positions_checked"] == 0 {
+        let is_late = job.part(late.id()).outcome == "cancelled";
+        if is_late && answer.json["x_assay"]["positions_checked"] == 0 {
             return world.finish().await;
         }
     }
     panic!("proven nodes were checked every time");
+}
+
+/// A newcomer's answers are all checked, also when the others are done before it: it may be paid too.
+#[tokio::test]
+async fn a_set_with_a_newcomer_is_audited_although_the_newcomer_is_late() {
+    let mut world = World::with("[serving]\nstraggler_ms = 20000").await;
+    let [first, second] = recorded(&mut world, PROVEN).await;
+    let pair = [
+        join(&world, first, Behaviour::Honest, Pace::Free).await,
+        join(&world, second, Behaviour::Honest, Pace::Free).await,
+    ];
+    let _scorer = world.scorer().await;
+    let gate = Gate::closed();
+    let late = world.paced(Behaviour::Honest, &gate).await;
+    let asking = async { world.client.plain(&Ask::say("Hello!")).await.expect("an answer") };
+    let meanwhile = async {
+        for node in &pair {
+            node.wait_for("is done", |seen| seen.completed == 1).await;
+        }
+        late.is_started().await;
+        gate.open();
+    };
+    let (answer, ()) = tokio::join!(asking, meanwhile);
+    assert_eq!(answer.json["x_assay"]["audited"], true, "{}", answer.json);
+    let job = world.admin.job(&answer.job).await;
+    assert_eq!(world.admin.audits(&job.id).await[0].q_ppm, 1_000_000);
+    assert_outcome(&job, &late, "agreed");
+    assert!(world.admin.node(late.id()).await.reputation[0].passes > 0.0, "it was checked");
+    world.finish().await;
 }
 
 #[tokio::test]

@@ -4,17 +4,26 @@ use std::{fs, path::Path};
 
 use assay_model::sampler;
 use assay_protocol::{Bytes32, GenerateStart, JobId, ScoreStart};
-use assay_tests::{Ask, Model, ScriptedNode, World, binaries::demo_model, wait_until};
+use assay_tests::{
+    Ask, Behaviour, Gate, Model, Pace, ScriptedNode, World, binaries::demo_model, wait_until,
+};
 use uuid::Uuid;
+
+use crate::{
+    expect::assert_outcome,
+    records::{PROVEN, join, recorded},
+};
 
 /// Enough that both scorers come first at some time.
 const TRIES: i64 = 40;
+/// More than half of an answer of 60 tokens.
+const HALF: usize = 40;
 
 #[tokio::test]
 async fn when_scorers_contradict_each_other_an_alarm_is_raised_and_nobody_is_punished() {
     let world = World::new().await;
     let _sound = world.scorer().await;
-    let _broken = world.scorer_with(Model::disguised("int8"), assay_tests::Pace::Free).await;
+    let _broken = world.scorer_with(Model::disguised("int8"), Pace::Free).await;
     let nodes = [world.honest().await, world.honest().await, world.honest().await];
     for seed in 0..TRIES {
         let ask = Ask::say("Tell me a story.").risk("high").with("seed", seed);
@@ -31,6 +40,72 @@ async fn when_scorers_contradict_each_other_an_alarm_is_raised_and_nobody_is_pun
         assert_eq!((view.state.as_str(), view.reputation[0].failures), ("probation", 0.0));
     }
     world.finish().await;
+}
+
+/// A set with a proven node, an honest stranger and one that parts from them; and a scorer that runs a smaller model, so
+/// that it contradicts honest answers, asked before the sound one is there. It is asked `questions` times.
+async fn outlives_a_broken_scorer(ask: &Ask, parts: Behaviour, questions: usize) {
+    let mut world = World::new().await;
+    let [member] = recorded(&mut world, PROVEN).await;
+    let writing = [Gate::closed(), Gate::closed()];
+    writing.iter().for_each(|gate| gate.allow(HALF));
+    let proven = join(&world, member, Behaviour::Honest, &writing[0]).await;
+    let stranger = world.paced(Behaviour::Honest, &writing[1]).await;
+    let scoring = Gate::closed();
+    let broken = world.scorer_with(Model::disguised("smaller"), &scoring).await;
+    let liar = world.scripted(parts).await;
+    scoring.allow(questions - 1);
+    let asking = async { world.client.stream(ask).await.expect("a stream").rest().await };
+    let meanwhile = async {
+        broken.wait_for("is asked", |seen| seen.offers as usize >= questions).await;
+        let sound = world.scorer().await;
+        scoring.open();
+        wait_until("the second scorer confirms what the first refuted", async || {
+            (world.admin.verification().await.scorer_disputes > 0).then_some(())
+        })
+        .await;
+        writing.iter().for_each(Gate::open);
+        sound
+    };
+    let (streamed, _sound) = tokio::join!(asking, meanwhile);
+    assert!(streamed.done, "{streamed:?}");
+    let expected = world.model.expected(ask).await;
+    assert_eq!(streamed.text, world.model.text(&expected.ids));
+    let log = world.gateway.log();
+    assert!(log.contains("contradict each other in the middle of an answer"), "{log}");
+
+    world.admin.no_job_runs().await;
+    let job = &world.admin.jobs().await[0];
+    assert_outcome(job, &liar, "failed_spot_check");
+    for node in [&proven, &stranger] {
+        assert_outcome(job, node, "agreed");
+        assert!(job.part(node.id()).pay > 0, "{job:#?}");
+        assert_eq!(world.admin.node(node.id()).await.reputation[0].failures, 0.0);
+    }
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn one_scorers_word_against_what_went_out_ends_no_stream_when_another_confirms_it() {
+    let end = Model::demo().end_token;
+    let ask = Ask::say("Tell me a story.").endless(end).max_tokens(60);
+    // It changes a token in the middle: what goes before was read by the client.
+    outlives_a_broken_scorer(&ask, Behaviour::Edit, 1).await;
+}
+
+#[tokio::test]
+async fn one_scorers_word_at_a_split_costs_a_proven_node_no_job_when_another_confirms_it() {
+    let (model, weak) = (Model::demo(), Model::disguised("smaller"));
+    for seed in 0..TRIES {
+        let ask = Ask::say("Tell me a story.").endless(model.end_token).max_tokens(60);
+        let ask = ask.with("seed", seed);
+        let (own, other) = (model.expected(&ask).await, weak.expected(&ask).await);
+        if own.ids[0] != other.ids[0] {
+            // About the liar's first token, and about the honest one.
+            return outlives_a_broken_scorer(&ask, Behaviour::Random, 2).await;
+        }
+    }
+    panic!("a smaller model begins {TRIES} answers alike");
 }
 
 /// The limits of the model are wrong: every honest answer to this question is three times over them.
@@ -63,12 +138,22 @@ async fn when_independent_owners_fail_together_none_of_them_is_put_out() {
         assert!(view.reputation[0].failures > 4.0, "unpaid, and less trusted: {view:?}");
     }
     still_caught(&world, &nodes).await;
+    let [_only, second, third] = nodes;
+    let gone = [second.id(), third.id()];
+    drop((second, third));
+    for node in gone {
+        world.admin.node_is(node, "offline").await;
+    }
+    let alone = world.client.plain(&Ask::say("Hello!").risk("low")).await;
+    let refused = alone.expect_err("nobody serves alone while its class is in doubt");
+    let message = refused.error["message"].as_str().unwrap_or_default();
+    assert!(message.contains("1 took it"), "{refused:?}");
     world.finish().await;
 }
 
 /// A lie is no calibration's fault, and finds no amnesty.
 async fn still_caught(world: &World, _nodes: &[ScriptedNode]) {
-    let liar = world.scripted(assay_tests::Behaviour::Canned).await;
+    let liar = world.scripted(Behaviour::Canned).await;
     for seed in 100..120 {
         let ask = Ask::say("Tell me a story.").risk("high").with("seed", seed);
         let _ = world.client.plain(&ask).await;

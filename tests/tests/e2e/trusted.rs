@@ -89,10 +89,20 @@ async fn is_replaced(stops: Behaviour) {
 
 #[tokio::test]
 async fn a_lie_of_a_proven_node_that_leaves_is_not_gone_on_from_and_not_charged() {
+    is_not_gone_on_from(Behaviour::Canned).await;
+}
+
+/// Having itself cut for something else does not save it the failed check.
+#[tokio::test]
+async fn a_lie_of_a_proven_node_that_breaks_the_protocol_is_a_lie_all_the_same() {
+    is_not_gone_on_from(Behaviour::Bolt).await;
+}
+
+async fn is_not_gone_on_from(lies: Behaviour) {
     let mut world = World::new().await;
     let [first, second] = recorded(&mut world, TRUSTED).await;
     let gate = Gate::closed();
-    let liar = join(&world, first, Behaviour::Canned, &gate).await;
+    let liar = join(&world, first, lies, &gate).await;
     let _scorer = world.scorer().await;
     let ask = long(&world, "low");
     gate.allow(SOME);
@@ -101,6 +111,10 @@ async fn a_lie_of_a_proven_node_that_leaves_is_not_gone_on_from_and_not_charged(
     stream.read_until(|text| !text.is_empty()).await;
     let second = join(&world, second, Behaviour::Honest, Pace::Free).await;
     let id = liar.id();
+    if lies.name() == "bolt" {
+        gate.open();
+        liar.wait_for("is cut", |seen| seen.closed.is_some()).await;
+    }
     drop(liar);
     let job = stream.job.clone();
     let streamed = stream.rest().await;
@@ -112,6 +126,7 @@ async fn a_lie_of_a_proven_node_that_leaves_is_not_gone_on_from_and_not_charged(
     assert_not_charged(&world, &job).await;
     assert_eq!(job.part(id).outcome, "failed_spot_check", "{job:#?}");
     assert_eq!(second.seen().starts, 0, "nobody is asked to go on from a lie");
+    assert_eq!(world.admin.node(id).await.reputation[0].failures, 1.0, "{job:#?}");
     world.finish().await;
 }
 
@@ -129,6 +144,35 @@ async fn standard_does_with_two_when_one_of_them_is_trusted_enough() {
     let asked: Vec<_> = strangers.iter().filter(|node| job.has_part(node.id())).collect();
     assert_eq!(asked.len(), 1, "{job:#?}");
     assert_paid(&world, &job, &[(&trusted).into(), asked[0].into()], 2).await;
+    world.finish().await;
+}
+
+/// Two do for the trusted one's sake. When it leaves, they are three again.
+#[tokio::test]
+async fn a_pair_whose_trusted_member_leaves_becomes_a_set_of_three() {
+    let mut world = World::new().await;
+    let [member] = recorded(&mut world, TRUSTED).await;
+    let gate = Gate::closed();
+    let leaves = join(&world, member, Behaviour::Vanish, &gate).await;
+    let _scorer = world.scorer().await;
+    let ask = long(&world, "standard");
+    let asking = async { world.client.plain(&ask).await.expect("an answer") };
+    let first = world.honest().await;
+    let meanwhile = async {
+        first.wait_for("is done", |seen| seen.completed == 1).await;
+        let others = [world.honest().await, world.honest().await];
+        gate.open();
+        others
+    };
+    let (answer, others) = tokio::join!(asking, meanwhile);
+    let expected = world.model.expected(&ask).await;
+    assert_eq!(answer.text, world.model.text(&expected.ids));
+    let job = world.admin.job(&answer.job).await;
+    assert_outcome(&job, &leaves, "left");
+    for node in others.iter().chain([&first]) {
+        assert_outcome(&job, node, "agreed");
+        assert!(job.part(node.id()).pay > 0, "{job:#?}");
+    }
     world.finish().await;
 }
 

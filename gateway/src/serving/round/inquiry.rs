@@ -1,4 +1,7 @@
 //! Asking the model about a part of an answer while the rest of it is being written.
+//!
+//! What one scorer refutes is shown to another one before it ends a stream or costs a proven node its job, as long as
+//! there is another one. If that one confirms it, what the first said counts for nothing.
 
 use std::{
     fmt,
@@ -6,7 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use assay_protocol::TokenId;
+use assay_protocol::{NodeId, TokenId};
+use tracing::error;
 
 use super::{super::answer::Answer, Round};
 use crate::verification::scorer::{self, Score};
@@ -15,13 +19,17 @@ use crate::verification::scorer::{self, Score};
 const ASK_AGAIN: Duration = Duration::from_millis(100);
 
 /// A question that is out. One at a time: the next split comes after this one.
-pub(super) struct Inquiry<'a>(Pin<Box<dyn Future<Output = Option<Score>> + Send + 'a>>);
+pub(super) struct Inquiry<'a> {
+    /// What a first scorer refuted, when this is a second one's turn.
+    again: Option<Vec<TokenId>>,
+    reply: Pin<Box<dyn Future<Output = Option<Score>> + Send + 'a>>,
+}
 
 impl Inquiry<'_> {
     /// What the model says; for ever nothing when nobody was asked.
     pub(super) async fn reply(inquiry: &mut Option<Self>) -> Option<Score> {
         match inquiry {
-            Some(Self(reply)) => reply.await,
+            Some(Self { reply, .. }) => reply.await,
             None => std::future::pending().await,
         }
     }
@@ -61,38 +69,124 @@ impl Round<'_> {
                 tokio::time::sleep(ASK_AGAIN).await;
             }
         };
-        self.inquiry = Some(Inquiry(Box::pin(reply)));
+        self.inquiry = Some(Inquiry { again: None, reply: Box::pin(reply) });
+    }
+
+    /// Shows what one scorer refuted to another one, if much depends on it and another one is there. False when what the
+    /// first said has to do.
+    pub(super) fn inquire_again(&mut self, refuted: &[TokenId], answer: &Answer<'_>) -> bool {
+        let looked = self.looked_at(refuted);
+        let (app, job) = (self.app, self.job);
+        if self.unheard_again
+            || looked.len() != 1
+            || !self.is_grave(refuted, answer)
+            || !scorer::is_another_available(app, job.question(), &looked)
+        {
+            return false;
+        }
+        let wait = Duration::from_millis(app.config.serving.scorer_wait_ms);
+        let until = self.deadline.min(Instant::now() + wait);
+        let ids = refuted.to_vec();
+        let reply = async move {
+            scorer::score_by_another(app, job.question(), &ids, until, &looked).await
+        };
+        self.inquiry = Some(Inquiry { again: Some(refuted.to_vec()), reply: Box::pin(reply) });
+        true
+    }
+
+    /// Whether nobody could go on, or a proven node would lose the job.
+    fn is_grave(&self, refuted: &[TokenId], answer: &Answer<'_>) -> bool {
+        let mut proven = self.branches.iter().filter(|branch| branch.trust.proven);
+        answer.ids().starts_with(refuted) || proven.any(|branch| branch.ids.starts_with(refuted))
+    }
+
+    /// The scorers that were asked about these ids, or more.
+    fn looked_at(&self, ids: &[TokenId]) -> Vec<NodeId> {
+        let about = self.found.iter().filter(|score| score.ids.starts_with(ids));
+        let mut scorers: Vec<NodeId> = about.map(|score| score.scorer).collect();
+        scorers.sort_unstable();
+        scorers.dedup();
+        scorers
     }
 
     /// Takes what the model said. From tokens that it contradicts nobody goes on, and if the client has read them,
     /// the round is over.
     pub(super) fn hear_model(&mut self, reply: Option<Score>, answer: &mut Answer<'_>) {
-        self.inquiry = None;
-        let Some(score) = reply else {
-            // As without a scorer: the verdict at the end may find one again.
-            self.unheard = true;
-            return;
+        let again = self.inquiry.take().and_then(|inquiry| inquiry.again);
+        let about = match (reply, again) {
+            (Some(score), again) => {
+                let about = score.ids.clone();
+                self.found.push(score);
+                if again.is_some() {
+                    self.tell_dispute(&about);
+                }
+                about
+            }
+            (None, Some(refuted)) => {
+                self.unheard_again = true;
+                refuted
+            }
+            (None, None) => {
+                // As without a scorer: the verdict at the end may find one again.
+                self.unheard = true;
+                return;
+            }
         };
-        let limit = self.rules.tau_gap;
-        let margins = score.positions.iter().map(|position| position.margin);
-        // Whoever is asked about a claim learns of it when the split is settled; here it is what all share.
-        let shared = score.ids.len().saturating_sub(1).max(answer.ids().len());
-        let fault = margins.take(shared).position(|margin| margin > limit);
-        let ids = score.ids.clone();
-        self.found.push(score);
-        if let Some(at) = fault {
-            self.refute(&ids[..=at], answer);
+        self.refute_shared(&about, answer);
+    }
+
+    /// Raises the alarm if a second scorer confirmed what a first one refuted.
+    fn tell_dispute(&self, about: &[TokenId]) {
+        let mut first = self.found.iter().filter(|score| score.ids.starts_with(about));
+        if let Some(doubted) = first.find(|score| self.is_overruled(score)) {
+            error!(
+                job = %self.job.id, scorer = %doubted.scorer,
+                "scorers contradict each other in the middle of an answer; nobody is called off"
+            );
+            self.app.disputes.add_one();
         }
+    }
+
+    /// Refutes what all share of these ids, if the model contradicts it. Whoever is asked about a claim learns of it when
+    /// the split is settled.
+    fn refute_shared(&mut self, about: &[TokenId], answer: &mut Answer<'_>) {
+        // A second scorer is asked about the beginning only that the first one refuted.
+        let asked = self.found.iter().map(|score| &score.ids).filter(|ids| ids.starts_with(about));
+        let Some(asked) = asked.map(Vec::len).max() else { return };
+        let shared = asked.saturating_sub(1).max(answer.ids().len());
+        let said = self.found.iter().filter(|score| score.ids.starts_with(about));
+        let mut said = said.filter(|score| !self.is_overruled(score));
+        let faulty = |score: &Score| {
+            let at = self.fault(score).filter(|at| *at < shared)?;
+            Some(score.ids[..=at].to_vec())
+        };
+        let Some(refuted) = said.find_map(faulty) else { return };
+        if !self.inquire_again(&refuted, answer) {
+            self.refute(&refuted, answer);
+        }
+    }
+
+    /// The first position at which the model contradicts what it was asked about.
+    fn fault(&self, score: &Score) -> Option<usize> {
+        let limit = self.rules.tau_gap;
+        score.positions.iter().position(|position| position.margin > limit)
+    }
+
+    /// Whether another scorer confirms what this one contradicts.
+    pub(super) fn is_overruled(&self, score: &Score) -> bool {
+        let Some(at) = self.fault(score) else { return false };
+        let confirms = |other: &Score| {
+            other.ids.starts_with(&score.ids[..=at]) && self.fault(other).is_none_or(|it| it > at)
+        };
+        self.found.iter().any(confirms)
     }
 
     /// The model contradicts the last of these ids: whoever begins with them is out, and what was released of them
     /// cannot be mended.
     pub(super) fn refute(&mut self, ids: &[TokenId], answer: &mut Answer<'_>) {
         let job = self.job;
-        for branch in &mut self.branches {
-            if branch.ids.starts_with(ids) && !branch.is_violator() {
-                branch.refute(ids.len() - 1, job.id);
-            }
+        for branch in self.branches.iter_mut().filter(|branch| branch.ids.starts_with(ids)) {
+            branch.refute(ids.len() - 1, job.id);
         }
         if answer.ids().starts_with(ids) {
             answer.begin_round(job);

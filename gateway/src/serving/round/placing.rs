@@ -113,7 +113,14 @@ impl Round<'_> {
                 self.wanted = self.set_size(&pool, &members);
                 self.wanted.saturating_sub(members.len())
             }
-            Target::OnLine(nodes) => nodes.saturating_sub(self.on_line(answer)),
+            Target::OnLine(nodes) => {
+                // A small set is small for a trusted member's sake: without one it is filled up.
+                let before = self.wanted;
+                self.wanted = before.max(self.set_size(&pool, &members));
+                let grown = self.wanted > before;
+                let missing = if grown { self.wanted - members.len() } else { 0 };
+                missing.max(nodes.saturating_sub(self.on_line(answer)))
+            }
         };
         if missing == 0 {
             return;

@@ -1,7 +1,7 @@
 //! Where nodes that write part: the model is asked about that position at once, and the honest ones go on.
 //!
 //! One score mostly settles a split: it is asked for the claim that fewer hold to be true, and names the model's own
-//! token. Whoever is refuted is called off and judged by that score. Of claims that all pass, the one with the smallest
+//! token. Whoever is refuted is called off and judged by that score; a proven node by two, where there are two. Of claims that all pass, the one with the smallest
 //! margin is the answer's; the others write on apart from it, have no more say, and are judged and paid at the end.
 
 use assay_protocol::TokenId;
@@ -34,6 +34,7 @@ impl Round<'_> {
                 .iter()
                 .filter(|score| {
                     score.ids.split_last().is_some_and(|(_, ids)| ids == parting.common)
+                        && !self.is_overruled(score)
                 })
                 .filter_map(|score| Some((*score.ids.last()?, *score.positions.last()?)))
                 .collect();
@@ -41,6 +42,10 @@ impl Round<'_> {
             let open = rulings.open().min_by_key(|claim| self.weight(&parting, *claim));
             if let Some(claim) = open {
                 return self.inquire(parting.claimed(claim));
+            }
+            let mut refuted = rulings.refuted().map(|claim| parting.claimed(claim));
+            if refuted.any(|claimed| self.inquire_again(&claimed, answer)) {
+                return;
             }
             self.carry_out(&parting, &rulings.rulings, rulings.best(), answer);
             if self.over {
