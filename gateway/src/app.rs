@@ -74,7 +74,9 @@ impl App {
     pub async fn start(config: Config) -> anyhow::Result<Self> {
         let (db, keys) = open_store(&config).await?;
         let app = Self::open(config, db, keys).await?;
-        ownership::reap(&app).await.context("cannot end the jobs of the last run")?;
+        ownership::reap(&app.db, app.keys.gateway_id())
+            .await
+            .context("cannot end the jobs of the last run")?;
         let dropped = db::audits::drop_queued(&app.db, app.keys.gateway_id(), clock::now_ms());
         dropped.await.context("cannot end the audits of the last run")?;
         Ok(app)

@@ -3,14 +3,19 @@
 
 mod chain;
 
-use std::{collections::HashMap, fmt};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use assay_ledger::{AccountId, Bucket, Nano, PostingKind};
+use futures_util::future::{try_join, try_join_all};
 use serde::Serialize;
 
 use crate::db::{
     Db, DbError,
-    checks::{BalanceRow, CHECKS, JournalRow, Snapshot},
+    checks::{BalanceRow, CHECKS, Check, JournalRow, MISSING, ORPHANS, Snapshot},
 };
 
 use chain::Seals;
@@ -52,32 +57,58 @@ pub struct Fault {
 
 /// Rows read at once.
 const ROWS_PER_FETCH: i64 = 2000;
+/// Connections that ask the checks, beside the one that replays.
+const ASKING: usize = 2;
 
-/// Audits one moment of the database.
+/// Audits the database: replays one moment of it, and asks at the same time whether the rows say what was posted.
 ///
 /// # Errors
 /// When the database cannot be read. Wrong books are no error but a [`Fault`] in the report.
 pub async fn audit(db: &Db) -> Result<AuditReport, DbError> {
+    let (replay, asked) = try_join(replay(db), ask_all(db)).await?;
+    let mut replay = replay;
+    if let Some(fault) = asked {
+        replay.fault(fault.check, fault.message);
+    }
+    Ok(replay.finish())
+}
+
+async fn replay(db: &Db) -> Result<Replay, DbError> {
     let mut snapshot = Snapshot::of(db).await?;
     let mut replay = Replay::default();
     replay.journals(&mut snapshot).await?;
     replay.chain(&mut snapshot).await?;
     replay.balances(&mut snapshot).await?;
-    for check in &CHECKS {
-        if replay.report.fault.is_none()
-            && let Some(subject) = snapshot.first_wrong(check).await?
-        {
-            replay.fault(check.code, format!("{subject} {}", check.wrong));
+    replay.counts(&mut snapshot).await?;
+    Ok(replay)
+}
+
+/// Asks all checks, some at once; what the first of them finds that finds anything.
+async fn ask_all(db: &Db) -> Result<Option<Fault>, DbError> {
+    let next = AtomicUsize::new(0);
+    let found = try_join_all((0..ASKING).map(|_| ask_some(db, &next))).await?;
+    Ok(found.into_iter().flatten().min_by_key(|(at, _)| *at).map(|(_, fault)| fault))
+}
+
+/// Asks those checks that nobody else has asked yet.
+async fn ask_some(db: &Db, next: &AtomicUsize) -> Result<Option<(usize, Fault)>, DbError> {
+    let mut snapshot = Snapshot::of(db).await?;
+    let mut found = None;
+    loop {
+        let at = next.fetch_add(1, Ordering::Relaxed);
+        let Some(check) = CHECKS.get(at) else { return Ok(found) };
+        if let Some(fault) = snapshot.fault(check).await? {
+            found = found.or(Some((at, fault)));
         }
     }
-    let counts = snapshot.counts().await?;
-    let count = |rows: i64| u64::try_from(rows).unwrap_or_default();
-    Ok(AuditReport {
-        jobs: count(counts.jobs),
-        holds_open: count(counts.holds_open),
-        holds_ended: count(counts.holds - counts.holds_open),
-        ..replay.finish()
-    })
+}
+
+impl Snapshot {
+    async fn fault(&mut self, check: &Check) -> Result<Option<Fault>, DbError> {
+        let subject = self.first_wrong(check).await?;
+        let message = |subject: String| format!("{subject} {}", check.wrong);
+        Ok(subject.map(|subject| Fault { check: check.code, message: message(subject) }))
+    }
 }
 
 impl AuditReport {
@@ -108,6 +139,9 @@ impl fmt::Display for AuditReport {
 struct Replay {
     available: HashMap<AccountId, i128>,
     held: HashMap<AccountId, i128>,
+    /// Journals that begin a hold, and that end one.
+    holds_begun: u64,
+    holds_ended: u64,
     report: AuditReport,
 }
 
@@ -140,6 +174,11 @@ impl Replay {
 
     fn journal(&mut self, journal: &JournalRow, seals: &mut Seals) {
         self.report.journals += 1;
+        match journal.kind {
+            PostingKind::Hold => self.holds_begun += 1,
+            PostingKind::Settle | PostingKind::Void | PostingKind::SendOut => self.holds_ended += 1,
+            PostingKind::Grant | PostingKind::TopUp | PostingKind::Forfeit => {}
+        }
         let mut sum = 0;
         for entry in journal.entries() {
             self.report.entries += 1;
@@ -200,6 +239,26 @@ impl Replay {
             );
             self.fault("balance", message);
         }
+    }
+
+    /// As many entries as the journals have, as many holds as were posted; each that there is has been looked at,
+    /// so that what does not belong shows in the numbers.
+    async fn counts(&mut self, snapshot: &mut Snapshot) -> Result<(), DbError> {
+        let counts = snapshot.counts().await?;
+        let count = |rows: i64| u64::try_from(rows).unwrap_or_default();
+        self.report.jobs = count(counts.jobs);
+        self.report.holds_open = count(counts.holds_open);
+        self.report.holds_ended = count(counts.holds - counts.holds_open);
+        let holds = (count(counts.holds), self.report.holds_ended);
+        for (same, check) in [
+            (self.report.entries == count(counts.entries), &ORPHANS),
+            ((self.holds_begun, self.holds_ended) == holds, &MISSING),
+        ] {
+            if !same && let Some(fault) = snapshot.fault(check).await? {
+                self.fault(fault.check, fault.message);
+            }
+        }
+        Ok(())
     }
 
     /// What is left are the system's own accounts.

@@ -10,6 +10,7 @@ pub mod binaries;
 pub mod chat;
 pub mod credits;
 pub mod gateway;
+pub mod ledger;
 pub mod log;
 pub mod model;
 pub mod money;

@@ -22,6 +22,8 @@ const SOCKET: &str = ".s.PGSQL.5432";
 pub struct PostgresServer {
     server: Process,
     start: Start,
+    /// Where the log of this run begins.
+    log_from: usize,
     folder: TempDir,
 }
 
@@ -47,7 +49,8 @@ impl PostgresServer {
     /// # Panics
     /// When it is installed and does not start.
     pub async fn start() -> Option<Self> {
-        Self::with(&["fsync=off"]).await
+        // Tests beside each other share a server, with some connections each.
+        Self::with(&["fsync=off", "max_connections=400"]).await
     }
 
     /// Starts one that keeps what it was told, as it is delivered.
@@ -79,7 +82,7 @@ impl PostgresServer {
         let settings = settings.map(|setting| (*setting).to_owned()).collect();
         let start = Start { programs, account, settings };
         let server = start.server(folder.path());
-        let mut server = Self { server, start, folder };
+        let mut server = Self { server, start, log_from: 0, folder };
         server.is_ready().await;
         Some(server)
     }
@@ -89,13 +92,14 @@ impl PostgresServer {
         self.server.kill_nine();
     }
 
-    /// Starts it again, after it was killed, on the same data.
+    /// Starts it again, after it was killed, on the same data; returns when it takes connections.
     pub async fn start_again(&mut self) {
         // Its children notice within moments that it is gone; until then they hold on to what it used.
         let locks = ["postmaster.pid"].map(|name| self.folder.path().join("data").join(name));
         locks.iter().for_each(|lock| drop(fs::remove_file(lock)));
         wait_until("PostgreSQL is there again", async || {
             if self.server.ended().is_some() {
+                self.log_from = self.server.log().len();
                 self.server = self.start.server(self.folder.path());
             }
             self.looks_ready().then_some(())
@@ -113,7 +117,7 @@ impl PostgresServer {
 
     fn looks_ready(&self) -> bool {
         let log = self.server.log();
-        let run = log.rsplit("starting PostgreSQL").next().unwrap_or_default();
+        let run = log.get(self.log_from..).unwrap_or_default();
         run.contains("ready to accept connections") && self.folder.path().join(SOCKET).exists()
     }
 

@@ -19,7 +19,7 @@ const ACQUIRE_MAX: Duration = Duration::from_secs(2);
 /// How long SQLite waits for another process's write, and PostgreSQL for a lock.
 const LOCK_WAIT_MAX: Duration = Duration::from_secs(2);
 /// Readers beside SQLite's one writer.
-const SQLITE_READERS: u32 = 4;
+const SQLITE_READERS: u32 = 6;
 /// Connections to PostgreSQL from one gateway.
 const POSTGRES_CONNECTIONS: u32 = 16;
 /// How long a call may take over all, so that a database that went silent holds nobody up.

@@ -23,10 +23,13 @@ pub mod reputation;
 pub mod seals;
 pub mod settings;
 pub mod standing;
+#[cfg(feature = "crash-points")]
+pub mod tampering;
 pub mod top_ups;
 pub mod yardstick;
 
 mod bulk;
+mod crash;
 mod engine;
 mod error;
 mod ids;
@@ -92,5 +95,7 @@ pub fn statements() -> Vec<&'static Statement> {
         .chain(yardstick::BULKS)
         .chain(log::BULKS)
         .flat_map(|bulk| bulk.statements());
+    #[cfg(feature = "crash-points")]
+    let sized = sized.chain(tampering::STATEMENTS.iter().copied());
     by_noun.into_iter().flatten().copied().chain(sized).collect()
 }

@@ -47,14 +47,22 @@ pub struct Crowd {
     pub fee: AccountId,
 }
 
+impl Crowd {
+    /// So many, by the numbers that [`crowd`] gives them.
+    pub fn of(clients: i64, nodes: i64) -> Self {
+        let id = |at: i64| AccountId(FIRST + at);
+        Self {
+            clients: (0..clients).map(|at| (id(at), KeyId(FIRST + at))).collect(),
+            nodes: (0..nodes).map(|at| (node(at), id(clients + at))).collect(),
+            fee: id(clients + nodes),
+        }
+    }
+}
+
 /// Makes clients with a key each, and nodes of an operator each, in an empty database.
 pub async fn crowd(db: &Db, clients: i64, nodes: i64) -> Result<Crowd, DbError> {
     let id = |at: i64| AccountId(FIRST + at);
-    let crowd = Crowd {
-        clients: (0..clients).map(|at| (id(at), KeyId(FIRST + at))).collect(),
-        nodes: (0..nodes).map(|at| (node(at), id(clients + at))).collect(),
-        fee: id(clients + nodes),
-    };
+    let crowd = Crowd::of(clients, nodes);
     let all: Vec<i64> = (0..=clients + nodes).map(|at| id(at).0).collect();
     let kind =
         |at: i64| if at < FIRST + clients { AccountKind::Client } else { AccountKind::Operator };

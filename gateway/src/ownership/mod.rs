@@ -11,11 +11,11 @@ use crate::app::App;
 
 pub use checkpoints::Checkpoints;
 pub use lease::Lease;
-pub(crate) use reaper::reap;
+pub use reaper::reap;
 
 /// How long a lease lasts without being renewed. A job of a gateway that stopped is ended within this, a
 /// reaper's round and a moment for its settlement: under 20 s.
-const LEASE_MS: i64 = 12_000;
+pub const LEASE_MS: i64 = 12_000;
 /// Between two looks at everything; leases are renewed at each.
 const ROUND: Duration = Duration::from_secs(1);
 /// Rounds in a row in which the store answered, before other gateways' leases are taken for lost: after an

@@ -6,7 +6,7 @@ use assay_protocol::Outcome;
 use crate::{
     app::App,
     clock, db,
-    db::{DbError, JobEnd, JobNodeEnd, JobState, Orphan},
+    db::{Db, DbError, JobEnd, JobNodeEnd, JobState, Orphan},
 };
 
 const DELIVERED: &str =
@@ -16,26 +16,26 @@ const NOTHING: &str = "the gateway stopped in the middle of the job; nothing was
 /// Looks for leases that were not renewed, and ends their jobs.
 pub(super) async fn round(app: &App) -> Result<(), DbError> {
     db::leases::lose_expired(&app.db).await?;
-    reap(app).await
+    reap(&app.db, app.keys.gateway_id()).await
 }
 
-/// Ends the jobs that have no owner now.
-pub(crate) async fn reap(app: &App) -> Result<(), DbError> {
+/// Ends the jobs that have no owner now, and those of this gateway from before there were leases.
+pub async fn reap(db: &Db, gateway: &str) -> Result<(), DbError> {
     loop {
-        let orphans = db::leases::orphans(&app.db, app.keys.gateway_id()).await?;
+        let orphans = db::leases::orphans(db, gateway).await?;
         if orphans.is_empty() {
             return Ok(());
         }
         for orphan in orphans {
-            end(app, orphan).await?;
+            end(db, orphan).await?;
         }
     }
 }
 
 /// Its owner may be ending it this very moment; whoever comes first decides.
-async fn end(app: &App, orphan: Orphan) -> Result<(), DbError> {
+async fn end(db: &Db, orphan: Orphan) -> Result<(), DbError> {
     let end = ending(orphan);
-    match db::jobs::end(&app.db, &end).await {
+    match db::jobs::end(db, &end).await {
         Ok(()) => {
             tracing::warn!(job = %end.id, cost_nano = end.charge.cost.0, "ended a job that was cut off");
             Ok(())

@@ -8,19 +8,19 @@ use assay_tests::{
 use reqwest::StatusCode;
 use serde_json::Value;
 
-const CENT: i64 = 10_000_000;
+pub(crate) const CENT: i64 = 10_000_000;
 
 /// A gateway that takes payments, and a client that has nothing yet.
-struct Shop {
-    world: World,
-    stripe: FakeStripe,
-    account: i64,
+pub(crate) struct Shop {
+    pub(crate) world: World,
+    pub(crate) stripe: FakeStripe,
+    pub(crate) account: i64,
     key: String,
-    credits: Credits,
+    pub(crate) credits: Credits,
 }
 
 impl Shop {
-    async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         let stripe = FakeStripe::start().await;
         let world = World::with(&stripe.settings()).await;
         let account = world.admin.account("a buyer").await;
@@ -33,7 +33,7 @@ impl Shop {
         self.world.admin.balance(self.account).await.available
     }
 
-    async fn tell(&self, delivery: &Delivery) -> u16 {
+    pub(crate) async fn tell(&self, delivery: &Delivery) -> u16 {
         delivery.send(&reqwest::Client::new(), &self.world.gateway.url()).await.expect("an answer")
     }
 }

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything that has to hold, in the order in which it fails fastest.
 
+mod postgres;
 mod sdk;
 mod steps;
 
@@ -27,6 +28,10 @@ pub(crate) struct TestArgs {
     /// Only this step; may be repeated.
     #[arg(long, value_enum, value_name = "STEP")]
     only: Vec<Step>,
+    /// The long form of the tests that have one: 10^6 random commands, 200 kills at random moments, … Takes hours;
+    /// best with the names of those wanted.
+    #[arg(long)]
+    long: bool,
     /// Only Rust tests whose names contain one of these.
     names: Vec<String>,
 }
@@ -43,7 +48,13 @@ pub(crate) fn run(args: &TestArgs, stop: &Stop) -> anyhow::Result<()> {
         tools::fetch_runtime(binaries, stop)?;
         Ok(Done::silently())
     })?;
-    steps.run(Step::Tests, || tests(&args.names, stop))?;
+    steps.run(Step::Tests, || {
+        let server = built.as_ref().map(postgres::Server::start).transpose()?.flatten();
+        if server.is_none() {
+            println!("PostgreSQL is not installed: the store is tested on SQLite only");
+        }
+        tests(args, server.as_ref(), stop)
+    })?;
     steps.run(Step::Docs, || docs(stop))?;
     if let Some(binaries) = &built {
         steps.run(Step::Sdk, || sdk::run(binaries, stop))?;
@@ -99,17 +110,23 @@ fn licences(stop: &Stop) -> anyhow::Result<Done> {
 }
 
 /// By nextest where it is installed: a test in a process of its own can start and kill others.
-fn tests(names: &[String], stop: &Stop) -> anyhow::Result<Done> {
+fn tests(args: &TestArgs, server: Option<&postgres::Server>, stop: &Stop) -> anyhow::Result<Done> {
     let mut command = if works(&mut cargo(["nextest", "--version"])) {
         let mut nextest = cargo(["nextest", "run", "--workspace", "--no-fail-fast"]);
-        nextest.args(names);
+        nextest.args(args.long.then_some("--profile=long")).args(&args.names);
         nextest
     } else {
         let mut test =
             cargo(["test", "--workspace", "--no-fail-fast", "--lib", "--bins", "--tests", "--"]);
-        test.args(names);
+        test.args(&args.names);
         test
     };
+    if let Some(server) = server {
+        command.env("ASSAY_TEST_POSTGRES", server.url());
+    }
+    if args.long {
+        command.env("ASSAY_TEST_LONG", "1");
+    }
     let lines = run_and_pick(&mut command, stop, |line| {
         line.contains("tests run:") || line.starts_with("test result:")
     })?;

@@ -88,6 +88,20 @@ impl<'a> Batch<'a> {
         self.journals.is_empty() && self.checkpoints.is_empty()
     }
 
+    /// What is committed with it, in words: the names of crash points.
+    #[cfg(all(feature = "crash-points", debug_assertions))]
+    pub(in crate::db) fn commits(&self) -> impl Iterator<Item = &'static str> {
+        let releases = |ended: &EndedJob<'_>| ended.end.charge.is_nothing();
+        let settles = |ended: &EndedJob<'_>| !releases(ended);
+        let all = [
+            ("hold", !self.opened.is_empty()),
+            ("checkpoint", !self.checkpoints.is_empty()),
+            ("settle", self.ended.iter().any(settles)),
+            ("release", self.ended.iter().any(releases)),
+        ];
+        all.into_iter().filter(|(_, is_there)| *is_there).map(|(name, _)| name)
+    }
+
     /// Does what is asked, or says why not; then nothing has moved.
     pub(in crate::db) fn decide(&mut self, request: &'a Request) -> Answer {
         match request {

@@ -13,6 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{Answer, BATCH_MAX, QUEUE_MAX, Queued, Request, Writer, batch::Batch, rows};
 use crate::db::{
     DbError,
+    crash::{self, Moment},
     engine::{Store, bounded},
 };
 
@@ -124,7 +125,9 @@ impl WriterTask {
             return Ok(answers);
         }
         rows::write(&mut tx, &batch, &mut self.journal_ids).await?;
+        crash::point(&batch, Moment::Before);
         tx.commit().await?;
+        crash::point(&batch, Moment::After);
         Ok(answers)
     }
 }

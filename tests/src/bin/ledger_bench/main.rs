@@ -1,19 +1,20 @@
 //! `cargo xtask bench ledger` runs this: jobs a second of the writer and of the naive design on both engines,
-//! the latency of a hold at a steady rate, and how fast the disk is.
+//! the latency of a hold at a steady rate, how fast the disk is, and how fast an audit reads.
 
-mod crowd;
 mod disk;
 mod measure;
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, time::Instant};
 
 use anyhow::{Context, ensure};
 use assay_gateway::{audit::audit, db::Db};
-use assay_tests::postgres::PostgresServer;
+use assay_tests::{ledger::Crowd, postgres::PostgresServer};
 use clap::Parser;
 use serde_json::{Map, Value, json};
 
-use crowd::Crowd;
+/// Few of the clients ask often (Zipf).
+const CLIENTS: i64 = 10_000;
+const NODES: i64 = 300;
 
 #[derive(Debug, Parser)]
 #[command(name = "ledger-bench", version)]
@@ -41,8 +42,8 @@ async fn main() -> anyhow::Result<()> {
     };
     let folder = folder.context("a folder for the databases")?;
     let wanted = |engine: &str| cli.only.as_deref().is_none_or(|only| only == engine);
-    let mut results = Map::new();
-    results.insert("fsync_per_s".into(), disk::fsyncs_per_s(folder.path())?.into());
+    let mut results = Results::default();
+    results.main("fsync_per_s", disk::fsyncs_per_s(folder.path())?);
     if wanted("sqlite") {
         let path = |name: &str| format!("sqlite:{}", folder.path().join(name).display());
         measure_engine("sqlite", [&path("a.db"), &path("b.db")], cli.seconds, &mut results).await?;
@@ -57,15 +58,35 @@ async fn main() -> anyhow::Result<()> {
             None => eprintln!("PostgreSQL is not installed (Debian: postgresql): not measured"),
         }
     }
-    for (key, value) in &results {
-        println!("  {key:<28}{:>14.3}", value.as_f64().unwrap_or_default());
+    for (key, value) in results.main.iter().chain(&results.also) {
+        println!("  {key:<32}{:>14.3}", value.as_f64().unwrap_or_default());
     }
     if let Some(path) = &cli.json {
-        let report = json!({ "format": "assay-bench/1", "bench": "ledger", "errors": 0, "results": results });
+        let report = json!({
+            "format": "assay-bench/1", "bench": "ledger", "errors": 0,
+            "results": results.main, "also": results.also,
+        });
         fs::write(path, format!("{report:#}\n"))
             .with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(())
+}
+
+/// What is promised, and what is measured besides.
+#[derive(Debug, Default)]
+struct Results {
+    main: Map<String, Value>,
+    also: Map<String, Value>,
+}
+
+impl Results {
+    fn main(&mut self, key: impl Into<String>, value: f64) {
+        self.main.insert(key.into(), value.into());
+    }
+
+    fn also(&mut self, key: impl Into<String>, value: f64) {
+        self.also.insert(key.into(), value.into());
+    }
 }
 
 /// The writer on a fresh database, the naive design on another one.
@@ -73,25 +94,34 @@ async fn measure_engine(
     engine: &str,
     [ours, naive]: [&str; 2],
     seconds: u64,
-    results: &mut Map<String, Value>,
+    results: &mut Results,
 ) -> anyhow::Result<()> {
     let db = fresh(ours).await?;
-    let crowd = Crowd::with_credit(&db).await?;
+    let crowd = Crowd::with_credit(&db, CLIENTS, NODES).await?;
     let jobs_per_s = measure::writer(&db, &crowd, seconds).await?;
-    results.insert(format!("{engine}_jobs_per_s"), jobs_per_s.into());
+    results.main(format!("{engine}_jobs_per_s"), jobs_per_s);
     let holds = measure::steady_holds(&db, &crowd, seconds).await?;
-    let prefix = if engine == "sqlite" { "" } else { "postgres_" };
-    results.insert(format!("{prefix}hold_p50_ms"), holds.p50_ms.into());
-    results.insert(format!("{prefix}hold_p99_ms"), holds.p99_ms.into());
+    if engine == "sqlite" {
+        results.main("hold_p50_ms", holds.p50_ms);
+        results.main("hold_p99_ms", holds.p99_ms);
+    } else {
+        results.also(format!("{engine}_hold_p50_ms"), holds.p50_ms);
+        results.also(format!("{engine}_hold_p99_ms"), holds.p99_ms);
+    }
+    let began = Instant::now();
     let report = audit(&db).await?;
     ensure!(report.is_clean(), "the books after the benchmark: {report}");
+    let entries = f64::from(u32::try_from(report.entries)?);
+    results.also(format!("{engine}_audit_entries"), entries);
+    let entries_per_s = entries / began.elapsed().as_secs_f64();
+    results.also(format!("{engine}_audit_entries_per_s"), entries_per_s);
     eprintln!("{engine}: {}", report.to_string().replace('\n', "; "));
     db.close().await;
 
     let db = fresh(naive).await?;
-    let crowd = Crowd::with_credit(&db).await?;
+    let crowd = Crowd::with_credit(&db, CLIENTS, NODES).await?;
     let jobs_per_s = measure::naive(&db, &crowd, seconds).await?;
-    results.insert(format!("{engine}_naive_jobs_per_s"), jobs_per_s.into());
+    results.main(format!("{engine}_naive_jobs_per_s"), jobs_per_s);
     db.close().await;
     Ok(())
 }

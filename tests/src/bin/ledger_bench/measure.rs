@@ -10,9 +10,8 @@ use std::{
 
 use anyhow::ensure;
 use assay_gateway::db::{Db, jobs, yardstick};
+use assay_tests::ledger::{Crowd, crowd::TOKENS};
 use tokio::{task::JoinSet, time::interval};
-
-use crate::crowd::Crowd;
 
 /// Jobs at once through the writer: some batches' worth.
 const WRITER_JOBS: usize = 4_096;
@@ -32,9 +31,9 @@ pub(crate) struct Latency {
 /// Jobs a second, held and settled with all their rows through the writer.
 pub(crate) async fn writer(db: &Db, crowd: &Crowd, seconds: u64) -> anyhow::Result<f64> {
     at_once(WRITER_JOBS, seconds, async || {
-        let job = crowd.job();
+        let job = crowd.job(&mut rand::rng());
         jobs::open(db, &job).await?;
-        jobs::end(db, &crowd.end(&job)).await?;
+        jobs::end(db, &crowd.end(&job, &mut rand::rng())).await?;
         Ok(())
     })
     .await
@@ -45,7 +44,8 @@ pub(crate) async fn naive(db: &Db, crowd: &Crowd, seconds: u64) -> anyhow::Resul
     let journals = AtomicI64::new(1_000_000_000);
     let journal = || journals.fetch_add(1, Ordering::Relaxed);
     at_once(NAIVE_JOBS, seconds, async || {
-        let (job, (settlement, _)) = (crowd.job(), crowd.settlement());
+        let (job, (settlement, _)) =
+            (crowd.job(&mut rand::rng()), crowd.settlement(TOKENS, &mut rand::rng()));
         let held = yardstick::hold(db, journal(), job.id, job.account, job.hold).await?;
         ensure!(held, "everybody has credit enough");
         let fee = crowd.accounts.fee;
@@ -87,8 +87,8 @@ pub(crate) async fn steady_holds(db: &Db, crowd: &Crowd, seconds: u64) -> anyhow
     for _ in 0..seconds * HOLDS_PER_S / HOLDS_PER_TICK {
         ticks.tick().await;
         for _ in 0..HOLDS_PER_TICK {
-            let job = crowd.job();
-            let (db, end, taken) = (db.clone(), crowd.end(&job), taken.clone());
+            let job = crowd.job(&mut rand::rng());
+            let (db, end, taken) = (db.clone(), crowd.end(&job, &mut rand::rng()), taken.clone());
             running.spawn(async move {
                 let asked = Instant::now();
                 jobs::open(&db, &job).await?;

@@ -1,7 +1,8 @@
-//! Whose money is moved: ten thousand clients, of whom few ask often (Zipf), and three hundred nodes.
+//! Whose money is moved: clients, of whom few ask often (Zipf), and nodes.
 
 use assay_gateway::db::{
-    Db, JobEnd, JobNodeEnd, JobState, NewGrant, NewJob, credits,
+    Checkpoint, CheckpointPart, CheckpointSettlement, Db, JobEnd, JobNodeEnd, JobState, NewGrant,
+    NewJob, credits,
     yardstick::{self, Crowd as Accounts},
 };
 use assay_ledger::{Nano, PayRules, Round, Settlement, Share, payout};
@@ -10,27 +11,28 @@ use rand::Rng;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-const CLIENTS: i64 = 10_000;
-const NODES: i64 = 300;
 const NODES_ASKED: usize = 3;
-const TOKENS: u32 = 200;
-/// More than any of them spends while we measure.
-const CREDIT: Nano = Nano(1_000_000_000_000);
+/// Of a whole answer.
+pub const TOKENS: u32 = 200;
+/// More than any of them spends.
+pub const CREDIT: Nano = Nano(1_000_000_000_000);
 const HELD: Nano = Nano(150_000);
-const COST: Nano = Nano(97_531);
+/// Of a whole answer.
+pub const COST: Nano = Nano(97_531);
 const RULES: PayRules = PayRules { fee_ppm: 50_000, cap_per_mille: Some(1_500) };
 
 /// See the head of this file.
 #[derive(Debug)]
-pub(crate) struct Crowd {
-    pub(crate) accounts: Accounts,
+pub struct Crowd {
+    pub accounts: Accounts,
     /// Of each client and those before it, how often they ask.
     asked: Vec<f64>,
 }
 
 impl Crowd {
-    pub(crate) async fn with_credit(db: &Db) -> anyhow::Result<Self> {
-        let accounts = yardstick::crowd(db, CLIENTS, NODES).await?;
+    /// Makes so many in an empty database, the clients with [`CREDIT`] each.
+    pub async fn with_credit(db: &Db, clients: i64, nodes: i64) -> anyhow::Result<Self> {
+        let accounts = yardstick::crowd(db, clients, nodes).await?;
         let mut grants = JoinSet::new();
         for (account, _) in &accounts.clients {
             let (db, account) = (db.clone(), *account);
@@ -41,18 +43,27 @@ impl Crowd {
             });
         }
         grants.join_all().await.into_iter().collect::<Result<Vec<_>, _>>()?;
+        Ok(Self::of(accounts))
+    }
+
+    /// Those that [`Crowd::with_credit`] made before.
+    pub fn known(clients: i64, nodes: i64) -> Self {
+        Self::of(Accounts::of(clients, nodes))
+    }
+
+    fn of(accounts: Accounts) -> Self {
         let mut asked = 0.0;
-        let asked = (1..=CLIENTS).map(|rank| {
-            asked += 1.0 / f64::from(i32::try_from(rank).unwrap_or(i32::MAX));
+        let asked = (1..=accounts.clients.len()).map(|rank| {
+            asked += 1.0 / f64::from(u32::try_from(rank).unwrap_or(u32::MAX));
             asked
         });
-        Ok(Self { asked: asked.collect(), accounts })
+        Self { asked: asked.collect(), accounts }
     }
 
     /// A job of somebody.
-    pub(crate) fn job(&self) -> NewJob {
+    pub fn job(&self, random: &mut impl Rng) -> NewJob {
         let all = self.asked.last().copied().unwrap_or_default();
-        let drawn = rand::rng().random_range(0.0..all);
+        let drawn = random.random_range(0.0..all);
         let (account, key) =
             self.accounts.clients[self.asked.partition_point(|asked| *asked < drawn)];
         NewJob {
@@ -72,18 +83,18 @@ impl Crowd {
         }
     }
 
-    /// Three nodes that all passed, and what they are paid.
-    pub(crate) fn settlement(&self) -> (Settlement, Vec<NodeId>) {
-        let first = rand::rng().random_range(0..self.accounts.nodes.len());
+    /// Three nodes that all passed, and what they are paid for so many tokens.
+    pub fn settlement(&self, tokens: u32, random: &mut impl Rng) -> (Settlement, Vec<NodeId>) {
+        let first = random.random_range(0..self.accounts.nodes.len());
         let nodes = self.accounts.nodes.iter().cycle().skip(first).take(NODES_ASKED);
-        let passed = nodes.clone().map(|(_, account)| Share { account: *account, tokens: TOKENS });
+        let passed = nodes.clone().map(|(_, account)| Share { account: *account, tokens });
         let passed: Vec<Share> = passed.collect();
         let asked = u32::try_from(NODES_ASKED).unwrap_or_default();
         let round = Round {
             held: HELD,
-            cost: COST,
+            cost: cost_of(tokens),
             asked,
-            tokens: TOKENS,
+            tokens,
             passed: &passed,
             majority_refuted: false,
         };
@@ -91,8 +102,8 @@ impl Crowd {
     }
 
     /// That job answered.
-    pub(crate) fn end(&self, job: &NewJob) -> JobEnd {
-        let (charge, nodes) = self.settlement();
+    pub fn end(&self, job: &NewJob, random: &mut impl Rng) -> JobEnd {
+        let (charge, nodes) = self.settlement(TOKENS, random);
         let parts = nodes.into_iter().zip(charge.pays.clone()).map(|(node, (_, pay))| JobNodeEnd {
             node,
             round: 1,
@@ -119,4 +130,37 @@ impl Crowd {
             receipt: None,
         }
     }
+
+    /// That job given up.
+    pub fn released(&self, job: &NewJob) -> JobEnd {
+        JobEnd {
+            id: job.id,
+            state: JobState::Failed,
+            finish: None,
+            completion_tokens: 0,
+            rounds: 1,
+            nodes: Vec::new(),
+            receipt: None,
+            charge: Settlement::nothing(job.hold),
+            reason: "nobody answered".into(),
+            verdict: None,
+            ended_ms: job.created_ms + 900,
+        }
+    }
+
+    /// So many tokens of that job's answer delivered.
+    pub fn checkpoint(&self, job: &NewJob, tokens: u32, random: &mut impl Rng) -> Checkpoint {
+        let (charge, nodes) = self.settlement(tokens, random);
+        let parts = nodes.into_iter().zip(charge.pays.clone());
+        let part = |(node, (_, pay))| CheckpointPart { node, tokens, pay, elapsed_ms: 500 };
+        let parts = parts.map(part).collect();
+        let settlement =
+            CheckpointSettlement { completion_tokens: tokens, round: 1, charge, parts };
+        Checkpoint { job: job.id, settlement }
+    }
+}
+
+/// What so many tokens cost.
+pub fn cost_of(tokens: u32) -> Nano {
+    Nano(COST.0 * i64::from(tokens) / i64::from(TOKENS))
 }
