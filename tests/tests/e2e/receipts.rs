@@ -1,13 +1,16 @@
 //! Receipts: every answer has one, and it is checked without believing the gateway.
 
 use assay_model::TextModel;
-use assay_tests::{Ask, Behaviour, ChatClient, World, binaries::demo_model};
+use assay_tests::{Ask, Behaviour, ChatClient, Gate, World, binaries::demo_model};
 use assay_verifier::{
     Receipt, Trust,
     receipt::{Bundle, Checked, Note, Request, Saved, State, check, replay},
 };
 use reqwest::StatusCode;
 use serde_json::{Value, json};
+
+/// Tokens that a client gets before it leaves.
+const SOME: usize = 12;
 
 /// Checks a receipt as its client would, all but the prefill.
 async fn checked(world: &World, ask: &Ask, response: Option<&Value>, job: &str) -> Checked {
@@ -90,7 +93,7 @@ async fn a_stop_string_and_a_dissenter_are_in_the_receipt_too() {
 }
 
 #[tokio::test]
-async fn an_answer_that_failed_or_was_cut_off_has_a_receipt_too() {
+async fn an_answer_that_failed_has_a_receipt_too() {
     let world = World::new().await;
     let _scorer = world.scorer().await;
     let _liars = [world.scripted(Behaviour::Canned).await, world.scripted(Behaviour::Random).await];
@@ -101,5 +104,38 @@ async fn an_answer_that_failed_or_was_cut_off_has_a_receipt_too() {
     assert_eq!(failed.receipt.state, State::Failed);
     assert_eq!(failed.receipt.money.cost, 0);
     assert!(failed.notes.contains(&Note::NoAnswer));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_client_that_left_has_a_receipt_for_what_it_got() {
+    let world = World::new().await;
+    let _scorer = world.scorer().await;
+    let gates = [Gate::closed(), Gate::closed(), Gate::closed()];
+    let mut nodes = Vec::new();
+    for gate in &gates {
+        nodes.push(world.paced(Behaviour::Honest, gate).await);
+        gate.allow(SOME);
+    }
+    let ask = Ask::say("Tell me a story.").endless(world.model.end_token).max_tokens(200);
+    let mut stream = world.client.stream(&ask).await.expect("a stream");
+    stream.read_until(|text| !text.is_empty()).await;
+    for node in &nodes {
+        node.wait_for("has sent some", |seen| seen.tokens_sent as usize == SOME).await;
+    }
+    let (job, chunks) = (stream.job.clone(), json!(stream.seen().chunks));
+    drop(stream);
+    gates.iter().for_each(Gate::open);
+
+    let asked = ask.with("stream", true).with("stream_options", json!({"include_usage": true}));
+    let cut = checked(&world, &asked, None, &job).await;
+    let ended = world.admin.job(&job).await;
+    assert_eq!((cut.receipt.state, ended.state.as_str()), (State::Cancelled, "cancelled"));
+    assert_eq!(cut.receipt.completion_tokens as usize, SOME);
+    assert_eq!(cut.receipt.money.cost, ended.cost.unsigned_abs());
+    assert!(cut.receipt.money.cost > 0, "what was agreed by then is charged");
+    assert!(cut.notes.contains(&Note::CutOff));
+    let saved = Saved::parse(chunks.to_string().as_bytes()).expect("what came is readable");
+    assert_eq!(saved.id, format!("chatcmpl-{job}"));
     world.finish().await;
 }
