@@ -5,6 +5,7 @@ pub mod bound;
 pub mod bundle;
 pub mod canonical;
 pub mod check;
+pub mod finding;
 mod form;
 pub mod replay;
 pub mod saved;
@@ -15,7 +16,8 @@ use sha2::{Digest, Sha256};
 
 pub use bound::{Request, Response};
 pub use bundle::Bundle;
-pub use check::{Checked, Note, Refusal, check};
+pub use check::check;
+pub use finding::{Checked, Note, Refusal};
 pub use replay::{Replay, replay};
 pub use saved::Saved;
 

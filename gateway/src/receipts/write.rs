@@ -67,7 +67,7 @@ pub(crate) fn write(app: &App, known: &Known<'_>) -> Option<NewEntry> {
     if !app.config.receipts.enabled {
         return None;
     }
-    let receipt = receipt(app.keys.public_key(), known, &notes);
+    let receipt = receipt(app, known, &notes);
     let signed = app.keys.sign_receipt(&receipt);
     let entry = Entry::Answer(AnswerEntry {
         job: receipt.job,
@@ -89,7 +89,7 @@ fn entry_key(job: JobId) -> String {
     job.to_string()
 }
 
-fn receipt(key: Bytes32, known: &Known<'_>, notes: &Notes) -> Receipt {
+fn receipt(app: &App, known: &Known<'_>, notes: &Notes) -> Receipt {
     let kept = notes.signed.as_slice();
     let Question { job, model, prompt, sampling, seed, .. } = known.question;
     let links = Links::of(known, kept);
@@ -108,7 +108,7 @@ fn receipt(key: Bytes32, known: &Known<'_>, notes: &Notes) -> Receipt {
         response.hash(known.salt)
     });
     Receipt {
-        gateway: key_id(key),
+        gateway: key_id(app.keys.public_key()),
         job,
         time_ms: known.ended_ms.unsigned_abs(),
         state: match known.state {
@@ -141,7 +141,7 @@ fn receipt(key: Bytes32, known: &Known<'_>, notes: &Notes) -> Receipt {
         verdict: known.verdict.map(|verdict| verdict_of(known, verdict)),
         audit: audit(notes, links.answer),
         money: money(known.charge),
-        parts: known.parts.iter().map(|part| part_of(part, kept)).collect(),
+        parts: known.parts.iter().map(|part| part_of(app, model.id(), part, kept)).collect(),
     }
 }
 
@@ -204,7 +204,7 @@ fn verdict_of(known: &Known<'_>, verdict: &serving::Verdict) -> Verdict {
         finish: finish(known),
         positions_checked: verdict.positions_checked,
         largest_margin_nano: verdict.largest_margin.map(nano),
-        sigma2_nano: None,
+        sigma2_nano: verdict.sigma2.map(nano),
     }
 }
 
@@ -238,12 +238,13 @@ fn money(charge: &Settlement) -> Money {
     }
 }
 
-fn part_of(part: &KnownPart, kept: &[Kept]) -> Part {
+fn part_of(app: &App, model: &str, part: &KnownPart, kept: &[Kept]) -> Part {
     let KnownPart { node, round, outcome, pay } = *part;
     let signed = kept.iter().find(|kept| kept.node == node && kept.round == round);
     Part {
         node,
-        class: String::new(),
+        // One that was not tested, or left in the meantime, has none.
+        class: app.nodes.class(node, model).unwrap_or_default(),
         round,
         outcome: outcome.as_str().to_owned(),
         pay: pay.0.unsigned_abs(),

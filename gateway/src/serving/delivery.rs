@@ -91,6 +91,9 @@ pub struct Verdict {
     pub positions_checked: u32,
     /// The largest distance, in logits, from the model's own choice among those positions.
     pub largest_margin: Option<f64>,
+    /// σ̂² of the answer that was checked, for its receipt.
+    #[serde(skip)]
+    pub sigma2: Option<f64>,
 }
 
 /// Why a job gave no answer.

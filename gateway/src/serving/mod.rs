@@ -178,6 +178,7 @@ fn finish_early(app: &App, round: &Round<'_>, answer: &mut Answer<'_>) {
             audited: round.is_audited(),
             positions_checked: 0,
             largest_margin: None,
+            sigma2: None,
         };
         answer.finish(round.job, finish, verdict);
     }

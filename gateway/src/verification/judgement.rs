@@ -379,6 +379,8 @@ fn client_verdict(
         positions_checked: check
             .map_or(0, |_| u32::try_from(answers[winner].ids.len()).unwrap_or(u32::MAX)),
         largest_margin: check.map(SpotCheck::largest_margin),
+        sigma2: check
+            .and_then(|check| check.measures(&answers[winner]).sigma2(case.rules.temperature)),
     }
 }
 

@@ -1,7 +1,11 @@
 //! Receipts: every answer has one, and it is checked without believing the gateway.
 
 use assay_model::TextModel;
-use assay_tests::{Ask, Behaviour, ChatClient, Gate, World, binaries::demo_model};
+use assay_tests::{
+    Ask, Behaviour, ChatClient, Gate, Pace, World,
+    binaries::demo_model,
+    records::{TRUSTED, join, recorded},
+};
 use assay_verifier::{
     Receipt, Trust,
     receipt::{Bundle, Checked, Note, Request, Saved, State, check, replay},
@@ -137,5 +141,30 @@ async fn a_client_that_left_has_a_receipt_for_what_it_got() {
     assert!(cut.notes.contains(&Note::CutOff));
     let saved = Saved::parse(chunks.to_string().as_bytes()).expect("what came is readable");
     assert_eq!(saved.id, format!("chatcmpl-{job}"));
+    world.finish().await;
+}
+
+/// One proven node is believed alone, and its receipt says that nothing else was done.
+#[tokio::test]
+async fn a_trusted_node_that_answers_alone_has_a_receipt_that_holds() {
+    let mut world = World::new().await;
+    let [member] = recorded(&mut world, TRUSTED).await;
+    let node = join(&world, member, Behaviour::Honest, Pace::Free).await;
+    let _scorer = world.scorer().await;
+    let mut alone = None;
+    // One answer in twenty is audited.
+    for seed in 0..20 {
+        let ask = Ask::say("Hello!").max_tokens(8).risk("low").with("seed", seed);
+        let answer = world.client.plain(&ask).await.expect("an answer");
+        let checked = checked(&world, &ask, Some(&answer.json), &answer.job).await;
+        assert_eq!(checked.signers, [node.id()]);
+        assert!(checked.receipt.audit.q_ppm >= 50_000, "{:?}", checked.receipt.audit);
+        if checked.receipt.parts[0].outcome == "trusted" {
+            alone = Some(checked);
+            break;
+        }
+    }
+    let alone = alone.expect("twenty audits in a row are no accident");
+    assert!(alone.receipt.parts[0].pay > 0);
     world.finish().await;
 }

@@ -4,119 +4,18 @@
 use assay_protocol::{Attestation, Bytes32, Finish, NodeId, Outcome};
 
 use super::{
-    Bundle, Part, Receipt, Request, Saved, State,
+    Bundle, Checked, Note, Part, Receipt, Refusal, Request, Saved, State,
     bound::{finish_reason, request_hash, response_id},
     gateway_name,
 };
 use crate::{
     log::{
-        Entry, NoteError, ProofError, SignedCheckpoint,
+        Entry, SignedCheckpoint,
         entry::AnswerEntry,
         merkle::{check_inclusion, leaf_hash},
     },
     trust::Trust,
-    wire::WireError,
 };
-
-/// What was found good.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Checked {
-    pub receipt: Receipt,
-    /// The gateway's name, under which its key is pinned.
-    pub gateway: String,
-    pub checkpoint: SignedCheckpoint,
-    /// Nodes whose signature is over exactly this answer.
-    pub signers: Vec<NodeId>,
-    /// What to know besides.
-    pub notes: Vec<Note>,
-}
-
-/// What a receipt leaves open.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Note {
-    #[error("no pinned witness signed the checkpoint: a fork of the log is not excluded")]
-    ForkNotExcluded,
-    #[error(
-        "node {0} is not among the pinned keys: that it is a node of its own is the gateway's word"
-    )]
-    NodeNotPinned(NodeId),
-    #[error("node {0} signed an answer that goes on, or differs, where this one ends")]
-    SignedOther(NodeId),
-    #[error("no node signed exactly this answer: a stop string cut it out of what they signed")]
-    CutOut,
-    #[error("the seed is the gateway's own choice: it could have tried several")]
-    SeedOfGateway,
-    #[error("nobody but the gateway can compute the seed from your nonce")]
-    SeedOfNonce,
-    #[error("the answer was not checked against the model, and no audit of it can be drawn")]
-    NeverAudited,
-    #[error("the client left before the answer was whole")]
-    CutOff,
-    #[error("there was no answer, and nothing was charged")]
-    NoAnswer,
-    #[error("no request was given: whether the receipt is of yours was not checked")]
-    NoRequest,
-    #[error("no response was given: whether the receipt is of yours was not checked")]
-    NoResponse,
-}
-
-/// What is wrong, in a sentence.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum Refusal {
-    #[error("the receipt cannot be read: {0}")]
-    Form(#[from] WireError),
-    #[error("the receipt is of gateway {0}, whose key is not pinned, or did not count at its time")]
-    Gateway(String),
-    #[error("the gateway's signature does not fit the receipt")]
-    Signature,
-    #[error("{0}")]
-    Checkpoint(#[from] NoteError),
-    #[error("the receipt is not in the log: {0}")]
-    Log(#[from] ProofError),
-    #[error("the receipt is of another request than this one")]
-    Request,
-    #[error("the response's {0} is not what the receipt says")]
-    Response(&'static str),
-    #[error("node {0} signs with another key than the pinned one")]
-    NodeKey(NodeId),
-    #[error("the signature of node {0} does not fit the receipt")]
-    NodeSignature(NodeId),
-    #[error("node {0} was paid without having signed anything")]
-    PaidUnsigned(NodeId),
-    #[error("no node signed this answer")]
-    AnswerUnsigned,
-    #[error("node {node} was paid although its outcome is `{outcome}`")]
-    PaidUndeserved { node: NodeId, outcome: String },
-    #[error("node {0} has two parts in one round")]
-    NodeTwice(NodeId),
-    #[error("nodes {0} and {1} did the same work and were paid differently")]
-    PaidUnequally(NodeId, NodeId),
-    #[error("the payout does not add up: {0}")]
-    Money(&'static str),
-    #[error("the receipt contradicts itself: {0}")]
-    Contradiction(&'static str),
-    #[error("the model folder has manifest {found}; the receipt's answer is of {claimed}")]
-    Manifest { found: Bytes32, claimed: Bytes32 },
-    #[error("the request cannot be replayed: {0}")]
-    NotReplayable(String),
-    #[error("the prompt of this request is not the one that the nodes were given")]
-    Prompt,
-    #[error("the sampling parameter {0} is not the one that was asked for")]
-    Sampling(&'static str),
-    #[error("the seed does not follow from the request")]
-    Seed,
-    #[error("the answer's tokens are not those that the nodes signed")]
-    Output,
-    #[error("the answer's tokens do not spell the response's content")]
-    Text,
-    #[error("the answer's end is not what the receipt says: {0}")]
-    End(&'static str),
-    #[error(
-        "the model contradicts token {position}: it would have taken another one by {margin} logits, \
-         and {limit} is allowed"
-    )]
-    Model { position: usize, margin: f64, limit: f64 },
-}
 
 /// Checks a receipt, and that it is of this request and response if they are given.
 pub fn check(
@@ -212,9 +111,7 @@ fn check_parts(receipt: &Receipt, gateway: &str, trust: &Trust) -> Result<Vec<No
             return Err(Refusal::NodeTwice(node));
         }
         seen.push((node, part.round));
-        let paid_words = [Outcome::Agreed, Outcome::Vindicated, Outcome::Passed];
-        let is_paid_word = paid_words.iter().any(|word| word.as_str() == part.outcome);
-        if part.pay > 0 && !is_paid_word {
+        if part.pay > 0 && !outcome(part).is_some_and(Outcome::is_paid) {
             return Err(Refusal::PaidUndeserved { node, outcome: part.outcome.clone() });
         }
         let Some(signed) = &part.signed else {
@@ -251,6 +148,10 @@ fn check_parts(receipt: &Receipt, gateway: &str, trust: &Trust) -> Result<Vec<No
         }
     }
     Ok(signers)
+}
+
+fn outcome(part: &Part) -> Option<Outcome> {
+    serde_json::from_value(part.outcome.as_str().into()).ok()
 }
 
 /// Of one set, nodes that signed this answer from the same token on get the same.

@@ -65,6 +65,16 @@ fn a_gateway_that_changes_a_payout_does_not_add_up() {
     assert_eq!(refusal, Refusal::Money("fee, pays and reserve are not the cost"));
     let refusal = lie(|receipt| receipt.money.returned += 1);
     assert!(refusal.to_string().contains("what was held"), "{refusal}");
+    for outcome in ["failed_spot_check", "left", "no word that is known"] {
+        let refusal = lie(|receipt| receipt.parts[0].outcome = outcome.into());
+        assert!(matches!(refusal, Refusal::PaidUndeserved { .. }), "{refusal}");
+    }
+    let case = case(3);
+    for outcome in ["agreed", "vindicated", "passed", "trusted"] {
+        let mut receipt = case.receipt.clone();
+        receipt.parts[0].outcome = outcome.into();
+        assert!(judged(&case, &case.bundle_of(&receipt, ENTRIES)).is_ok(), "{outcome} is paid");
+    }
     let refusal = lie(|receipt| receipt.parts[0].outcome = "failed_spot_check".into());
     assert!(matches!(refusal, Refusal::PaidUndeserved { .. }), "{refusal}");
     let refusal = lie(|receipt| receipt.parts[0].signed = None);
