@@ -84,7 +84,7 @@ pub struct Life {
     pub forfeited: f64,
     /// What it has at the end over what an honest node has, less 1: the pay that was immature at the first lie, the pay
     /// since then, less the cost of the work since then and what the ban took. 0 is as good as honest, −1 is to have
-    /// lost everything.
+    /// lost everything; below that, the cost of its honest jobs too.
     pub profit_over_honest: f64,
     /// The same if a ban took nothing, and only ended what it earns.
     pub profit_without_forfeits: f64,

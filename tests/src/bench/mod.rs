@@ -23,6 +23,7 @@ use std::{
 };
 
 use assay_protocol::GenerateStart;
+use clap::ValueEnum;
 
 use crate::{Behaviour, Model, binaries::demo_model};
 use attacks::{LIARS, Studio};
@@ -48,15 +49,33 @@ const PART_MIN: u64 = 8;
 const DRAWN: [Behaviour; 5] =
     [Behaviour::Fp16, Behaviour::Int8, Behaviour::Q4, Behaviour::Earlier, Behaviour::Smaller];
 
+/// What a run can be made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// The lives of cheats.
+    Attackers,
+    /// False alarms.
+    Honest,
+    /// After how many tokens cheats are seen, and what scoring costs.
+    Goals,
+    /// A real run of gateway and nodes.
+    Overhead,
+}
+
+impl Part {
+    pub const ALL: [Self; 4] = [Self::Attackers, Self::Honest, Self::Goals, Self::Overhead];
+}
+
 /// How much is done, and where its results go.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Honest answers; the other parts shrink with it.
     pub answers: u64,
     pub json: Option<PathBuf>,
+    /// They show attackers, honest answers and goals, and are drawn when all three are there.
     pub figures: Option<PathBuf>,
     pub cache: PathBuf,
-    pub with_overhead: bool,
+    pub parts: Vec<Part>,
 }
 
 /// Everything that is said, by kind, to the same starts.
@@ -66,39 +85,54 @@ struct Said {
     lies: Vec<(Behaviour, Vec<Sample>)>,
 }
 
-/// Runs all of it, prints the tables and writes what is asked for.
+/// Runs what is wanted, prints the tables and writes what is asked for.
 pub async fn run(settings: &Settings) -> anyhow::Result<Report> {
     let began = Instant::now();
     let model = Model::demo();
     let court = Court::of(&model);
     let store = Store::open(&settings.cache, &model.fingerprint())?;
     let studio = Studio { machine: Machine::new(&demo_model()), model, store };
-    let part = |full: u64| (full * settings.answers / FULL_ANSWERS).clamp(PART_MIN, full);
+    let share = |full: u64| (full * settings.answers / FULL_ANSWERS).clamp(PART_MIN, full);
+    let is_wanted = |part: Part, what: &str| {
+        let is_wanted = settings.parts.contains(&part);
+        if is_wanted {
+            println!("{:.0?}: {what} …", began.elapsed());
+        }
+        is_wanted
+    };
+    let long = |model: &Model, number| corpus::long(model, number, LONG_TOKENS);
+    let mut report = Report::new(studio.model.fingerprint());
+    let (mut said_short, mut said_long, mut all) = (None, None, None);
 
-    println!("the zoo's answers …");
-    let long = said(&studio, "long", part(LONG_ANSWERS), |model, number| {
-        corpus::long(model, number, LONG_TOKENS)
-    })?;
-    let short = said(&studio, "jobs", part(JOBS), corpus::mixed)?;
-    println!("{:.0?}: what scoring costs …", began.elapsed());
-    let some = COST_ANSWERS.min(long.starts.len());
-    let cost = cost::measure(&studio.machine, &long.starts[..some], &long.honest[..some]);
-    let lives = u32::try_from(part(LIVES.into())).expect("a few");
-    println!("{:.0?}: the lives of cheats …", began.elapsed());
-    let past = table::honest_past(&court, &long.starts, &long.honest);
-    let attackers = attackers(&studio, &court, &short, &past, lives)?;
-    println!("{:.0?}: honest answers …", began.elapsed());
-    let (mut honest, all) = honest::replay(&studio, &court, settings.answers)?;
-    honest.classes = honest::classes(&studio, &court, part(CLASS_ANSWERS))?;
-    let mut report = Report::new(studio.model.fingerprint(), attackers, honest, cost);
-    for (kind, samples) in &long.lies {
-        report.seen_after.extend(goals::seen(kind.name(), &court, &long.starts, samples));
+    if is_wanted(Part::Attackers, "the lives of cheats") {
+        let short = said(&studio, "jobs", share(JOBS), corpus::mixed)?;
+        let (starts, honest) = honestly(&studio, "long", share(LONG_ANSWERS), long)?;
+        let past = table::honest_past(&court, &starts, &honest);
+        let lives = u32::try_from(share(LIVES.into())).expect("a few");
+        report.attackers = attackers(&studio, &court, &short, &past, lives)?;
+        said_short = Some(short);
     }
-    if let Some(folder) = &settings.figures {
-        draw(folder, &court, &all, &short, &long)?;
+    if is_wanted(Part::Honest, "honest answers") {
+        let (honest, samples) = honest::replay(&studio, &court, settings.answers)?;
+        let classes = honest::classes(&studio, &court, share(CLASS_ANSWERS))?;
+        report.honest = honest::Honest { classes, ..honest };
+        all = Some(samples);
     }
-    if settings.with_overhead {
-        println!("{:.0?}: a real run …", began.elapsed());
+    if is_wanted(Part::Goals, "long answers of cheats") {
+        let long = said(&studio, "long", share(LONG_ANSWERS), long)?;
+        for (kind, samples) in &long.lies {
+            report.seen_after.extend(goals::seen(kind.name(), &court, &long.starts, samples));
+        }
+        let some = COST_ANSWERS.min(long.starts.len());
+        report.costs(cost::measure(&studio.machine, &long.starts[..some], &long.honest[..some]));
+        said_long = Some(long);
+    }
+    if let (Some(folder), Some(all), Some(short), Some(long)) =
+        (&settings.figures, &all, &said_short, &said_long)
+    {
+        draw(folder, &court, all, short, long)?;
+    }
+    if is_wanted(Part::Overhead, "a real run") {
         report.overhead = overhead::measure().await?;
     }
     println!("{:.0?}: done\n\n{}", began.elapsed(), report.tables());
@@ -108,15 +142,26 @@ pub async fn run(settings: &Settings) -> anyhow::Result<Report> {
     Ok(report)
 }
 
+/// What the model says to so many starts.
+fn honestly(
+    studio: &Studio,
+    name: &str,
+    count: u64,
+    start: impl Fn(&Model, u64) -> GenerateStart,
+) -> anyhow::Result<(Vec<GenerateStart>, Vec<Sample>)> {
+    let starts: Vec<_> = (0..count).map(|number| start(&studio.model, number)).collect();
+    let honest = studio.honest(&format!("{name}-{count}"), &starts)?;
+    Ok((starts, honest))
+}
+
 fn said(
     studio: &Studio,
     name: &str,
     count: u64,
     start: impl Fn(&Model, u64) -> GenerateStart,
 ) -> anyhow::Result<Said> {
-    let starts: Vec<_> = (0..count).map(|number| start(&studio.model, number)).collect();
+    let (starts, honest) = honestly(studio, name, count, start)?;
     let name = format!("{name}-{count}");
-    let honest = studio.honest(&name, &starts)?;
     let lies = LIARS.iter().map(|kind| Ok((*kind, studio.lies(*kind, &name, &starts, &honest)?)));
     let lies = lies.collect::<anyhow::Result<_>>()?;
     Ok(Said { starts, honest, lies })

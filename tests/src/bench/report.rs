@@ -11,7 +11,7 @@ use super::{cheats, cost::Cost, goals::Seen, honest::Honest, overhead::Overhead,
 /// The version of the JSON's shape: keys are added, never renamed.
 const FORMAT: &str = "assay-bench/1";
 
-/// The results.
+/// The results; empty where a part was left out.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     pub format: &'static str,
@@ -19,28 +19,34 @@ pub struct Report {
     pub model: String,
     pub attackers: Vec<Row>,
     pub honest: Honest,
-    pub score_over_generate: f64,
-    pub score_over_prefill: f64,
-    pub cost: Cost,
-    /// Empty when the real run was left out.
+    pub score_over_generate: Option<f64>,
+    pub score_over_prefill: Option<f64>,
+    pub cost: Option<Cost>,
     pub overhead: Overhead,
     pub seen_after: Vec<Seen>,
 }
 
 impl Report {
-    pub fn new(model: String, attackers: Vec<Row>, honest: Honest, cost: Cost) -> Self {
+    /// Nothing is measured yet.
+    pub fn new(model: String) -> Self {
         Self {
             format: FORMAT,
             bench: "verification",
             model,
-            attackers,
-            honest,
-            score_over_generate: cost.score_over_generate(),
-            score_over_prefill: cost.score_over_prefill(),
-            cost,
+            attackers: Vec::new(),
+            honest: Honest::default(),
+            score_over_generate: None,
+            score_over_prefill: None,
+            cost: None,
             overhead: Overhead::default(),
             seen_after: Vec::new(),
         }
+    }
+
+    pub(super) fn costs(&mut self, cost: Cost) {
+        self.score_over_generate = Some(cost.score_over_generate());
+        self.score_over_prefill = Some(cost.score_over_prefill());
+        self.cost = Some(cost);
     }
 
     pub fn write(&self, path: &Path) -> anyhow::Result<()> {
@@ -60,9 +66,15 @@ impl Report {
     pub fn tables(&self) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail.
-        let _ = self.write_honest(&mut text);
-        let _ = cheats::write(&mut text, &self.attackers);
-        let _ = self.write_seen(&mut text);
+        if self.honest.answers > 0 {
+            let _ = self.write_honest(&mut text);
+        }
+        if !self.attackers.is_empty() {
+            let _ = cheats::write(&mut text, &self.attackers);
+        }
+        if !self.seen_after.is_empty() {
+            let _ = self.write_seen(&mut text);
+        }
         let _ = self.write_costs(&mut text);
         text
     }
@@ -125,14 +137,19 @@ impl Report {
     }
 
     fn write_costs(&self, text: &mut String) -> std::fmt::Result {
-        writeln!(
-            text,
-            "Scoring over generating: {:.3} (one by one), {:.3} (batches of 8); over a bare prefill: {:.2}.",
-            self.score_over_generate,
-            self.cost.score_s / self.cost.generate_batch_8_s,
-            self.score_over_prefill
-        )?;
-        writeln!(text, "{}", self.overhead)
+        if let Some(cost) = &self.cost {
+            writeln!(
+                text,
+                "Scoring over generating: {:.3} (one by one), {:.3} (batches of 8); over a bare prefill: {:.2}.\n",
+                cost.score_over_generate(),
+                cost.score_s / cost.generate_batch_8_s,
+                cost.score_over_prefill()
+            )?;
+        }
+        match self.overhead.runs.is_empty() {
+            true => Ok(()),
+            false => writeln!(text, "{}", self.overhead),
+        }
     }
 }
 

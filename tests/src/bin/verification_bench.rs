@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use assay_tests::bench::{Settings, overhead, run};
+use assay_tests::bench::{Part, Settings, run};
 use clap::Parser;
 
 /// Honest answers and those of every cheat under the gateway's own rules; the overhead in a real run. Fails when an
@@ -22,28 +22,20 @@ struct Cli {
     /// Keeps answers here, so that the next run need not write them again.
     #[arg(long, value_name = "DIR", default_value = "target/bench-verification")]
     cache: PathBuf,
-    /// Leaves out the real run of gateway and nodes.
-    #[arg(long)]
-    without_overhead: bool,
-    /// Does nothing but that run.
-    #[arg(long, conflicts_with = "without_overhead")]
-    only_overhead: bool,
+    /// Does only these parts.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Part>,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
-    if cli.only_overhead {
-        let overhead = overhead::measure().await?;
-        println!("{overhead}");
-        return overhead.check();
-    }
     let settings = Settings {
         answers: cli.answers,
         json: cli.json,
         figures: cli.figures,
         cache: cli.cache,
-        with_overhead: !cli.without_overhead,
+        parts: if cli.only.is_empty() { Part::ALL.to_vec() } else { cli.only },
     };
     run(&settings).await?.check()
 }
