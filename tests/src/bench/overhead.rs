@@ -1,4 +1,4 @@
-//! What verification costs in a real run: gateway, four nodes and two scorers as processes. All processor time of nodes and
+//! What verification costs in a real run: gateway, three nodes and two scorers as processes. All processor time of nodes and
 //! scorers, over what writing each answer once would have taken.
 
 use std::{fmt, fs, time::Duration};
@@ -9,7 +9,8 @@ use tokio::time::{Instant, sleep};
 
 use crate::{Ask, NodeAgent, World};
 
-const NODES: usize = 4;
+/// As many as `high` asks, so that each of them is checked in every job of the warm-up, however slow it seems.
+const NODES: usize = 3;
 const SCORERS: usize = 2;
 /// Jobs that a policy is measured over.
 const MEASURED: u32 = 60;
@@ -18,9 +19,9 @@ const MEASURED_LOW: u32 = 200;
 /// The most that all compute may be over useful compute for a proven pool under `low`.
 const LOW_MAX: f64 = 1.3;
 /// Checked jobs that make the nodes' names; more than that, and something is wrong.
-const WARM_UP_MAX: u32 = 400;
+const WARM_UP_MAX: u32 = 300;
 /// Jobs after the last node became proven, so that audits are as rare as they get soon.
-const WARM_UP_MORE: u32 = 60;
+const WARM_UP_MORE: u32 = 100;
 const TOKENS: u32 = 64;
 /// How often we look whether the last audits are over, and how long at most.
 const LOOK_EACH: Duration = Duration::from_millis(1_500);
