@@ -18,6 +18,7 @@ use assay_protocol::JobId;
 use tempfile::TempDir;
 
 use super::{
+    again,
     crowd::{CREDIT, Crowd, cost_of},
     history::{History, Known},
 };
@@ -81,11 +82,14 @@ impl Books {
     /// Where the books say anything else than the workers were told.
     pub async fn recover(&mut self, worker: &Worker) {
         let db = Db::open(&self.url).await.expect("the database is whole");
-        Lease::take(&db, &worker.gateway).await.expect("the next run takes a lease");
-        reap(&db, &worker.gateway).await.expect("the jobs of the last run are ended");
+        let gateway = &worker.gateway;
+        let lease = again(async || Lease::take(&db, gateway).await).await;
+        lease.expect("the next run takes a lease");
+        let reaped = again(async || reap(&db, gateway).await).await;
+        reaped.expect("the jobs of the last run are ended");
         let history = History::read(&worker.history);
         for (id, known) in &history.0 {
-            let job = jobs::find(&db, *id).await.expect("jobs can be read");
+            let job = again(async || jobs::find(&db, *id).await).await.expect("jobs can be read");
             self.spent += agreed(*id, known, job.as_ref());
         }
         db.close().await;

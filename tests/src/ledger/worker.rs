@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use assay_gateway::{
     auth::GatewayKeys,
-    db::{Db, jobs, leases},
+    db::{Db, OpenJobError, jobs, leases},
     ownership::{LEASE_MS, Lease},
     sealer::seal_all,
 };
@@ -15,6 +15,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use tokio::task::JoinSet;
 
 use super::{
+    again,
     books::{CLIENTS, NODES},
     crowd::{Crowd, TOKENS},
     history::{Event, Scribe},
@@ -58,7 +59,7 @@ impl Work {
     /// When the database refuses something that it must not.
     pub async fn run(self) -> anyhow::Result<()> {
         let db = Db::open(&self.url).await?;
-        let lease = Lease::take(&db, &self.gateway).await?;
+        let lease = again(async || Lease::take(&db, &self.gateway).await).await?;
         let (crowd, scribe) = (Crowd::known(CLIENTS, NODES), Scribe::create(&self.history)?);
         let desk = Arc::new(Desk { db, gateway: self.gateway, lease, crowd, scribe });
         let mut tasks = JoinSet::new();
@@ -76,14 +77,14 @@ impl Work {
             loop {
                 tokio::time::sleep(RENEW_EACH).await;
                 let lease = renewing.lease.current();
-                leases::renew(&renewing.db, lease, LEASE_MS).await?;
+                again(async || leases::renew(&renewing.db, lease, LEASE_MS).await).await?;
             }
         });
         let keys = GatewayKeys::from_seed([self.seed.to_le_bytes()[0]; 32]);
         tasks.spawn(async move {
             loop {
                 tokio::time::sleep(SEAL_EACH).await;
-                seal_all(&desk.db, &keys).await?;
+                again(async || seal_all(&desk.db, &keys).await).await?;
             }
         });
         match tasks.join_next().await {
@@ -99,13 +100,18 @@ impl Desk {
         job.gateway.clone_from(&self.gateway);
         job.lease = Some(self.lease.current());
         self.scribe.write(job.id, Event::Opening)?;
-        jobs::open(&self.db, &job).await?;
+        again(async || match jobs::open(&self.db, &job).await {
+            Err(OpenJobError::Store(error)) => Err(error),
+            done => Ok(done),
+        })
+        .await??;
         self.scribe.write(job.id, Event::Opened)?;
         let mut tokens = 0;
         for _ in 0..random.random_range(0..3) {
             tokens = (tokens + random.random_range(1..60)).min(TOKENS);
             self.scribe.write(job.id, Event::Noting(tokens))?;
-            leases::checkpoint(&self.db, vec![self.crowd.checkpoint(&job, tokens, random)]).await?;
+            let note = self.crowd.checkpoint(&job, tokens, random);
+            again(async || leases::checkpoint(&self.db, vec![note.clone()]).await).await?;
             self.scribe.write(job.id, Event::Noted(tokens))?;
         }
         let end = match random.random_range(0..10) {
@@ -116,7 +122,7 @@ impl Desk {
         };
         let Nano(cost) = end.charge.cost;
         self.scribe.write(job.id, Event::Ending(cost))?;
-        jobs::end(&self.db, &end).await?;
+        again(async || jobs::end(&self.db, &end).await).await?;
         Ok(self.scribe.write(job.id, Event::Ended(cost))?)
     }
 }
