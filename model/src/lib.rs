@@ -8,6 +8,7 @@ pub mod sampler;
 pub mod stop;
 mod template;
 pub mod text;
+pub mod zoo;
 
 pub use detokenizer::Detokenizer;
 pub use error::ModelError;

@@ -3,6 +3,7 @@
 import hashlib
 import json
 
+MODEL_ID = "assay-pip"
 FORM_A_PATH, FORM_B_PATH = "onnx/model.onnx", "onnx/model_b.onnx"
 CREATED = 1_795_305_600  # 2026-11-22 00:00 UTC: fixed, so that a rebuild changes nothing but hashes
 NOT_LISTED = ["manifest.json", "README.md", "limits.json"]  # the limits name the hash of the manifest
@@ -13,7 +14,7 @@ def write_manifest(folder, parameters):
     config = json.loads((folder / "config.json").read_text())
     manifest = {
         "format": "assay-model/1",
-        "id": "assay-pip",
+        "id": MODEL_ID,
         "family": config["model_type"],
         "owner": "assay",
         "created": CREATED,

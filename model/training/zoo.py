@@ -21,7 +21,7 @@ from safetensors.numpy import load_file
 
 from borrowed import Lender
 from export import strip_local_paths
-from manifest import FORM_A_PATH
+from manifest import FORM_A_PATH, MODEL_ID
 
 BLOCK = 32  # weights that share a scale, as published 4-bit models have them
 FLOAT, HALF = TensorProto.FLOAT, TensorProto.FLOAT16
@@ -42,7 +42,7 @@ def make_zoo(folder, earlier, smaller, shipped, zoo):
               earlier, False),
         write(zoo, "smaller", "half as wide and briefly trained; weights stored in 16 bits", stored_halved(exported(smaller)), smaller, False),
     ]
-    (zoo / "zoo.json").write_text(json.dumps({"format": "assay-zoo/1", "models": entries}, indent=2) + "\n")
+    (zoo / "zoo.json").write_text(json.dumps({"format": "assay-zoo/1", "model": MODEL_ID, "models": entries}, indent=2) + "\n")
 
 
 def write(zoo, name, about, model, checkpoint, borrows):

@@ -46,6 +46,28 @@ fn a_new_measurement_stays_inside_the_limits_that_ship() {
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
     assert!(said.contains(" honest answers break them"), "{said}");
+    assert!(said.contains("0 of 6 weak forms of the model pass"), "{said}");
+}
+
+/// Limits that 16-bit weights keep cannot be had by calibrating.
+#[test]
+fn limits_that_admit_a_rounded_form_of_the_model_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("demo");
+    let zoo = demo().join("../zoo");
+    std::os::unix::fs::symlink(zoo.canonicalize().unwrap(), folder.path().join("zoo")).unwrap();
+    let (manifest, _) = Manifest::load(&demo()).unwrap();
+    for path in manifest.files.keys().map(String::as_str).chain(["manifest.json"]) {
+        let to = model.join(path);
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(demo().join(path), to).unwrap();
+    }
+    let mut limits = shipped();
+    limits.classes.get_mut("cpu-fp32").unwrap().tau_logit = 1e-2;
+    fs::write(model.join("limits.json"), serde_json::to_vec(&limits).unwrap()).unwrap();
+    let output = calibrate(&["--check", "--tokens", "1"], &model);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("would admit fp16"), "{said}");
 }
 
 #[test]

@@ -102,7 +102,10 @@ impl Configurations {
     }
 }
 
-fn write(engine: &mut Engine, requests: &[GenerateRequest]) -> anyhow::Result<Vec<Answer>> {
+pub(super) fn write(
+    engine: &mut Engine,
+    requests: &[GenerateRequest],
+) -> anyhow::Result<Vec<Answer>> {
     let mut written = vec![(Vec::new(), Vec::new()); requests.len()];
     let finishes = engine.generate_batch(requests, &mut |number, id, logit| {
         written[number].0.push(id);
@@ -124,7 +127,7 @@ fn write(engine: &mut Engine, requests: &[GenerateRequest]) -> anyhow::Result<Ve
         .collect())
 }
 
-fn judge(
+pub(super) fn judge(
     engine: &mut Engine,
     request: GenerateRequest,
     answer: &Answer,

@@ -88,24 +88,26 @@ impl Findings {
 
     /// How many of the answers would not have passed.
     pub(super) fn rejected(&self, limits: &ClassLimits, manifest: &Manifest) -> usize {
-        let fails = |answer: &&Compared| {
-            let rules = Rules {
-                tau_gap: limits.tau_gap,
-                tau_logit: None,
-                sigma2_max: None,
-                flips_max_per_mille: None,
-                temperature: answer.temperature,
-                positions: SpotChecks::All,
-                max_tokens: manifest.context_length,
-                vocab_size: manifest.vocab_size,
-                end_tokens: manifest.end_tokens.clone(),
-            };
-            let rules = rules.calibrated(limits);
-            let measures = &answer.measures;
-            measures.largest_margin > rules.tau_gap || measures.fault(&rules).is_some()
-        };
-        self.answers.iter().filter(fails).count()
+        self.answers.iter().filter(|answer| !passes(answer, limits, manifest)).count()
     }
+}
+
+/// Whether an answer keeps the limits.
+pub(super) fn passes(answer: &Compared, limits: &ClassLimits, manifest: &Manifest) -> bool {
+    let rules = Rules {
+        tau_gap: limits.tau_gap,
+        tau_logit: None,
+        sigma2_max: None,
+        flips_max_per_mille: None,
+        temperature: answer.temperature,
+        positions: SpotChecks::All,
+        max_tokens: manifest.context_length,
+        vocab_size: manifest.vocab_size,
+        end_tokens: manifest.end_tokens.clone(),
+    };
+    let rules = rules.calibrated(limits);
+    let measures = &answer.measures;
+    measures.largest_margin <= rules.tau_gap && measures.fault(&rules).is_none()
 }
 
 /// Where the smallest stands, the first one of equals.

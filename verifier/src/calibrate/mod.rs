@@ -4,6 +4,7 @@
 mod configurations;
 mod findings;
 mod questions;
+mod weak;
 
 use std::{
     fs,
@@ -65,6 +66,13 @@ pub(crate) fn run(args: &CalibrateArgs) -> anyhow::Result<()> {
     println!("limits: {}", words(&limits));
     println!("{rejected} of {} honest answers break them", findings.answers());
     ensure!(rejected == 0, "the limits do not fit this machine");
+    let weak = weak::admitted(&runtime, &args.folder, &manifest, &limits)?;
+    println!("{} of {} weak forms of the model pass", weak.admitted.len(), weak.forms);
+    ensure!(
+        weak.admitted.is_empty(),
+        "the limits would admit {}: this class cannot be told from them, so it is not served as verified",
+        weak.admitted.join(", ")
+    );
     if args.check {
         return Ok(());
     }
