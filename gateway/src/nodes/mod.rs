@@ -1,6 +1,7 @@
 //! The strangers' machines: each connects out to us, proves who it is, and is held to the protocol.
 
 pub mod conduct;
+mod errand;
 pub mod handle;
 mod login;
 mod performance;
@@ -9,6 +10,7 @@ pub mod session;
 pub mod settings;
 mod socket;
 
+pub(crate) use errand::Errand;
 pub use handle::{JobNews, LostReason, NodeHandle, NodeNews};
 pub use performance::Performance;
 pub use registry::{Awaiting, NodeSnapshot, Registry, ServedBy, Tested};

@@ -1,5 +1,7 @@
 //! Who is connected right now, what they serve, and how well they have done it.
 
+mod entry;
+
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{
@@ -9,9 +11,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use assay_ledger::AccountId;
 use assay_protocol::{Bytes32, CloseCode, Hello, NodeId, NodeStanding, NodeState, StandingCode};
 use tokio::sync::watch;
+
+pub use entry::{Awaiting, NodeSnapshot, Registration, ServedBy, Tested};
+
+use entry::Entry;
 
 use super::{handle::NodeHandle, performance::Performance};
 use crate::db::Out;
@@ -20,85 +25,6 @@ use crate::db::Out;
 const REST_AFTER_SILENCE: Duration = Duration::from_secs(10);
 /// Nodes whose performance is remembered, connected or not; beyond, all is forgotten.
 const PERFORMANCES_MAX: usize = 100_000;
-
-/// Identity and standing of a node, as the store had it at log-in.
-#[derive(Clone, Debug)]
-pub struct Registration {
-    pub node: NodeId,
-    pub name: String,
-    /// The account that this node's pay goes to; nodes with the same one are of the same owner.
-    pub owner: AccountId,
-    pub trusted: bool,
-    /// A quarantine that is not over yet.
-    pub quarantine: Option<Out>,
-}
-
-/// What the self-test of this session found for one model that the node may answer for.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Tested {
-    /// The class that its reported logits fit; none when there was no test.
-    pub class: Option<String>,
-    pub at_ms: i64,
-}
-
-/// One connected node.
-#[derive(Debug)]
-struct Entry {
-    registration: Registration,
-    epoch: u64,
-    handle: NodeHandle,
-    hello: Option<Hello>,
-    standing: NodeStanding,
-    /// The models of its hello that it may answer for.
-    admitted: BTreeMap<String, Tested>,
-    /// Why the last self-test failed, until one passes.
-    test_failure: Option<String>,
-    jobs: Arc<AtomicU32>,
-    /// No frame came for so long that it gets no new jobs.
-    suspect: bool,
-    rests_until: Option<Instant>,
-}
-
-/// A node at one moment, for schedulers and people.
-#[derive(Clone, Debug)]
-pub struct NodeSnapshot {
-    pub node: NodeId,
-    pub name: String,
-    pub owner: AccountId,
-    pub trusted: bool,
-    /// Of its session.
-    pub epoch: u64,
-    pub standing: NodeStanding,
-    /// The models of its hello that it may answer for.
-    pub admitted: BTreeMap<String, Tested>,
-    /// Why the last self-test failed, until one passes.
-    pub test_failure: Option<String>,
-    pub hello: Option<Hello>,
-    /// Jobs that it holds right now.
-    pub jobs: u32,
-    pub performance: Performance,
-    pub handle: NodeHandle,
-}
-
-/// A node that somebody has to decide about: untested, in quarantine, or of another trust than before.
-#[derive(Clone, Debug)]
-pub struct Awaiting {
-    pub node: NodeId,
-    pub epoch: u64,
-    pub trusted: bool,
-    pub standing: NodeStanding,
-    pub quarantine: Option<Out>,
-    pub hello: Hello,
-    pub handle: NodeHandle,
-}
-
-/// A node that can be asked for one model.
-#[derive(Clone, Debug)]
-pub struct ServedBy {
-    pub snapshot: NodeSnapshot,
-    /// Jobs that it can still take.
-    pub slots_free: u32,
-}
 
 /// All connected nodes of this gateway.
 #[derive(Debug)]
@@ -223,23 +149,7 @@ impl Registry {
         jobs: Arc<AtomicU32>,
     ) {
         let node = registration.node;
-        let entry = Entry {
-            registration,
-            epoch,
-            handle,
-            hello: None,
-            standing: NodeStanding {
-                state: NodeState::Enrolled,
-                code: StandingCode::HelloAwaited,
-                reason: "waiting for its hello".into(),
-                until_ms: None,
-            },
-            admitted: BTreeMap::new(),
-            test_failure: None,
-            jobs,
-            suspect: false,
-            rests_until: None,
-        };
+        let entry = Entry::new(registration, epoch, handle, jobs);
         let older = lock(&self.entries).insert(node, entry);
         if let Some(older) = older {
             let _ = older.handle.close(
@@ -356,87 +266,4 @@ impl Registry {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing panics while it holds the lock; if it did, the map would still be whole.
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-impl Entry {
-    fn takes_jobs(&self, now: Instant) -> bool {
-        let rests = self.rests_until.is_some_and(|until| now < until);
-        self.standing.state.serves() && !self.suspect && !rests
-    }
-
-    /// Whether that was news.
-    fn stand(&mut self, standing: NodeStanding) -> bool {
-        let stays = match self.standing.state {
-            NodeState::Banned => true,
-            NodeState::Draining => standing.state != NodeState::Banned,
-            _ => self.standing == standing,
-        };
-        if !stays {
-            if !standing.state.serves() {
-                self.admitted.clear();
-            }
-            self.standing = standing.clone();
-            let _ = self.handle.state(standing);
-        }
-        !stays
-    }
-
-    fn quarantine_over(&mut self) {
-        self.registration.quarantine = None;
-    }
-
-    fn awaiting(&self) -> Option<Awaiting> {
-        let hello = self.hello.as_ref()?;
-        let NodeStanding { state, code, .. } = self.standing;
-        let trusted = self.registration.trusted;
-        let settled = match state {
-            NodeState::Probation | NodeState::Active => trusted == (code == StandingCode::Scorer),
-            NodeState::Testing => code == StandingCode::ModelNotServed,
-            NodeState::Quarantined => false,
-            NodeState::Enrolled | NodeState::Draining | NodeState::Banned => true,
-        };
-        (!settled).then(|| Awaiting {
-            node: self.registration.node,
-            epoch: self.epoch,
-            trusted,
-            standing: self.standing.clone(),
-            quarantine: self.registration.quarantine.clone(),
-            hello: hello.clone(),
-            handle: self.handle.clone(),
-        })
-    }
-
-    fn snapshot(&self, performances: &HashMap<NodeId, Performance>) -> NodeSnapshot {
-        NodeSnapshot {
-            node: self.registration.node,
-            name: self.registration.name.clone(),
-            owner: self.registration.owner,
-            trusted: self.registration.trusted,
-            epoch: self.epoch,
-            standing: self.standing.clone(),
-            admitted: self.admitted.clone(),
-            test_failure: self.test_failure.clone(),
-            hello: self.hello.clone(),
-            jobs: self.jobs.load(Ordering::Relaxed),
-            performance: performances.get(&self.registration.node).copied().unwrap_or_default(),
-            handle: self.handle.clone(),
-        }
-    }
-
-    fn serving(
-        &self,
-        model: &str,
-        manifest_hash: Bytes32,
-        performances: &HashMap<NodeId, Performance>,
-    ) -> Option<ServedBy> {
-        let hello = self.hello.as_ref()?;
-        let served = hello
-            .models
-            .iter()
-            .find(|served| served.id == model && served.manifest_hash == manifest_hash)
-            .filter(|_| self.registration.trusted || self.admitted.contains_key(model))?;
-        let snapshot = self.snapshot(performances);
-        let slots_free = served.slots.saturating_sub(snapshot.jobs);
-        Some(ServedBy { snapshot, slots_free })
-    }
 }

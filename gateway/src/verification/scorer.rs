@@ -5,17 +5,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use assay_protocol::{
-    JobId, JobKind, JobOffer, NodeId, PositionScore, ScoreStart, Start, TokenId, limits,
-};
+use assay_protocol::{JobId, JobKind, JobOffer, NodeId, PositionScore, ScoreStart, Start, TokenId};
 use rand::seq::SliceRandom;
-use tokio::time::{sleep_until, timeout_at};
+use tokio::time::sleep_until;
 use tracing::{debug, warn};
 use uuid::Uuid;
 
 use crate::{
     app::App,
-    nodes::{JobNews, NodeHandle, conduct::ModelFacts, handle::news_desk},
+    nodes::{Errand, JobNews, NodeHandle, conduct::ModelFacts},
     serving::Question,
 };
 
@@ -113,7 +111,6 @@ async fn ask(
     output: &[TokenId],
 ) -> Option<Score> {
     let job = JobId(Uuid::now_v7());
-    let (desk, mut news) = news_desk();
     let limit = Duration::from_millis(app.config.serving.score_ms);
     let offer = JobOffer {
         job,
@@ -125,12 +122,8 @@ async fn ask(
         max_tokens: u32::try_from(output.len()).unwrap_or(u32::MAX),
         deadline_ms: app.config.serving.score_ms,
     };
-    handle.offer(offer, ModelFacts::of(question.model), desk).ok()?;
-    let since = Instant::now();
-    let _withdraw = Withdraw { handle, job };
-    let answer_by = since + Duration::from_millis(limits::OFFER_MS_MAX);
-    let accepted = timeout_at(answer_by.into(), news.recv()).await.ok()??;
-    if !matches!(accepted.news, JobNews::Accepted) {
+    let mut errand = Errand::offer(handle, offer, ModelFacts::of(question.model)).ok()?;
+    if errand.reply().await? != JobNews::Accepted {
         return None;
     }
     let start = ScoreStart {
@@ -140,27 +133,15 @@ async fn ask(
         sampling: question.sampling.clone(),
         seed: question.seed,
     };
-    handle.start(Start::Score(start)).ok()?;
-    let Ok(scored) = timeout_at((since + limit).into(), news.recv()).await else {
+    errand.start(Start::Score(start)).ok()?;
+    let since = errand.since();
+    let Ok(scored) = errand.news(since + limit).await else {
         // Whoever takes the work and does not do it keeps no other answer waiting for a while.
         app.nodes.rest(handle.id());
         return None;
     };
-    let scored = scored?;
-    let JobNews::Scored(positions) = scored.news else { return None };
+    let JobNews::Scored(positions) = scored? else { return None };
     let elapsed_ms = i64::try_from(since.elapsed().as_millis()).unwrap_or(i64::MAX);
     metrics::histogram!("assay_score_seconds").record(since.elapsed().as_secs_f64());
     Some(Score { scorer: handle.id(), ids: output.to_vec(), positions, elapsed_ms })
-}
-
-/// Takes the job back from a scorer that did not finish it.
-struct Withdraw<'a> {
-    handle: &'a NodeHandle,
-    job: JobId,
-}
-
-impl Drop for Withdraw<'_> {
-    fn drop(&mut self) {
-        let _ = self.handle.withdraw(self.job);
-    }
 }

@@ -1,14 +1,13 @@
 //! A node's self-test: it answers a question or two like anybody's, a scorer judges the answers, and what it
 //! reports along with them says which class of hardware and runtime it is.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use assay_protocol::{
     CancelReason, Finish, GenerateStart, JobId, JobKind, JobOffer, NodeId, RefuseCode, Start,
-    TokenId, limits,
+    TokenId,
 };
 use assay_verifier::{Answer, OwnerId, SpotChecks, Told, check_structure, spot_check};
-use tokio::time::timeout_at;
 use tracing::debug;
 use uuid::Uuid;
 
@@ -16,7 +15,7 @@ use super::{canary, canary::Canary, rules::rules, scorer};
 use crate::{
     app::App,
     catalog::HostedModel,
-    nodes::{JobNews, NodeHandle, conduct::ModelFacts, handle::news_desk},
+    nodes::{Errand, JobNews, NodeHandle, conduct::ModelFacts},
     serving::Question,
 };
 
@@ -96,7 +95,6 @@ async fn write(
 ) -> Result<Written, Outcome> {
     let failed = |reason: &str| Outcome::Failed(reason.to_owned());
     let job = JobId(Uuid::now_v7());
-    let (desk, mut news) = news_desk();
     let offer = JobOffer {
         job,
         round: 1,
@@ -108,10 +106,8 @@ async fn write(
         deadline_ms: u64::try_from((deadline - Instant::now()).as_millis()).unwrap_or(u64::MAX),
     };
     let gone = |_| Outcome::Open("the node left".to_owned());
-    handle.offer(offer, ModelFacts::of(model), desk).map_err(gone)?;
-    let _withdraw = Withdraw { handle, job };
-    let answer_by = Instant::now() + Duration::from_millis(limits::OFFER_MS_MAX);
-    match timeout_at(answer_by.into(), news.recv()).await.ok().flatten().map(|news| news.news) {
+    let mut errand = Errand::offer(handle, offer, ModelFacts::of(model)).map_err(gone)?;
+    match errand.reply().await {
         Some(JobNews::Accepted) => {}
         Some(JobNews::Refused(RefuseCode::Busy | RefuseCode::Draining)) => {
             return Err(Outcome::Open("the node was busy".into()));
@@ -130,14 +126,14 @@ async fn write(
         salt: canary.salt,
     };
     let since = Instant::now();
-    handle.start(Start::Generate(start)).map_err(gone)?;
+    errand.start(Start::Generate(start)).map_err(gone)?;
     let (mut ids, mut logits, mut first): (Vec<TokenId>, Vec<f32>, _) = (vec![], vec![], None);
     loop {
-        let Ok(Some(news)) = timeout_at(deadline.into(), news.recv()).await else {
+        let Ok(Some(news)) = errand.news(deadline).await else {
             let _ = handle.cancel(job, CancelReason::TooSlow);
             return Err(failed("its answer took too long"));
         };
-        match news.news {
+        match news {
             JobNews::Tokens { ids: more, logits: of_them } => {
                 first.get_or_insert_with(Instant::now);
                 ids.extend(more);
@@ -226,16 +222,4 @@ async fn judge(
         return Err(Outcome::Failed(format!("its answer is not that of the model: {why}")));
     }
     Ok(Judged { classes: kept, weight })
-}
-
-/// Takes the job back from a node that did not finish it.
-struct Withdraw<'a> {
-    handle: &'a NodeHandle,
-    job: JobId,
-}
-
-impl Drop for Withdraw<'_> {
-    fn drop(&mut self) {
-        let _ = self.handle.withdraw(self.job);
-    }
 }

@@ -1,9 +1,8 @@
 //! How one answer stands before its scorers: confirmed, failed, and whether a second scorer says the same.
 //!
-//! A scorer that confirms an answer is believed. One that refutes it is asked about: a second scorer, of the node's own
-//! class, has the last word. If it refutes the answer too, the failure is proven. If it confirms it, the answer
-//! passes: the first was another class's noise, or broken, and the node must not pay for that. It teaches
-//! nothing about the node then.
+//! A scorer that confirms an answer is believed. One that refutes it is asked about: a second scorer has the last word.
+//! If it refutes the answer too, the failure is proven. If it confirms it, the answer passes: the first was of another
+//! class, or broken, and the node must not pay for that. It teaches nothing about the node then.
 
 use std::collections::BTreeSet;
 

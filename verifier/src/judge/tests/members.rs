@@ -2,6 +2,8 @@
 
 use assay_protocol::PositionScore;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::{judge::fixtures::agreeing_score, spot_check};
 
