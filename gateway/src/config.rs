@@ -12,8 +12,11 @@ use serde::{Deserialize, Serialize};
 pub use assay_ledger::Maturity as EconomySettings;
 
 pub use crate::{
-    nodes::settings::NodeSettings, payments::PaymentSettings, receipts::ReceiptSettings,
-    serving::settings::ServingSettings, verification::settings::VerificationSettings,
+    nodes::settings::NodeSettings,
+    payments::{PaymentSettings, PayoutSettings},
+    receipts::ReceiptSettings,
+    serving::settings::ServingSettings,
+    verification::settings::VerificationSettings,
 };
 pub use layers::{ConfigError, Layers};
 
@@ -32,6 +35,7 @@ pub struct Config {
     pub economy: EconomySettings,
     pub payments: PaymentSettings,
     pub receipts: ReceiptSettings,
+    pub payouts: PayoutSettings,
     /// The models that are served; none means that requests are refused and `/readyz` says no.
     pub models: Vec<ModelSettings>,
 }
@@ -223,7 +227,7 @@ impl Config {
         if !(0.05..=1.0).contains(&self.verification.audit_probability_min) {
             return Err(wrong("verification.audit_probability_min", "must be 0.05 to 1"));
         }
-        if let Some((key, reason)) = self.payments.wrong() {
+        if let Some((key, reason)) = self.payments.wrong().or(self.payouts.wrong()) {
             return Err(wrong(key, reason));
         }
         for model in &self.models {

@@ -16,6 +16,7 @@ pub mod nodes;
 pub mod openai;
 pub mod ownership;
 pub mod payments;
+pub mod reasons;
 pub mod receipts;
 pub mod router;
 pub mod scheduler;

@@ -22,11 +22,11 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use crate::{
     api::{
-        ApiError, admin, chat_completions, connect, credits, enrol, health, log, models,
+        ApiError, admin, chat_completions, connect, console, credits, enrol, health, log, models,
         observe::observe,
-        payments,
+        operator, payments,
         rate_limit::{self, ByAddress, ByKey, Rate},
-        receipts, verification,
+        receipts, requests, verification,
     },
     app::App,
     config::RateLimitSettings,
@@ -49,6 +49,7 @@ use crate::{
         (name = "log", description = "What anybody may read, to check receipts and this gateway"),
         (name = "nodes", description = "What nodes call"),
         (name = "verification", description = "What anybody may check the gateway by"),
+        (name = "operators", description = "What operators of nodes call"),
         (name = "admin", description = "What whoever runs the gateway calls"),
         (name = "operations", description = "What monitoring calls"),
     ),
@@ -69,6 +70,9 @@ pub fn router(app: &App) -> Routes<impl Fn() + Send + use<>> {
     let (routes, document) = table(Some(&rates)).split_for_parts();
     let router = routes
         .route("/", get(async || Redirect::temporary("/docs/")))
+        .route("/console", get(console::at_its_slash))
+        .route("/console/", get(console::page))
+        .route("/console/{file}", get(console::file))
         .route("/node/v1/connect", get(connect::connect))
         .merge(SwaggerUi::new("/docs").url("/openapi.json", finished(document)))
         .fallback(unknown_url)
@@ -98,6 +102,7 @@ fn table(rates: Option<&Rates>) -> OpenApiRouter<App> {
         .routes(routes!(credits::find))
         .routes(routes!(credits::entries))
         .routes(routes!(credits::usage))
+        .routes(routes!(requests::list))
         .routes(routes!(models::find))
         .routes(routes!(payments::begin))
         .routes(routes!(payments::list))
@@ -111,7 +116,24 @@ fn table(rates: Option<&Rates>) -> OpenApiRouter<App> {
         .routes(routes!(log::inclusion))
         .routes(routes!(log::consistency));
     let enrolment = OpenApiRouter::new().routes(routes!(enrol::enrol));
-    let login = OpenApiRouter::new().routes(routes!(admin::login::login));
+    let login = OpenApiRouter::new()
+        .routes(routes!(admin::login::login))
+        .routes(routes!(operator::login::sign_up))
+        .routes(routes!(operator::login::login))
+        .routes(routes!(operator::login::refresh));
+    let operators = OpenApiRouter::new()
+        .routes(routes!(operator::login::logout))
+        .routes(routes!(operator::profile::me))
+        .routes(routes!(operator::profile::set_address))
+        .routes(routes!(operator::nodes::list))
+        .routes(routes!(operator::nodes::find))
+        .routes(routes!(operator::nodes::enrolment_token))
+        .routes(routes!(operator::jobs::list))
+        .routes(routes!(operator::jobs::find))
+        .routes(routes!(operator::earnings::earnings))
+        .routes(routes!(operator::withdrawals::create, operator::withdrawals::list))
+        .routes(routes!(operator::withdrawals::cancel))
+        .routes(routes!(operator::reasons::list));
     let admins = OpenApiRouter::new()
         .routes(routes!(admin::accounts::create, admin::accounts::list))
         .routes(routes!(admin::accounts::find))
@@ -131,7 +153,15 @@ fn table(rates: Option<&Rates>) -> OpenApiRouter<App> {
         .routes(routes!(admin::verification::of_job))
         .routes(routes!(admin::audit::audit))
         .routes(routes!(admin::audit::log))
-        .routes(routes!(admin::payments::reconcile));
+        .routes(routes!(admin::payments::reconcile))
+        .routes(routes!(admin::invitations::create, admin::invitations::list))
+        .routes(routes!(admin::invitations::secret))
+        .routes(routes!(admin::withdrawals::list))
+        .routes(routes!(admin::withdrawals::export))
+        .routes(routes!(admin::withdrawals::approve))
+        .routes(routes!(admin::withdrawals::reject))
+        .routes(routes!(admin::withdrawals::sent))
+        .routes(routes!(admin::withdrawals::failed));
     let operations = OpenApiRouter::new()
         .routes(routes!(verification::epochs))
         .routes(routes!(health::alive))
@@ -148,6 +178,7 @@ fn table(rates: Option<&Rates>) -> OpenApiRouter<App> {
         .merge(login)
         .merge(admins)
         .merge(log)
+        .merge(operators)
         .merge(operations)
 }
 
@@ -160,6 +191,8 @@ fn finished(mut document: Document) -> Document {
     };
     let components = document.components.get_or_insert_default();
     components.add_security_scheme("api_key", bearer("An API key, `ak-…`."));
+    let operators = bearer("From POST /operator/v1/login; renewed by POST /operator/v1/refresh.");
+    components.add_security_scheme("operator_session", operators);
     components.add_security_scheme("admin_session", bearer("From POST /admin/v1/login."));
     let paths = &mut document.paths.paths;
     for (wildcard, plain) in

@@ -21,7 +21,7 @@ use crate::{
     app::App,
     config::LimitSettings,
     ownership,
-    payments::reconcile,
+    payments::{payouts, reconcile},
     receipts, router, sealer, self_audit, telemetry,
     verification::{admission, audit_queue, epochs},
 };
@@ -54,6 +54,7 @@ pub async fn serve(
     app.tasks.spawn(sealer::run(app.clone()));
     app.tasks.spawn(self_audit::run(app.clone()));
     app.tasks.spawn(receipts::run_sealer(app.clone()));
+    app.tasks.spawn(payouts::run(app.clone()));
 
     let connections = Connections::new(routes.router, &limits);
     tracing::info!(address = %listener.local_addr()?, "listening");

@@ -305,6 +305,22 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::Agreed,
+        Self::Vindicated,
+        Self::Passed,
+        Self::FailedSpotCheck,
+        Self::FailedEndCheck,
+        Self::FailedWholeAnswer,
+        Self::FailedLogits,
+        Self::FailedStructure,
+        Self::Left,
+        Self::Violation,
+        Self::Unverified,
+        Self::Cancelled,
+    ];
+
     /// The word on the wire and in the store.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -79,7 +79,8 @@ impl NodeState {
 }
 
 impl StandingCode {
-    const ALL: [Self; 13] = [
+    /// All of them.
+    pub const ALL: [Self; 13] = [
         Self::HelloAwaited,
         Self::ModelNotServed,
         Self::NoScorer,

@@ -160,6 +160,12 @@ impl Admin {
         .await;
     }
 
+    /// A new secret for an operator to log in with.
+    pub async fn operator_secret(&self, operator: Operator) -> String {
+        let path = format!("operators/{}/secret", operator.id);
+        text(&self.ask(Method::POST, &path, None).await, "secret")
+    }
+
     /// Compares the books with the payment provider; what was found.
     pub async fn reconcile(&self) -> Value {
         self.ask(Method::POST, "payments/reconcile", None).await

@@ -47,6 +47,13 @@ impl Http {
 
     /// # Errors
     /// As [`Http::get`].
+    pub(crate) fn put(&self, url: &str, bearer: &str, body: &Value) -> anyhow::Result<Answer> {
+        let request = self.0.put(url).header("authorization", format!("Bearer {bearer}"));
+        Answer::read(request.send_json(body).with_context(|| format!("PUT {url}"))?)
+    }
+
+    /// # Errors
+    /// As [`Http::get`].
     pub(crate) fn patch(&self, url: &str, bearer: &str, body: &Value) -> anyhow::Result<Answer> {
         let request = self.0.patch(url).header("authorization", format!("Bearer {bearer}"));
         Answer::read(request.send_json(body).with_context(|| format!("PATCH {url}"))?)

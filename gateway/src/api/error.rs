@@ -12,6 +12,7 @@ use axum::{
 use crate::{
     db::DbError,
     openai::{ErrorBody, ErrorDetail, InvalidRequest},
+    reasons::Reason,
     serving::ServeError,
 };
 
@@ -35,17 +36,22 @@ enum Retry {
 }
 
 impl ApiError {
-    fn new(status: StatusCode, kind: &str, code: Option<&str>, message: impl Into<String>) -> Self {
+    fn new(
+        status: StatusCode,
+        kind: &str,
+        code: Option<Reason>,
+        message: impl Into<String>,
+    ) -> Self {
         let detail = ErrorDetail {
             message: message.into(),
             r#type: kind.to_owned(),
             param: None,
-            code: code.map(str::to_owned),
+            code: code.map(|reason| reason.code().to_owned()),
         };
         Self { status, detail, retry: Retry::AsUsual }
     }
 
-    fn invalid(status: StatusCode, code: Option<&str>, message: impl Into<String>) -> Self {
+    fn invalid(status: StatusCode, code: Option<Reason>, message: impl Into<String>) -> Self {
         Self::new(status, "invalid_request_error", code, message)
     }
 
@@ -70,43 +76,65 @@ impl ApiError {
 
     /// 401: no API key, or not a good one.
     pub fn invalid_api_key(message: &str) -> Self {
-        Self::invalid(StatusCode::UNAUTHORIZED, Some("invalid_api_key"), message)
+        Self::invalid(StatusCode::UNAUTHORIZED, Some(Reason::InvalidApiKey), message)
     }
 
     /// 401: no admin session, or not a good one.
     pub fn invalid_session() -> Self {
         let message = "This needs an admin session: POST /admin/v1/login gives the bearer token.";
-        Self::invalid(StatusCode::UNAUTHORIZED, Some("invalid_session"), message)
+        Self::invalid(StatusCode::UNAUTHORIZED, Some(Reason::InvalidSession), message)
+    }
+
+    /// 401: no operator's session, or not a good one.
+    pub fn invalid_operator_session() -> Self {
+        let message =
+            "This needs an operator's session: POST /operator/v1/login gives the bearer token.";
+        Self::invalid(StatusCode::UNAUTHORIZED, Some(Reason::InvalidSession), message)
+    }
+
+    /// The same with a stable code.
+    pub fn coded(mut self, reason: Reason) -> Self {
+        self.detail.code = Some(reason.code().to_owned());
+        self
+    }
+
+    /// Whether it is a 409.
+    pub fn is_conflict(&self) -> bool {
+        self.status == StatusCode::CONFLICT
     }
 
     /// 401: a log-in or a proof that is wrong.
     pub fn wrong_secret(message: &str) -> Self {
-        Self::invalid(StatusCode::UNAUTHORIZED, Some("wrong_secret"), message)
+        Self::invalid(StatusCode::UNAUTHORIZED, Some(Reason::WrongSecret), message)
     }
 
     /// 404: a model that is not served.
     pub fn model_not_found(model: &str) -> Self {
         let shown: String = model.chars().take(100).collect();
         let message = format!("The model `{shown}` is not served; GET /v1/models lists what is.");
-        Self::invalid(StatusCode::NOT_FOUND, Some("model_not_found"), message).naming("model")
+        Self::invalid(StatusCode::NOT_FOUND, Some(Reason::ModelNotFound), message).naming("model")
     }
 
     /// 404: no `what` of this id.
     pub fn not_found(what: &str) -> Self {
-        Self::invalid(StatusCode::NOT_FOUND, Some("not_found"), format!("There is no such {what}."))
+        Self::invalid(
+            StatusCode::NOT_FOUND,
+            Some(Reason::NotFound),
+            format!("There is no such {what}."),
+        )
     }
 
     /// 404: no such route.
     pub fn unknown_url(method: &str, path: &str) -> Self {
         let path: String = path.chars().take(100).collect();
         let message = format!("Unknown request URL: {method} {path}. /docs shows what there is.");
-        Self::invalid(StatusCode::NOT_FOUND, Some("unknown_url"), message)
+        Self::invalid(StatusCode::NOT_FOUND, Some(Reason::UnknownUrl), message)
     }
 
     /// 405: the route is there, the method is not.
     pub fn method_not_allowed(method: &str, path: &str) -> Self {
         let message = format!("{path} does not take {method}; /docs shows what it takes.");
-        Self::invalid(StatusCode::METHOD_NOT_ALLOWED, Some("method_not_allowed"), message)
+        Self::invalid(StatusCode::METHOD_NOT_ALLOWED, Some(Reason::MethodNotAllowed), message)
     }
 
     /// 408: the body did not come.
@@ -118,7 +146,7 @@ impl ApiError {
     pub fn conflict(message: impl Into<String>) -> Self {
         Self {
             retry: Retry::Never,
-            ..Self::invalid(StatusCode::CONFLICT, Some("conflict"), message)
+            ..Self::invalid(StatusCode::CONFLICT, Some(Reason::Conflict), message)
         }
     }
 
@@ -132,32 +160,33 @@ impl ApiError {
     pub fn rate_limited(wait: Duration) -> Self {
         let message =
             "Rate limit reached: too many requests. Try again after the time in retry-after.";
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "requests", Some("rate_limit_exceeded"), message)
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "requests", Some(Reason::RateLimit), message)
             .retrying_after(wait)
     }
 
     /// 501: this gateway has not been set up for it.
-    pub fn not_configured(code: &str, message: impl Into<String>) -> Self {
+    pub fn not_configured(code: Reason, message: impl Into<String>) -> Self {
         let error = Self::new(StatusCode::NOT_IMPLEMENTED, "server_error", Some(code), message);
         Self { retry: Retry::Never, ..error }
     }
 
     /// 502: somebody whom the gateway asked said no.
     pub fn refused_upstream(message: impl Into<String>) -> Self {
-        let code = Some("payment_refused");
+        let code = Some(Reason::PaymentRefused);
         let error = Self::new(StatusCode::BAD_GATEWAY, "server_error", code, message);
         Self { retry: Retry::Never, ..error }
     }
 
     /// 503.
-    pub(super) fn unavailable(wait_s: u64, message: impl Into<String>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_error", None, message)
+    pub(super) fn unavailable(code: Reason, wait_s: u64, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_error", Some(code), message)
             .retrying_after(Duration::from_secs(wait_s))
     }
 
     /// 503: a receipt whose job runs, or that waits for its place in the log.
     pub fn not_sealed() -> Self {
-        Self::unavailable(1, "This receipt is not sealed into the log yet; try again in a moment.")
+        let message = "This receipt is not sealed into the log yet; try again in a moment.";
+        Self::unavailable(Reason::NotSealed, 1, message)
     }
 
     /// 500, with the chain of causes in the log and nothing of it in the answer.
@@ -194,7 +223,8 @@ impl From<DbError> for ApiError {
             DbError::Rejected(rejected) => rejected.into(),
             error if error.is_temporary() => {
                 tracing::warn!(error = chain(&error), "the store does not answer");
-                Self::unavailable(1, "The gateway's store does not answer right now.")
+                let message = "The gateway's store does not answer right now.";
+                Self::unavailable(Reason::StoreUnavailable, 1, message)
             }
             error => Self::internal(&error),
         }
@@ -222,7 +252,7 @@ impl From<ServeError> for ApiError {
             ServeError::TooManyJobs { .. } => Self::new(
                 StatusCode::TOO_MANY_REQUESTS,
                 "requests",
-                Some("rate_limit_exceeded"),
+                Some(Reason::RateLimit),
                 message,
             )
             .retrying_after(Duration::from_secs(1)),
@@ -231,29 +261,35 @@ impl From<ServeError> for ApiError {
                 ..Self::new(
                     StatusCode::TOO_MANY_REQUESTS,
                     "insufficient_quota",
-                    Some("insufficient_quota"),
+                    Some(Reason::InsufficientQuota),
                     message,
                 )
             },
             ServeError::ContextTooLong { .. } => {
-                let code = Some("context_length_exceeded");
+                let code = Some(Reason::ContextLength);
                 Self::invalid(StatusCode::BAD_REQUEST, code, message).naming("messages")
             }
             ServeError::Template(_) => {
                 Self::invalid(StatusCode::BAD_REQUEST, None, message).naming("messages")
             }
-            ServeError::NoNodes { .. }
-            | ServeError::TooFewNodes { .. }
-            | ServeError::NoScorer { .. } => Self::unavailable(5, message),
-            ServeError::NotVerified { .. } | ServeError::Contradicted => {
-                Self::new(StatusCode::BAD_GATEWAY, "server_error", Some("not_verified"), message)
-            }
-            ServeError::Timeout => {
-                Self::new(StatusCode::GATEWAY_TIMEOUT, "server_error", Some("timeout"), message)
-            }
-            ServeError::Overloaded => Self::unavailable(1, message),
-            ServeError::ShuttingDown => Self::unavailable(2, message),
-            ServeError::Store => Self::unavailable(1, message),
+            ServeError::NoNodes { .. } => Self::unavailable(Reason::NoNodes, 5, message),
+            ServeError::TooFewNodes { .. } => Self::unavailable(Reason::TooFewNodes, 5, message),
+            ServeError::NoScorer { .. } => Self::unavailable(Reason::NoScorerNow, 5, message),
+            ServeError::NotVerified { .. } | ServeError::Contradicted => Self::new(
+                StatusCode::BAD_GATEWAY,
+                "server_error",
+                Some(Reason::NotVerified),
+                message,
+            ),
+            ServeError::Timeout => Self::new(
+                StatusCode::GATEWAY_TIMEOUT,
+                "server_error",
+                Some(Reason::Timeout),
+                message,
+            ),
+            ServeError::Overloaded => Self::unavailable(Reason::Overloaded, 1, message),
+            ServeError::ShuttingDown => Self::unavailable(Reason::ShuttingDown, 2, message),
+            ServeError::Store => Self::unavailable(Reason::StoreUnavailable, 1, message),
             ServeError::Internal => Self::panicked(),
         }
     }

@@ -4,6 +4,7 @@
 pub mod admin;
 pub mod chat_completions;
 pub mod connect;
+pub mod console;
 pub mod credits;
 pub mod enrol;
 pub mod error;
@@ -12,9 +13,11 @@ pub mod health;
 pub mod log;
 pub mod models;
 pub mod observe;
+pub mod operator;
 pub mod payments;
 pub mod rate_limit;
 pub mod receipts;
+pub mod requests;
 pub mod verification;
 
 pub use error::ApiError;

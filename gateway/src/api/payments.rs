@@ -33,6 +33,7 @@ use crate::{
         refund::{RefundAsk, refund},
         webhook::{self, WebhookError},
     },
+    reasons::Reason,
 };
 
 const KEY_BYTES_MAX: usize = 100;
@@ -293,11 +294,13 @@ impl From<PaymentError> for ApiError {
     fn from(error: PaymentError) -> Self {
         let message = super::error::sentence(&error.to_string());
         match error {
-            PaymentError::NotConfigured => Self::not_configured("payments_not_configured", message),
+            PaymentError::NotConfigured => {
+                Self::not_configured(Reason::PaymentsNotConfigured, message)
+            }
             PaymentError::Amount { .. } => Self::bad_field("amount_cents", message),
             PaymentError::OtherContent => Self::conflict(message),
-            PaymentError::Unavailable => Self::unavailable(2, message),
-            PaymentError::Stopped => Self::unavailable(60, message),
+            PaymentError::Unavailable => Self::unavailable(Reason::PaymentUnavailable, 2, message),
+            PaymentError::Stopped => Self::unavailable(Reason::WithdrawalsStopped, 60, message),
             PaymentError::Refused(_) => Self::refused_upstream(message),
             PaymentError::Refund(error) => match error {
                 OpenRefundError::UnknownTopUp => Self::not_found("top-up"),

@@ -20,7 +20,7 @@ use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 
-use super::SessionTokens;
+use super::{Audience, SessionTokens};
 
 /// See the head of this file.
 pub struct GatewayKeys {
@@ -28,6 +28,7 @@ pub struct GatewayKeys {
     signing: SigningKey,
     k_seed: [u8; 32],
     sessions: SessionTokens,
+    operator_sessions: SessionTokens,
 }
 
 impl GatewayKeys {
@@ -35,10 +36,13 @@ impl GatewayKeys {
     pub fn from_seed(seed: [u8; 32]) -> Self {
         let signing = SigningKey::from_bytes(&derive(&seed, b"assay/gateway/signing/1"));
         let gateway_id = gateway_id_of(&signing.verifying_key());
-        let sessions =
-            SessionTokens::new(&derive(&seed, b"assay/gateway/admin-jwt/1"), &gateway_id);
+        let tokens = |purpose: &[u8], audience| {
+            SessionTokens::new(&derive(&seed, purpose), &gateway_id, audience)
+        };
+        let sessions = tokens(b"assay/gateway/admin-jwt/1", Audience::Admin);
+        let operator_sessions = tokens(b"assay/gateway/operator-jwt/1", Audience::Operator);
         let k_seed = derive(&seed, b"assay/gateway/sampling-seed/1");
-        Self { gateway_id, signing, k_seed, sessions }
+        Self { gateway_id, signing, k_seed, sessions, operator_sessions }
     }
 
     /// Reads the key file of this folder, or makes it from `fresh` when there is none.
@@ -80,6 +84,11 @@ impl GatewayKeys {
     /// The key that sampling seeds come from when the client gives none.
     pub fn k_seed(&self) -> &[u8; 32] {
         &self.k_seed
+    }
+
+    /// Makes and reads operators' session tokens.
+    pub fn operator_sessions(&self) -> &SessionTokens {
+        &self.operator_sessions
     }
 
     /// Makes and reads the admin's session tokens.

@@ -4,6 +4,7 @@
 mod admin_secret;
 mod gateway_keys;
 mod issue;
+pub mod operator_login;
 mod secret;
 mod session_token;
 
@@ -15,7 +16,7 @@ pub use admin_secret::{AdminSecret, AdminSecretError};
 pub use gateway_keys::{GatewayKeys, gateway_id_of, ledger_head_message};
 pub use issue::{KeyAsk, issue_key};
 pub use secret::{Secret, SecretKind, secret_hash};
-pub use session_token::{AdminSession, SessionTokens};
+pub use session_token::{AdminSession, Audience, SessionTokens};
 
 /// A client whose API key is good: whoever has one is authenticated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

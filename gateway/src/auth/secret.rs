@@ -18,6 +18,10 @@ pub enum SecretKind {
     ApiKey,
     Admin,
     Enrolment,
+    /// Logs an operator in.
+    Operator,
+    Invitation,
+    Refresh,
 }
 
 impl SecretKind {
@@ -26,6 +30,9 @@ impl SecretKind {
             Self::ApiKey => "ak-",
             Self::Admin => "as-",
             Self::Enrolment => "et-",
+            Self::Operator => "os-",
+            Self::Invitation => "iv-",
+            Self::Refresh => "rt-",
         }
     }
 }

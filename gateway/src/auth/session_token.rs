@@ -1,4 +1,4 @@
-//! The admin's session: a short-lived JWT, one algorithm (EdDSA), every claim required.
+//! The sessions of admins and of operators: a short-lived JWT, one algorithm (EdDSA), every claim required.
 
 use std::fmt;
 
@@ -6,8 +6,22 @@ use ed25519_dalek::SigningKey;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 
-/// Who the token is for, so that a token of another part never opens this one.
-const AUDIENCE: &str = "assay-admin";
+/// Whom tokens are for, so that a token of one part never opens another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    Admin,
+    Operator,
+}
+
+impl Audience {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "assay-admin",
+            Self::Operator => "assay-operator",
+        }
+    }
+}
+
 /// Clocks of one gateway's replicas may differ by this much.
 const LEEWAY_S: u64 = 5;
 /// Puts a raw Ed25519 seed into PKCS#8 version 1 (RFC 8410, section 7).
@@ -17,6 +31,7 @@ const PKCS8_HEAD: [u8; 16] =
 /// Makes and reads session tokens of one gateway.
 pub struct SessionTokens {
     issuer: String,
+    audience: Audience,
     encoding: EncodingKey,
     decoding: DecodingKey,
     validation: Validation,
@@ -38,7 +53,7 @@ pub struct AdminSession {
 
 impl SessionTokens {
     /// For the gateway of this id, signing with this Ed25519 seed.
-    pub fn new(seed: &[u8; 32], gateway_id: &str) -> Self {
+    pub fn new(seed: &[u8; 32], gateway_id: &str, audience: Audience) -> Self {
         let mut pkcs8 = PKCS8_HEAD.to_vec();
         pkcs8.extend_from_slice(seed);
         let public = SigningKey::from_bytes(seed).verifying_key().to_bytes();
@@ -46,10 +61,11 @@ impl SessionTokens {
         validation.leeway = LEEWAY_S;
         validation.validate_nbf = true;
         validation.set_issuer(&[gateway_id]);
-        validation.set_audience(&[AUDIENCE]);
+        validation.set_audience(&[audience.as_str()]);
         validation.set_required_spec_claims(&["exp", "nbf", "iss", "aud", "sub"]);
         Self {
             issuer: gateway_id.to_owned(),
+            audience,
             encoding: EncodingKey::from_ed_der(&pkcs8),
             decoding: DecodingKey::from_ed_der(&public),
             validation,
@@ -68,7 +84,7 @@ impl SessionTokens {
             sub: subject.to_owned(),
             jti: id,
             iss: self.issuer.clone(),
-            aud: AUDIENCE.to_owned(),
+            aud: self.audience.as_str().to_owned(),
             iat: now_s,
             nbf: now_s,
             exp: now_s.saturating_add(lasts_s),
@@ -99,15 +115,20 @@ mod tests {
     }
 
     fn tokens() -> SessionTokens {
-        SessionTokens::new(&[3; 32], "gw-1")
+        SessionTokens::new(&[3; 32], "gw-1", Audience::Admin)
     }
 
     #[test]
     fn a_fresh_token_opens_the_gateway_that_made_it() {
         let token = tokens().issue("admin", "1".to_owned(), now_s(), 60).unwrap();
         assert_eq!(tokens().read(&token).unwrap().sub, "admin");
-        assert_eq!(SessionTokens::new(&[3; 32], "gw-2").read(&token), None);
-        assert_eq!(SessionTokens::new(&[4; 32], "gw-1").read(&token), None);
+        for (seed, gateway, audience) in [
+            ([3; 32], "gw-2", Audience::Admin),
+            ([4; 32], "gw-1", Audience::Admin),
+            ([3; 32], "gw-1", Audience::Operator),
+        ] {
+            assert_eq!(SessionTokens::new(&seed, gateway, audience).read(&token), None);
+        }
     }
 
     #[test]
@@ -120,7 +141,7 @@ mod tests {
     #[test]
     fn another_algorithm_or_a_missing_claim_opens_nothing() {
         let session = serde_json::json!({"sub": "admin", "jti": "1", "iss": "gw-1",
-            "aud": AUDIENCE, "iat": now_s(), "nbf": now_s(), "exp": now_s() + 60});
+            "aud": Audience::Admin.as_str(), "iat": now_s(), "nbf": now_s(), "exp": now_s() + 60});
         let by_secret = jsonwebtoken::encode(
             &Header::new(Algorithm::HS256),
             &session,

@@ -7,7 +7,7 @@ use toml::{Table, Value};
 use super::{Config, ModelSettings};
 
 /// Sections that `ASSAY_<SECTION>_<KEY>` may name. Models are given by file or `--model`.
-const SECTIONS: [&str; 11] = [
+const SECTIONS: [&str; 12] = [
     "gateway",
     "rate_limit",
     "limits",
@@ -19,6 +19,7 @@ const SECTIONS: [&str; 11] = [
     "economy",
     "payments",
     "receipts",
+    "payouts",
 ];
 /// Variables that are no setting of the file.
 const NOT_SETTINGS: [&str; 1] = ["ASSAY_ADMIN_SECRET"];

@@ -12,7 +12,7 @@ use super::{Db, DbError, engine::Store};
 /// Version, what it does, and its text for SQLite and for PostgreSQL.
 type Step = (i64, &'static str, &'static str, &'static str);
 
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     (
         1,
         "founding",
@@ -66,6 +66,12 @@ const STEPS: [Step; 8] = [
         "seals",
         include_str!("../../../migrations/common/0007_seals.sql"),
         include_str!("../../../migrations/common/0007_seals.sql"),
+    ),
+    (
+        8,
+        "operators",
+        include_str!("../../../migrations/common/0008_operators.sql"),
+        include_str!("../../../migrations/common/0008_operators.sql"),
     ),
     (
         9,

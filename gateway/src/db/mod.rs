@@ -6,15 +6,18 @@ pub mod admin_log;
 pub mod audits;
 pub mod checks;
 pub mod credits;
+pub mod earnings;
 pub mod enrolments;
 pub mod epochs;
 pub mod forfeits;
 pub mod history;
+pub mod invitations;
 pub mod jobs;
 pub mod keys;
 pub mod leases;
 pub mod ledger_state;
 pub mod log;
+pub mod logins;
 pub mod nodes;
 pub mod operators;
 pub mod pay;
@@ -26,6 +29,7 @@ pub mod standing;
 #[cfg(feature = "crash-points")]
 pub mod tampering;
 pub mod top_ups;
+pub mod withdrawals;
 pub mod yardstick;
 
 mod bulk;
@@ -89,6 +93,11 @@ pub fn statements() -> Vec<&'static Statement> {
         standing::STATEMENTS,
         top_ups::STATEMENTS,
         yardstick::STATEMENTS,
+        earnings::STATEMENTS,
+        invitations::STATEMENTS,
+        jobs::own::STATEMENTS,
+        logins::STATEMENTS,
+        withdrawals::STATEMENTS,
     ];
     let sized = writer::bulks()
         .chain(jobs::bulks())

@@ -24,6 +24,12 @@ statements! { "nodes";
         left join node_standing on node_standing.node = node.id
         where node.id > $1 order by node.id limit $2";
     plain PUBLIC_KEYS = "select id, public_key from node order by id limit $1";
+    plain LIST_OF = "select node.id, public_key, operator, account, node.name, trusted, standing, node.reason,
+            node.created_ms, last_seen_ms, node_standing.code as out_code,
+            node_standing.reason as out_reason, node_standing.until_ms as out_until_ms
+        from node join operator on operator.id = node.operator
+        left join node_standing on node_standing.node = node.id
+        where operator = $1 and node.id > $2 order by node.id limit $3";
     plain SET_TRUSTED = "update node set trusted = $2 where id = $1";
     plain SET_STANDING = "update node set standing = $2, reason = $3 where id = $1";
     plain SET_LAST_SEEN = "update node set last_seen_ms = $2 where id = $1";
@@ -70,6 +76,16 @@ impl NodeRow {
 /// The node.
 pub async fn find(db: &Db, id: NodeId) -> Result<Option<NodeRow>, DbError> {
     db.optional(&FIND, args![id]).await
+}
+
+/// An operator's nodes, by id.
+pub async fn list_of(
+    db: &Db,
+    operator: OperatorId,
+    page: &Page,
+) -> Result<Paged<NodeRow>, DbError> {
+    let rows = db.all(&LIST_OF, args![operator, page.after_name(), page.fetch()]).await?;
+    Ok(Paged::cut(rows, page, |row: &NodeRow| row.id.to_string()))
 }
 
 /// All nodes, by id.

@@ -7,6 +7,7 @@ use super::{
     Db, DbError, Page, Paged, accounts,
     engine::retried,
     statement::statements,
+    transaction::Tx,
     value::{Record, Row, args, columns},
 };
 
@@ -14,6 +15,7 @@ statements! { "operators";
     plain INSERT = "insert into operator (id, account, name, created_ms) values ($1, $2, $3, $4)";
     plain FIND = "select operator.id, operator.account, name, created_ms, available, held from operator
         join balance on balance.account = operator.account where operator.id = $1";
+    plain ACCOUNT = "select account from operator where id = $1";
     plain LIST = "select operator.id, operator.account, name, created_ms, available, held from operator
         join balance on balance.account = operator.account
         where operator.id > $1 order by operator.id limit $2";
@@ -49,8 +51,7 @@ pub async fn create(db: &Db, new: &NewOperator) -> Result<OperatorRow, DbError> 
     retried(async || {
         let mut tx = db.begin().await?;
         let account = accounts::insert(&mut tx, AccountKind::Operator, name, *created_ms).await?;
-        let id = OperatorId(tx.next_id("operator").await?);
-        tx.execute(&INSERT, args![id, account.id, name, *created_ms]).await?;
+        let id = insert(&mut tx, account.id, name, *created_ms).await?;
         tx.commit().await?;
         Ok(OperatorRow {
             id,
@@ -64,6 +65,27 @@ pub async fn create(db: &Db, new: &NewOperator) -> Result<OperatorRow, DbError> 
     .await
 }
 
+/// Makes the operator of an account.
+pub(super) async fn insert(
+    tx: &mut Tx,
+    account: AccountId,
+    name: &str,
+    created_ms: i64,
+) -> Result<OperatorId, DbError> {
+    let id = OperatorId(tx.next_id("operator").await?);
+    tx.execute(&INSERT, args![id, account, name, created_ms]).await?;
+    Ok(id)
+}
+
+/// The account that an operator's pay goes to.
+pub(super) async fn account_in(
+    tx: &mut Tx,
+    operator: OperatorId,
+) -> Result<Option<AccountId>, DbError> {
+    let found: Option<Account> = tx.optional(&ACCOUNT, args![operator]).await?;
+    Ok(found.map(|found| found.0))
+}
+
 /// The operator.
 pub async fn find(db: &Db, id: OperatorId) -> Result<Option<OperatorRow>, DbError> {
     db.optional(&FIND, args![id]).await
@@ -73,6 +95,14 @@ pub async fn find(db: &Db, id: OperatorId) -> Result<Option<OperatorRow>, DbErro
 pub async fn list(db: &Db, page: &Page) -> Result<Paged<OperatorRow>, DbError> {
     let rows = db.all(&LIST, args![page.after_number()?, page.fetch()]).await?;
     Ok(Paged::cut(rows, page, |row: &OperatorRow| row.id.0.to_string()))
+}
+
+struct Account(AccountId);
+
+impl Record for Account {
+    fn read(row: &Row) -> Result<Self, DbError> {
+        row.get("account").map(Self)
+    }
 }
 
 impl Record for OperatorRow {

@@ -12,8 +12,11 @@ use super::{
 
 statements! { "pay";
     // Ids of jobs ascend with the time at which they were asked for. What was forfeited is gone.
-    plain OF_NODE = "select job_node.job, job_node.part, job_node.pay, job_node.checked_micro, job.ended_ms
-        from job_node join job on job.id = job_node.job
+    // How much of it came from outside is known once the earning is written down.
+    plain OF_NODE = "select job_node.job, job_node.part, job_node.pay, job_node.checked_micro, job.ended_ms,
+            coalesce(earning.amount, 0) as earned, coalesce(earning.withdrawable, 0) as withdrawable
+        from job_node join job on job.id = job_node.job join node on node.id = job_node.node
+        left join earning on earning.job = job_node.job and earning.operator = node.operator
         where job_node.node = $1
             and (job_node.job < $2 or (job_node.job = $2 and job_node.part < $3))
             and (job_node.pay > 0 or job_node.checked_micro > 0)
@@ -29,6 +32,14 @@ const LAST_JOB: &str = "g";
 const ROWS_PER_FETCH: i64 = 1_000;
 /// Jobs of one node that are looked at; what came before is mature, whatever the rules say.
 const JOBS_MAX: usize = 200_000;
+
+/// Pay that is not its operator's own yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NotYetOwn {
+    pub pay: Nano,
+    /// What of it can leave one day, because it came from outside.
+    pub withdrawable: Nano,
+}
 
 /// Of every node what it was paid and is not its own yet, and what was checked since; for a gateway that starts.
 pub async fn immature_jobs(
@@ -54,16 +65,28 @@ pub async fn immature_of(
     operator: OperatorId,
     rules: Maturity,
     now_ms: i64,
-) -> Result<Nano, DbError> {
+) -> Result<NotYetOwn, DbError> {
     let mut tx = db.snapshot().await?;
-    let (mut after, mut sum) = (String::new(), Nano::ZERO);
+    immature_in(&mut tx, operator, rules, now_ms).await
+}
+
+pub(super) async fn immature_in(
+    tx: &mut Tx,
+    operator: OperatorId,
+    rules: Maturity,
+    now_ms: i64,
+) -> Result<NotYetOwn, DbError> {
+    let (mut after, mut sum) = (String::new(), NotYetOwn::default());
     loop {
         let page: Vec<Node> = tx.all(&OF_OPERATOR, args![&after, ROWS_PER_FETCH, operator]).await?;
         let Some(last) = page.last() else { return Ok(sum) };
         after = last.0.to_string();
         for Node(node) in page {
-            let jobs = jobs_of(&mut tx, node, rules, now_ms).await?;
-            sum = Nano(sum.0.saturating_add(rules.immature(jobs, now_ms).0));
+            for job in paid_to(tx, node, rules, now_ms).await? {
+                sum.pay = Nano(sum.pay.0.saturating_add(job.earned.pay.0));
+                let withdrawable = sum.withdrawable.0.saturating_add(job.withdrawable.0);
+                sum.withdrawable = Nano(withdrawable);
+            }
         }
     }
 }
@@ -75,6 +98,16 @@ pub(super) async fn jobs_of(
     rules: Maturity,
     now_ms: i64,
 ) -> Result<Vec<Earned>, DbError> {
+    let paid = paid_to(tx, node, rules, now_ms).await?;
+    Ok(paid.into_iter().map(|paid| paid.earned).collect())
+}
+
+async fn paid_to(
+    tx: &mut Tx,
+    node: NodeId,
+    rules: Maturity,
+    now_ms: i64,
+) -> Result<Vec<Paid>, DbError> {
     let mut immature = Immature::at(rules, now_ms);
     let mut jobs = Vec::new();
     let mut before = (LAST_JOB.to_owned(), i64::MAX);
@@ -87,9 +120,16 @@ pub(super) async fn jobs_of(
             if jobs.len() >= JOBS_MAX || !immature.add(paid.earned) {
                 return Ok(jobs);
             }
-            jobs.push(paid.earned);
+            jobs.push(paid);
         }
     }
+}
+
+/// One part's share of what its operator can take out of a job one day, rounded up: what is kept back is never too little.
+fn withdrawable_part(pay: Nano, earned: Nano, withdrawable: Nano) -> Nano {
+    let (pay, earned) = (i128::from(pay.0), i128::from(earned.0.max(1)));
+    let wide = (pay * i128::from(withdrawable.0) + earned - 1) / earned;
+    Nano(i64::try_from(wide).unwrap_or(i64::MAX))
 }
 
 struct Node(NodeId);
@@ -98,6 +138,8 @@ struct Paid {
     job: JobId,
     part: i64,
     earned: Earned,
+    /// Of its pay.
+    withdrawable: Nano,
 }
 
 impl Record for Node {
@@ -110,6 +152,8 @@ impl Record for Paid {
     fn read(row: &Row) -> Result<Self, DbError> {
         let (pay, ended_ms) = (row.get("pay")?, row.get("ended_ms")?);
         let earned = Earned { pay, ended_ms, checked_micro: row.get("checked_micro")? };
-        Ok(Self { job: row.get("job")?, part: row.get("part")?, earned })
+        let (of, withdrawable) = (row.get("earned")?, row.get("withdrawable")?);
+        let withdrawable = withdrawable_part(pay, of, withdrawable);
+        Ok(Self { job: row.get("job")?, part: row.get("part")?, earned, withdrawable })
     }
 }

@@ -3,6 +3,8 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::reasons::Reason;
+
 /// `{"error": {…}}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ErrorBody {
@@ -31,7 +33,7 @@ pub struct InvalidRequest {
     pub message: String,
     /// The field that is wrong.
     pub param: Option<String>,
-    pub code: Option<&'static str>,
+    pub code: Option<Reason>,
 }
 
 impl InvalidRequest {
@@ -43,7 +45,7 @@ impl InvalidRequest {
     /// Something that is right, and that we do not do.
     pub fn not_served(param: impl Into<String>, what: &str) -> Self {
         Self {
-            code: Some("unsupported_parameter"),
+            code: Some(Reason::UnsupportedParameter),
             ..Self::of(param, format!("{what} not served yet."))
         }
     }

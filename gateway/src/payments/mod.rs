@@ -2,10 +2,13 @@
 //!
 //! In: a client asks for a payment page ([`checkout`]), pays there with stablecoin, and [`fulfil`] credits
 //! it once, however often and from wherever it is told. Back: [`refund`] holds unused credit first.
+//! Out: [`payouts`] lets operators take out what clients paid in, on a rail of [`rails`].
 //! [`reconcile`] compares the books with what the provider reports, and finishes what was cut off.
 
 pub mod checkout;
 pub mod fulfil;
+pub mod payouts;
+pub mod rails;
 pub mod reconcile;
 pub mod refund;
 pub mod settings;
@@ -16,6 +19,7 @@ use std::time::Duration;
 
 use crate::db::DbError;
 
+pub use payouts::PayoutSettings;
 pub use settings::PaymentSettings;
 use stripe::{CallError, Stripe};
 

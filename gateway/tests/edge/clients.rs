@@ -137,7 +137,7 @@ async fn without_nodes_it_is_a_503_that_says_when_to_come_back_and_nothing_is_ch
     let grant = json!({"amount_nano": 1_000_000_000});
     gateway.ask("POST", &format!("{path}/credits"), &admin, grant).await;
     let answer = gateway.ask("POST", CHAT, &key, hello()).await;
-    answer.is_error(503, "server_error", None, None);
+    answer.is_error(503, "server_error", Some("no_nodes"), None);
     let job = format!("/admin/v1/jobs/{}", answer.header("x-assay-job"));
     assert!(answer.header("retry-after").parse::<u32>().unwrap() >= 1);
     gateway.app.tasks.close();

@@ -10,3 +10,4 @@ mod document;
 mod gateway;
 mod log;
 mod nodes;
+mod operators;

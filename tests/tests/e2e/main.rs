@@ -4,6 +4,7 @@
 mod agreement;
 mod async_openai;
 mod audits;
+mod circle;
 mod collusion;
 mod deliveries;
 mod expect;

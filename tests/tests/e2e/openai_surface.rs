@@ -78,7 +78,7 @@ async fn errors_have_openais_shape_and_name_what_is_wrong() {
             json!("context_length_exceeded"),
             json!("messages"),
         ),
-        (&world.client, hello, 503, "server_error", json!(null), json!(null)),
+        (&world.client, hello, 503, "server_error", json!("no_nodes"), json!(null)),
     ];
     for (client, ask, status, kind, code, param) in cases {
         // Errors before the first token are the same for streams.

@@ -59,6 +59,7 @@ fn settings() -> Settings {
         port: None,
         nodes: 3,
         cheat: None,
+        circle: false,
         config: None,
         gateway_env: vec![rate("PER_SECOND"), rate("BURST")],
         keep: None,

@@ -65,13 +65,10 @@ impl Admin {
         self.ask(|token| self.http.post(&url, token, body)).with_context(|| format!("POST {url}"))
     }
 
-    /// Makes a client's account with this much credit, in 1e-9 credit, and returns its id.
-    pub(crate) fn create_account(&self, name: &str, credit_nano: i64) -> anyhow::Result<i64> {
+    /// Makes a client's account with nothing in it, and returns its id.
+    pub(crate) fn create_account(&self, name: &str) -> anyhow::Result<i64> {
         let account = self.post("accounts", &json!({ "name": name }))?;
-        let id = account["id"].as_i64().context("an account has an id")?;
-        let grant = json!({ "amount_nano": credit_nano, "note": "demo" });
-        self.post(&format!("accounts/{id}/credits"), &grant)?;
-        Ok(id)
+        account["id"].as_i64().context("an account has an id")
     }
 
     /// Makes an API key. `risk`: `low`, `standard` or `high`.
@@ -85,6 +82,12 @@ impl Admin {
     pub(crate) fn create_operator(&self, name: &str) -> anyhow::Result<i64> {
         let operator = self.post("operators", &json!({ "name": name }))?;
         operator["id"].as_i64().context("an operator has an id")
+    }
+
+    /// Makes a secret with which an operator logs in.
+    pub(crate) fn create_operator_secret(&self, operator: i64) -> anyhow::Result<String> {
+        let secret = self.post(&format!("operators/{operator}/secret"), &json!({}))?;
+        Ok(secret["secret"].as_str().context("a new secret is shown")?.to_owned())
     }
 
     /// Makes a one-time token that makes a machine this operator's node.

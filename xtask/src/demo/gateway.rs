@@ -27,6 +27,7 @@ pub(super) struct Gateway {
 impl Gateway {
     pub(super) fn start(
         settings: &Settings,
+        checkout: Vec<(String, String)>,
         binaries: &Binaries,
         data: &DataFolder,
         stop: &Stop,
@@ -45,6 +46,7 @@ impl Gateway {
             .env("ASSAY_ADMIN_SECRET", &admin_secret)
             .env("ASSAY_GATEWAY_LISTEN", format!("127.0.0.1:{port}"))
             .env("ASSAY_GATEWAY_DATA_DIR", data.folder("gateway")?)
+            .envs(checkout)
             .envs(settings.gateway_env.iter().map(|(name, value)| (name, value)));
         let log = data.path().join("gateway.log");
         let mut process = Process::start("the gateway", &mut serve, &log)?;
@@ -67,7 +69,7 @@ fn wait(url: &str, process: &mut Process, stop: &Stop) -> anyhow::Result<()> {
 }
 
 /// The wanted port, or any, if nobody listens there now.
-fn free_port(wanted: Option<u16>) -> anyhow::Result<u16> {
+pub(super) fn free_port(wanted: Option<u16>) -> anyhow::Result<u16> {
     let port = wanted.unwrap_or(0);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
         .with_context(|| format!("port {port} cannot be had"))?;

@@ -1,6 +1,8 @@
 //! `cargo xtask demo`: all of Assay on this machine, for someone to look at and to try.
 
 mod admin;
+mod checkout;
+mod circle;
 mod data_folder;
 mod feed;
 mod gateway;
@@ -15,6 +17,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::Args;
 
 pub(crate) use admin::Admin;
+pub(crate) use checkout::pay_matures_at_once;
 pub(crate) use data_folder::DataFolder;
 pub(crate) use node::{Node, Role};
 pub(crate) use ready_file::write as write_ready_file;
@@ -42,6 +45,10 @@ pub(crate) struct DemoArgs {
     /// truncate, pad, edit, ignore-seed, canned, vanish, stall, flood, garbage, …
     #[arg(long, value_name = "KIND")]
     cheat: Option<String>,
+    /// Tells the whole circle first, with one more node that lies: money comes in, answers are paid for, the liar
+    /// sees why it was not, the others take their earnings out.
+    #[arg(long)]
+    circle: bool,
     /// Settings of the gateway, as in gateway/gateway.example.toml; address and data folder stay ours.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -64,6 +71,10 @@ pub(crate) fn run(args: &DemoArgs, stop: &Stop) -> anyhow::Result<()> {
         write_ready_file(path, &world)?;
     }
     println!("{}", welcome::text(&world));
+    if args.circle {
+        circle::play(&world, stop)?;
+        println!();
+    }
     let watched = watch(&mut world, stop);
     println!("\nstopping …");
     world.end();
@@ -94,8 +105,9 @@ impl DemoArgs {
             port: self.port,
             nodes: self.nodes.into(),
             cheat: self.cheat.clone(),
+            circle: self.circle,
             config: self.config.clone(),
-            gateway_env: Vec::new(),
+            gateway_env: pay_matures_at_once(),
             keep: self.keep.clone(),
         }
     }

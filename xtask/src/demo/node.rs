@@ -39,6 +39,8 @@ pub(crate) struct Node {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) role: Role,
+    /// Its operator logs in with it.
+    pub(crate) secret: String,
     pub(crate) process: Process,
 }
 
@@ -65,7 +67,8 @@ impl Node {
         if role == Role::Scorer {
             place.admin.trust(&id)?;
         }
-        Ok(Self { id, name: name.to_owned(), role, process })
+        let secret = place.admin.create_operator_secret(operator)?;
+        Ok(Self { id, name: name.to_owned(), role, secret, process })
     }
 }
 

@@ -10,7 +10,7 @@ use super::World;
 /// Writes it whole or not at all: whoever sees the file can use what it says.
 pub(crate) fn write(path: &Path, world: &World) -> anyhow::Result<()> {
     let nodes = world.nodes.iter().map(
-        |node| json!({ "id": node.id, "pid": node.process.pid(), "role": node.role.as_str() }),
+        |node| json!({ "id": node.id, "pid": node.process.pid(), "role": node.role.as_str(), "operator_secret": node.secret }),
     );
     let ready = json!({
         "base_url": world.base_url(),
@@ -20,6 +20,7 @@ pub(crate) fn write(path: &Path, world: &World) -> anyhow::Result<()> {
         "admin_token": world.admin.token(),
         "data_dir": world.data.path(),
         "gateway_pid": world.gateway.pid(),
+        "console_url": format!("{}/console/", world.gateway_url),
         "nodes": nodes.collect::<Vec<_>>(),
     });
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());

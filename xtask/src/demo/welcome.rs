@@ -14,11 +14,13 @@ pub(super) fn text(world: &World) -> String {
             Role::Cheat(kind) => format!("{} (lies: {kind})", node.name),
         })
         .collect();
+    let operators: Vec<String> =
+        world.nodes.iter().map(|node| format!("{} {}", node.name, node.secret)).collect();
     format!(
         r#"
 Assay is ready: {nodes}.
 
-API key     {key}   (1,000 demo credits)
+API key     {key}   (1,000 credits, paid in at a test checkout)
 base URL    {url}
 
   curl {url}/chat/completions \
@@ -32,12 +34,15 @@ base URL    {url}
       model="{model}", messages=[{{"role": "user", "content": "What is 3 + 4?"}}])
   print(chat.choices[0].message.content)
 
+console     {gateway}/console/   (sign in with the key above, or as an operator)
+operators   {operators}
 API pages   {gateway}/docs   ("Authorize" there with the admin token, for /admin/v1)
 admin token {token}
 data, logs  {data}
 
 Jobs as they are verified and paid (Ctrl-C stops everything):"#,
         nodes = nodes.join(", "),
+        operators = operators.join("\n            "),
         gateway = world.gateway_url,
         token = world.admin.token(),
         data = world.data.path().display(),

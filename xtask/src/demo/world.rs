@@ -10,14 +10,14 @@ use anyhow::{Context, bail, ensure};
 use serde_json::{Value, json};
 
 use super::{
-    Admin, DataFolder, Node, Role,
-    gateway::Gateway,
+    Admin, DataFolder, Node, Role, checkout,
+    gateway::{Gateway, free_port},
     node::{Place, is_active},
 };
 use crate::{binaries::Binaries, http::Http, paths, poll, process::Process, stop::Stop};
 
 /// 1,000 credits: more than a demo can spend in a year.
-const CREDIT_NANO: i64 = 1_000 * 1_000_000_000;
+const CREDIT_CENTS: i64 = 100_000;
 /// Loading models, logging in and the gateway's self-test together, on a busy machine.
 const ACTIVE_MAX: Duration = Duration::from_secs(180);
 const FIRST_CHAT_MAX: Duration = Duration::from_secs(60);
@@ -38,6 +38,8 @@ pub(crate) struct Settings {
     pub(crate) nodes: usize,
     /// The kind of liar that the last of them is.
     pub(crate) cheat: Option<String>,
+    /// One more node, which lies, beside the honest ones.
+    pub(crate) circle: bool,
     /// Of the gateway.
     pub(crate) config: Option<PathBuf>,
     /// Variables of the gateway, over that configuration.
@@ -54,6 +56,8 @@ pub(crate) struct World {
     pub(crate) admin: Admin,
     pub(crate) nodes: Vec<Node>,
     pub(crate) gateway: Process,
+    /// The test checkout; ends with the world.
+    _checkout: Process,
     pub(crate) data: DataFolder,
 }
 
@@ -66,10 +70,13 @@ impl World {
     ) -> anyhow::Result<Self> {
         ensure!(settings.nodes > 0, "a demo needs at least one node");
         let data = DataFolder::open(settings.keep.as_deref())?;
-        let gateway = Gateway::start(settings, binaries, &data, stop)?;
+        let port = free_port(None)?;
+        let gateway = Gateway::start(settings, checkout::gateway_env(port), binaries, &data, stop)?;
+        let checkout = checkout::start(port, &gateway.url, binaries, &data)?;
         let admin = Admin::log_in(&gateway.url, &gateway.admin_secret)?;
         let risk = if settings.nodes < NODES_OF_STANDARD_RISK { "low" } else { "standard" };
-        let key = admin.create_key(admin.create_account("demo", CREDIT_NANO)?, risk)?;
+        let key = admin.create_key(admin.create_account("demo")?, risk)?;
+        checkout::top_up(&gateway.url, &key, CREDIT_CENTS, stop)?;
         let place = Place { gateway_url: &gateway.url, admin: &admin, binaries, data: &data, stop };
         let mut nodes = Vec::new();
         for (name, role) in cast(settings) {
@@ -82,6 +89,7 @@ impl World {
             admin,
             nodes,
             gateway: gateway.process,
+            _checkout: checkout,
             data,
         };
         world.wait_until_active(stop)?;
@@ -174,6 +182,9 @@ fn cast(settings: &Settings) -> Vec<(String, Role)> {
     if let (Some(kind), Some(last)) = (&settings.cheat, cast.last_mut()) {
         *last = ("cheat".to_owned(), Role::Cheat(kind.clone()));
     }
+    if settings.circle {
+        cast.push(("cheat".to_owned(), Role::Cheat("random".to_owned())));
+    }
     cast.push(("scorer".to_owned(), Role::Scorer));
     cast
 }
@@ -196,6 +207,7 @@ mod tests {
             port: None,
             nodes: 3,
             cheat: Some("random".to_owned()),
+            circle: false,
             config: None,
             gateway_env: Vec::new(),
             keep: None,

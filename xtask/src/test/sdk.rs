@@ -52,6 +52,7 @@ fn settings(tests: &Path) -> Settings {
         port: None,
         nodes: 3,
         cheat: None,
+        circle: false,
         config: Some(tests.join("gateway.toml")),
         gateway_env: Vec::new(),
         keep: None,

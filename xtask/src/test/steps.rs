@@ -17,10 +17,12 @@ pub(super) enum Step {
     Tests,
     Docs,
     Sdk,
+    /// The console in a browser.
+    Console,
 }
 
 impl Step {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::Format,
         Self::Lints,
         Self::Licences,
@@ -28,6 +30,7 @@ impl Step {
         Self::Tests,
         Self::Docs,
         Self::Sdk,
+        Self::Console,
     ];
 
     fn name(self) -> &'static str {
@@ -39,6 +42,7 @@ impl Step {
             Self::Tests => "tests",
             Self::Docs => "docs",
             Self::Sdk => "sdk",
+            Self::Console => "console",
         }
     }
 }

@@ -4,6 +4,7 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod invitations;
 pub mod jobs;
 pub mod keys;
 pub mod login;
@@ -11,6 +12,7 @@ pub mod nodes;
 pub mod operators;
 pub mod payments;
 pub mod verification;
+pub mod withdrawals;
 
 use axum::{
     extract::{FromRequestParts, Path, Query},
@@ -110,7 +112,7 @@ async fn note(
 }
 
 /// A name or reason that people will read.
-fn text(param: &str, text: String) -> Result<String, ApiError> {
+pub(in crate::api) fn text(param: &str, text: String) -> Result<String, ApiError> {
     if text.trim().is_empty() || text.len() > TEXT_BYTES_MAX {
         let message = format!("'{param}' has 1 to {TEXT_BYTES_MAX} bytes.");
         return Err(ApiError::bad_field(param, message));

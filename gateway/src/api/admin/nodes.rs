@@ -17,7 +17,8 @@ use super::{IdOf, Listing, PageQuery, Params, note, text};
 use crate::{
     api::{Admin, ApiError, JsonBody},
     app::App,
-    clock, db,
+    clock,
+    db::{self, NodeRow},
     nodes::NodeSnapshot,
     openai::ErrorBody,
 };
@@ -49,16 +50,8 @@ pub async fn list(
     Params(query): Params<PageQuery>,
 ) -> Result<Json<Listing<Node>>, ApiError> {
     let paged = db::nodes::list(&app.db, &query.page()).await?;
-    let connected = app.nodes.snapshot().into_iter().map(|node| (node.node, node));
-    let connected: HashMap<NodeId, NodeSnapshot> = connected.collect();
-    let mut forfeits = HashMap::new();
-    for row in &paged.rows {
-        forfeits.insert(row.id, db::forfeits::of_node(&app.db, row.id).await?);
-    }
-    Ok(Json(Listing::of(paged, |row| {
-        let taken = forfeits.remove(&row.id).unwrap_or_default();
-        view(&app, row, &connected, taken)
-    })))
+    let data = views(&app, paged.rows).await?;
+    Ok(Json(Listing { data, next: paged.next }))
 }
 
 /// Look a node up
@@ -148,8 +141,18 @@ pub async fn unban(
 
 async fn look_up(app: &App, id: NodeId) -> Result<Json<Node>, ApiError> {
     let row = db::nodes::find(&app.db, id).await?.ok_or_else(|| ApiError::not_found("node"))?;
-    let connected = app.nodes.snapshot().into_iter().find(|node| node.node == id);
-    let connected = connected.map(|node| (id, node)).into_iter().collect();
-    let forfeits = db::forfeits::of_node(&app.db, id).await?;
-    Ok(Json(view(app, row, &connected, forfeits)))
+    let node = views(app, vec![row]).await?.pop();
+    Ok(Json(node.ok_or_else(|| ApiError::not_found("node"))?))
+}
+
+/// Nodes as they are now, with what they forfeited.
+pub(in crate::api) async fn views(app: &App, rows: Vec<NodeRow>) -> Result<Vec<Node>, ApiError> {
+    let connected = app.nodes.snapshot().into_iter().map(|node| (node.node, node));
+    let connected: HashMap<NodeId, NodeSnapshot> = connected.collect();
+    let mut nodes = Vec::with_capacity(rows.len());
+    for row in rows {
+        let forfeits = db::forfeits::of_node(&app.db, row.id).await?;
+        nodes.push(view(app, row, &connected, forfeits));
+    }
+    Ok(nodes)
 }

@@ -108,7 +108,7 @@ pub async fn find(
     let row = db::operators::find(&app.db, id).await?;
     let row = row.ok_or_else(|| ApiError::not_found("operator"))?;
     let immature = db::pay::immature_of(&app.db, id, app.config.economy, clock::now_ms()).await?;
-    Ok(Json(Operator { immature_nano: Some(immature.0), ..row.into() }))
+    Ok(Json(Operator { immature_nano: Some(immature.pay.0), ..row.into() }))
 }
 
 /// Make an enrolment token
@@ -133,6 +133,18 @@ pub async fn enrolment_token(
     IdOf(id): IdOf<i64>,
     JsonBody(request): JsonBody<NewTokenRequest>,
 ) -> Result<(StatusCode, Json<NewTokenResponse>), ApiError> {
+    let response = make_enrolment_token(&app, OperatorId(id), request).await?;
+    let detail = format!("expires {}", response.expires_ms);
+    note(&app, &admin, "enrolment.create", id, detail).await?;
+    Ok((StatusCode::CREATED, Json(response)))
+}
+
+/// A one-time token for a node of this operator.
+pub(in crate::api) async fn make_enrolment_token(
+    app: &App,
+    operator: OperatorId,
+    request: NewTokenRequest,
+) -> Result<NewTokenResponse, ApiError> {
     let minutes = request.lasts_minutes.unwrap_or(app.config.admin.enrolment_token_minutes);
     if !(1..=TOKEN_MINUTES_MAX).contains(&minutes) {
         let message = format!("'lasts_minutes' must be 1 to {TOKEN_MINUTES_MAX}.");
@@ -141,12 +153,9 @@ pub async fn enrolment_token(
     let token = Secret::new(SecretKind::Enrolment, rand::random());
     let created_ms = clock::now_ms();
     let expires_ms = created_ms + i64::from(minutes) * 60_000;
-    let operator = OperatorId(id);
     let new = NewEnrolment { token_hash: token.hash(), operator, created_ms, expires_ms };
     db::enrolments::create(&app.db, &new).await?;
-    note(&app, &admin, "enrolment.create", id, format!("expires {expires_ms}")).await?;
-    let response = NewTokenResponse { token: token.reveal().to_owned(), expires_ms };
-    Ok((StatusCode::CREATED, Json(response)))
+    Ok(NewTokenResponse { token: token.reveal().to_owned(), expires_ms })
 }
 
 impl From<OperatorRow> for Operator {

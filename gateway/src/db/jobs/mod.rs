@@ -2,6 +2,7 @@
 
 mod end;
 mod open;
+pub mod own;
 mod rows;
 
 use assay_ledger::{AccountId, Digest, Nano, Settlement};

@@ -1,0 +1,68 @@
+// Which page is shown. The pages themselves: welcome.js, client.js, operator.js.
+
+import { call, signedIn, signIn } from "./api.js";
+import { el, notice } from "./dom.js";
+import { credit, playground, usage } from "./client.js";
+import { earnings, jobs, nodes, reputation } from "./operator.js";
+import { welcome } from "./welcome.js";
+
+const PAGES = {
+  client: [["play", "Playground", playground], ["credit", "Credit", credit], ["usage", "Usage", usage]],
+  operator: [["nodes", "Nodes", nodes], ["jobs", "Jobs", jobs], ["earnings", "Earnings", earnings], ["reputation", "Reputation", reputation]],
+};
+
+const view = document.getElementById("view");
+let shown = 0;
+
+async function show() {
+  const session = signedIn();
+  const pages = session ? PAGES[session.kind] : [];
+  const [wanted] = location.hash.replace(/^#\/?/, "").split("?");
+  // Stripe and its like send people back with a query, before the hash.
+  const home = new URLSearchParams(location.search).has("top_up") && session?.kind === "client" ? "credit" : pages[0]?.[0];
+  const page = pages.find(([name]) => name === wanted) ?? pages.find(([name]) => name === home);
+  document.getElementById("leave").hidden = !session;
+  document.getElementById("nav").replaceChildren(...pages.map(([name, title]) =>
+    el("a", { href: `#/${name}`, "aria-current": page?.[0] === name ? "page" : null }, title)));
+  document.title = page ? `${page[1]} · Assay` : "Assay";
+  const number = ++shown;
+  const stillHere = () => number === shown;
+  try {
+    const content = await (page ? page[2](stillHere) : welcome(show));
+    if (!stillHere()) return;
+    view.replaceChildren(...content);
+  } catch (error) {
+    if (!stillHere()) return;
+    if (error.status === 401) {
+      signIn(null);
+      notice("Your session has ended: sign in again.");
+      return show();
+    }
+    view.replaceChildren(el("p", { role: "alert" }, error.message),
+      el("p", {}, el("button", { type: "button", on: { click: show } }, "Try again")));
+  }
+}
+
+document.getElementById("leave").addEventListener("click", async () => {
+  if (signedIn()?.kind === "operator") await call("POST", "/operator/v1/logout").catch(() => null);
+  signIn(null);
+  history.replaceState(null, "", location.pathname);
+  show();
+});
+
+const dark = matchMedia("(prefers-color-scheme: dark)");
+function theme() {
+  document.documentElement.dataset.theme = localStorage.getItem("assay.theme") ?? (dark.matches ? "dark" : "light");
+}
+document.getElementById("theme").addEventListener("click", () => {
+  localStorage.setItem("assay.theme", document.documentElement.dataset.theme === "dark" ? "light" : "dark");
+  theme();
+});
+dark.addEventListener("change", theme);
+theme();
+
+addEventListener("hashchange", () => {
+  show().then(() => view.focus({ preventScroll: true }));
+  scrollTo(0, 0);
+});
+show();
