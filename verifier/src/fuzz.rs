@@ -47,7 +47,7 @@ pub fn log(bytes: &[u8]) {
         for entry in &entries {
             let _ = follower.push(entry);
         }
-        let _ = follower.audits_missing(0);
+        let _ = follower.missing(0, 0);
         assert_eq!(follower.head().0, entries.len() as u64, "every entry is in the tree");
         assert_eq!(write_bundle(entries), bytes, "a bundle has one spelling");
     }

@@ -4,7 +4,7 @@ use std::{
     fs::File,
     io::Read as _,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use anyhow::{Context, bail};
@@ -72,6 +72,13 @@ impl Source {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let client = Client::builder().timeout(PAGE_WAIT).build()?;
         Ok(Self::Web { client, url: place.trim_end_matches('/').to_owned(), runtime })
+    }
+
+    /// What a log is held to besides its own clock: this machine's, if it is read from its gateway. A copy may be old.
+    pub(super) fn now_ms(&self) -> u64 {
+        let Self::Web { .. } = self else { return 0 };
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     }
 
     /// A page of the log, by its path under the log's own; nothing where there is none.

@@ -11,7 +11,7 @@ use assay_verifier::{
     log::{
         SignedCheckpoint,
         checkpoint::NOTE_BYTES_MAX,
-        follow::{Follower, LogFault, Summary},
+        follow::{Follower, LogFault, Missing, Summary},
         merkle::root_of,
         tiles::{Tile, read_bundle},
     },
@@ -58,15 +58,19 @@ pub(super) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     report.progress(&format!("{}: {size} entries", now.checkpoint.origin));
 
     let mut faults = Vec::new();
-    let follower = follow(args, &source, size, &mut faults, report)?;
+    let known = trust.gateway(&now.checkpoint.origin).context("the log's gateway is pinned")?;
+    let mut follower = Follower::of_gateway(known.key);
+    follow(args, &source, size, &mut follower, &mut faults, report)?;
     let head = follower.head();
     if head != (size, now.checkpoint.root) {
         faults.push("the entries are not those of the signed checkpoint".to_owned());
     }
-    for (name, seen) in seen_elsewhere(args, &trust)? {
-        faults.extend(compare(&follower, &now, &name, &seen));
+    let elsewhere = seen_elsewhere(args, &trust)?;
+    for (name, seen) in &elsewhere {
+        faults.extend(compare(&follower, &now, name, seen));
     }
-    let missing = follower.audits_missing(args.audit_hours.saturating_mul(MS_PER_HOUR));
+    let grace_ms = args.audit_hours.saturating_mul(MS_PER_HOUR);
+    let missing = follower.missing(source.now_ms(), grace_ms);
     faults.extend(missing.skipped.iter().map(ToString::to_string));
     if !faults.is_empty() {
         return Err(Failure::Refused(faults));
@@ -74,7 +78,7 @@ pub(super) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     if let Some(folder) = &args.save {
         write(&folder.join("checkpoint"), &note)?;
     }
-    tell(report, &now, follower.summary(), missing.open, args);
+    tell(report, &now, follower.summary(), &missing, !elsewhere.is_empty());
     Ok(())
 }
 
@@ -83,10 +87,10 @@ fn follow(
     args: &Args,
     source: &Source,
     size: u64,
+    follower: &mut Follower,
     faults: &mut Vec<String>,
     report: &Report,
-) -> Result<Follower, Failure> {
-    let mut follower = Follower::default();
+) -> Result<(), Failure> {
     for tile in Tile::bundles(0, size, size) {
         let path = tile.path();
         let bytes = source.page(&path)?.with_context(|| format!("the log has no {path}"))?;
@@ -108,7 +112,7 @@ fn follow(
             report.progress(&format!("{} of {size} entries", follower.head().0));
         }
     }
-    Ok(follower)
+    Ok(())
 }
 
 /// Checkpoints that the log must contain: of an earlier run, of files, of receipts.
@@ -186,7 +190,14 @@ fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }
 
-fn tell(report: &Report, now: &SignedCheckpoint, summary: &Summary, open: u64, args: &Args) {
+fn tell(
+    report: &Report,
+    now: &SignedCheckpoint,
+    summary: &Summary,
+    missing: &Missing,
+    compared: bool,
+) {
+    let Missing { open, undisclosed, .. } = missing;
     let Summary { answers, undrawn, audits, draws, drawn, epochs_closed, ledger_heads, seals } =
         summary;
     let (origin, size) = (&now.checkpoint.origin, now.checkpoint.size);
@@ -194,16 +205,20 @@ fn tell(report: &Report, now: &SignedCheckpoint, summary: &Summary, open: u64, a
         "The log of {origin} holds: {size} entries, {answers} answers; {draws} draws of {epochs_closed} closed \
          epoch(s) were repeated, {drawn} fell on an audit, and none was skipped."
     );
-    let compared = args.save.is_some() || !args.checkpoint.is_empty() || !args.receipt.is_empty();
     let mut notes = vec![format!(
         "audits done {audits}, still open {open}; {undrawn} answer(s) without a draw: scored or failed, as their \
          receipts say; heads of sealed journals {ledger_heads}"
     )];
+    if *undisclosed > 0 {
+        notes.push(format!(
+            "{undisclosed} draw(s) rest on a secret that is not out yet: they cannot be repeated before"
+        ));
+    }
     if !compared {
         notes.push("nothing seen elsewhere was compared: a fork of the log is not excluded".into());
     }
     let figures = json!({"origin": origin, "size": size, "root": now.checkpoint.root,
-        "answers": answers, "undrawn": undrawn, "audits": audits, "audits_open": open, "draws": draws, "drawn": drawn,
+        "answers": answers, "undrawn": undrawn, "audits": audits, "audits_open": open, "draws_undisclosed": undisclosed, "draws": draws, "drawn": drawn,
         "epochs_closed": epochs_closed, "ledger_heads": ledger_heads, "seals": seals,
         "fork_excluded": compared});
     report.holds(&sentence, &notes, figures);

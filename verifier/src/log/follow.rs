@@ -24,7 +24,9 @@ pub struct Follower {
     drawn_for: BTreeMap<Round, DrawEntry>,
     /// Sealed draws of each epoch whose secret is not out.
     sealed: BTreeMap<u64, Vec<Sealed>>,
-    /// What each epoch committed to …
+    /// When each epoch starts …
+    starts_ms: BTreeMap<u64, u64>,
+    /// … what it committed to …
     epochs: BTreeMap<u64, Bytes32>,
     /// … and its secret, once it is out.
     secrets: BTreeMap<u64, Bytes32>,
@@ -70,11 +72,15 @@ pub struct Missing {
     pub skipped: Vec<LogFault>,
     /// How many may still come.
     pub open: u64,
+    /// Draws that nobody can repeat yet, as their epoch's secret is not out.
+    pub undisclosed: u64,
 }
 
 /// What is wrong with a log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LogFault {
+    #[error("the secret of epoch {epoch}, which {draws} draws rest on, was never published")]
+    SecretWithheld { epoch: u64, draws: u64 },
     #[error("entry {0} cannot be read")]
     Unreadable(u64),
     #[error("entry {0} seals another tree than the one before it")]
@@ -139,7 +145,8 @@ impl Follower {
                 self.done.entry((audit.job, audit.round)).or_insert(audit.result);
                 Ok(())
             }
-            Entry::EpochOpened { epoch, commitment, .. } => {
+            Entry::EpochOpened { epoch, starts_ms, commitment } => {
+                self.starts_ms.entry(epoch).or_insert(starts_ms);
                 match self.epochs.insert(epoch, commitment) {
                     Some(_) => Err(LogFault::EpochTwice { index, epoch }),
                     None => Ok(()),
@@ -154,19 +161,30 @@ impl Follower {
         }
     }
 
-    /// Audits that were drawn and are not done: those whose answer was sealed more than `grace_ms` before the last
-    /// seal were skipped, the others may still come.
-    pub fn audits_missing(&self, grace_ms: u64) -> Missing {
+    /// What is not there at this time, which is the last seal's at least: audits whose answer was sealed more than
+    /// `grace_ms` ago were skipped, and secrets of epochs that ended more than that ago are withheld; others may still
+    /// come.
+    pub fn missing(&self, now_ms: u64, grace_ms: u64) -> Missing {
+        let now_ms = now_ms.max(self.time_ms);
+        let is_late = |since_ms: u64| now_ms.saturating_sub(since_ms) >= grace_ms;
         let is_done = |round: &Round| {
             matches!(self.done.get(round), Some(AuditResult::Passed | AuditResult::Failed))
         };
         let missing = self.due.iter().filter(|(round, _)| !is_done(round));
-        let (skipped, open): (Vec<_>, Vec<_>) = missing
-            .partition(|(_, sealed_ms)| self.time_ms.saturating_sub(**sealed_ms) >= grace_ms);
-        Missing {
-            skipped: skipped.into_iter().map(|(round, _)| self.fault_of(round)).collect(),
-            open: open.len() as u64,
+        let (late, open): (Vec<_>, Vec<_>) =
+            missing.partition(|(_, sealed_ms)| is_late(**sealed_ms));
+        let mut skipped: Vec<LogFault> =
+            late.into_iter().map(|(round, _)| self.fault_of(round)).collect();
+        let mut undisclosed = 0;
+        for (epoch, draws) in &self.sealed {
+            let draws = draws.len() as u64;
+            undisclosed += draws;
+            let next_starts_ms = self.starts_ms.range(epoch + 1..).next().map(|(_, start)| *start);
+            if next_starts_ms.is_some_and(is_late) {
+                skipped.push(LogFault::SecretWithheld { epoch: *epoch, draws });
+            }
         }
+        Missing { skipped, open: open.len() as u64, undisclosed }
     }
 
     fn fault_of(&self, round: &Round) -> LogFault {

@@ -35,11 +35,10 @@ pub fn check(
     check_request(&receipt, request)?;
     check_response(&receipt, response)?;
     let signers = check_parts(&receipt, &gateway, trust)?;
-    check_shares(&receipt, &signers)?;
+    check_shares(&receipt)?;
     check_money(&receipt)?;
     check_state(&receipt)?;
-    let is_cut = receipt.verdict.as_ref().is_some_and(|verdict| verdict.finish == Finish::Told);
-    if receipt.state == State::Succeeded && signers.is_empty() && !is_cut {
+    if receipt.state == State::Succeeded && signers.is_empty() && !may_be_cut(&receipt, request) {
         return Err(Refusal::AnswerUnsigned);
     }
     let mut notes = notes(&receipt, &signers, trust);
@@ -79,26 +78,64 @@ fn check_request(receipt: &Receipt, request: Option<&Request>) -> Result<(), Ref
     }
 }
 
+/// Whether a stop string may have cut the answer out of what nodes signed: only where one was asked for.
+fn may_be_cut(receipt: &Receipt, request: Option<&Request>) -> bool {
+    let is_cut = receipt.verdict.as_ref().is_some_and(|verdict| verdict.finish == Finish::Told);
+    let stops = |request: &Request| request.json.get("stop").is_some();
+    is_cut && request.is_none_or(stops)
+}
+
 /// The fields that the receipt says itself are compared first, so that the sentence names the one that is wrong.
 fn check_response(receipt: &Receipt, response: Option<&Saved>) -> Result<(), Refusal> {
     let Some(saved) = response else { return Ok(()) };
     if saved.id != response_id(receipt.job) {
         return Err(Refusal::Response("id"));
     }
-    let (Some(hash), Some(verdict)) = (receipt.response, &receipt.verdict) else { return Ok(()) };
+    // Answers are text: what is not can be checked by nobody.
+    if saved.tool_calls.is_some() {
+        return Err(Refusal::Response("tool calls"));
+    }
+    let (Some(hash), Some(verdict)) = (receipt.response, &receipt.verdict) else {
+        return check_unfinished(receipt, saved);
+    };
     let usage = (receipt.prompt_tokens, receipt.completion_tokens);
     if saved.usage.is_some_and(|found| found != usage) {
         return Err(Refusal::Response("usage"));
     }
     let expected = finish_reason(verdict.finish);
     let response = saved.bound(expected, usage);
-    if saved.tool_calls.is_none() && response.finish_reason != expected {
+    if response.finish_reason != expected {
         return Err(Refusal::Response("finish_reason"));
     }
     if response.hash(receipt.salt) != hash {
-        return Err(Refusal::Response("model, content, tool calls or finish_reason"));
+        return Err(Refusal::Response("model, content or finish_reason"));
     }
     Ok(())
+}
+
+/// What a client can hold of an answer that did not succeed: its beginning, and no end.
+fn check_unfinished(receipt: &Receipt, saved: &Saved) -> Result<(), Refusal> {
+    if receipt.state == State::Succeeded {
+        // It contradicts itself: see `check_state`.
+        return Ok(());
+    }
+    if saved.finish_reason.is_some() {
+        return Err(Refusal::Unfinished("the response is whole"));
+    }
+    if !saved.content.is_empty() && receipt.completion_tokens == 0 {
+        return Err(Refusal::Unfinished("the response has text"));
+    }
+    Ok(())
+}
+
+/// Whether this is a signature over this very answer, its end included.
+fn is_of_this_answer(receipt: &Receipt, part: &Part) -> bool {
+    let Some(signed) = &part.signed else { return false };
+    let ends_alike = match receipt.verdict.as_ref().map(|verdict| verdict.finish) {
+        Some(finish @ (Finish::Stop | Finish::Length)) => signed.finish == Some(finish),
+        Some(Finish::Told) | None => true,
+    };
+    signed.h_to == receipt.answer_link && ends_alike
 }
 
 /// The nodes that signed this very answer.
@@ -143,7 +180,7 @@ fn check_parts(receipt: &Receipt, gateway: &str, trust: &Trust) -> Result<Vec<No
         if !statement.verify(signed.key, signed.signature) {
             return Err(Refusal::NodeSignature(node));
         }
-        if signed.h_to == receipt.answer_link {
+        if is_of_this_answer(receipt, part) {
             signers.push(node);
         }
     }
@@ -154,9 +191,11 @@ fn outcome(part: &Part) -> Option<Outcome> {
     serde_json::from_value(part.outcome.as_str().into()).ok()
 }
 
-/// Of one set, nodes that signed this answer from the same token on get the same.
-fn check_shares(receipt: &Receipt, signers: &[NodeId]) -> Result<(), Refusal> {
-    let paid = |part: &&Part| part.pay > 0 && signers.contains(&part.node);
+/// Of one set, nodes that passed and signed this answer from the same token on get the same.
+fn check_shares(receipt: &Receipt) -> Result<(), Refusal> {
+    let paid = |part: &&Part| {
+        outcome(part).is_some_and(Outcome::is_paid) && is_of_this_answer(receipt, part)
+    };
     let from = |part: &Part| part.signed.as_ref().map(|signed| signed.from);
     let shares: Vec<&Part> = receipt.parts.iter().filter(paid).collect();
     for (index, one) in shares.iter().enumerate() {
@@ -181,6 +220,13 @@ fn check_money(receipt: &Receipt) -> Result<(), Refusal> {
     }
     if sum(vec![cost, returned])? != held {
         return Err(Refusal::Money("the cost and what was given back are not what was held"));
+    }
+    if cost > 0 && receipt.completion_tokens == 0 {
+        return Err(Refusal::Money("there is a cost and no token"));
+    }
+    let passed = |part: &Part| outcome(part).is_some_and(Outcome::is_paid) && part.signed.is_some();
+    if receipt.state == State::Succeeded && cost > 0 && !receipt.parts.iter().any(passed) {
+        return Err(Refusal::Money("there is a cost, and nobody who signed passed"));
     }
     Ok(())
 }
@@ -216,8 +262,13 @@ fn notes(receipt: &Receipt, signers: &[NodeId], trust: &Trust) -> Vec<Note> {
         if !trust.nodes.contains_key(&part.node) {
             notes.push(Note::NodeNotPinned(part.node));
         }
-        if part.signed.is_some() && !signers.contains(&part.node) {
-            notes.push(Note::SignedOther(part.node));
+        let passed = outcome(part).is_some_and(Outcome::is_paid);
+        match is_of_this_answer(receipt, part) {
+            true if !passed => {
+                notes.push(Note::Unpaid { node: part.node, outcome: part.outcome.clone() })
+            }
+            false if part.signed.is_some() => notes.push(Note::SignedOther(part.node)),
+            _ => {}
         }
     }
     if receipt.sampling.temperature > 0.0 {

@@ -32,6 +32,10 @@ pub enum Note {
     NodeNotPinned(NodeId),
     #[error("node {0} signed an answer that goes on, or differs, where this one ends")]
     SignedOther(NodeId),
+    #[error(
+        "node {node} signed exactly this answer and was not paid; the gateway's word for it: `{outcome}`"
+    )]
+    Unpaid { node: NodeId, outcome: String },
     #[error("no node signed exactly this answer: a stop string cut it out of what they signed")]
     CutOut,
     #[error("the seed is the gateway's own choice: it could have tried several")]
@@ -67,6 +71,8 @@ pub enum Refusal {
     Request,
     #[error("the response's {0} is not what the receipt says")]
     Response(&'static str),
+    #[error("the receipt says that the answer did not succeed, and {0}")]
+    Unfinished(&'static str),
     #[error("node {0} signs with another key than the pinned one")]
     NodeKey(NodeId),
     #[error("the signature of node {0} does not fit the receipt")]

@@ -2,6 +2,8 @@
 //! seed, the answer's ids and its text. What is left for the model itself is one prefill over the ids found here.
 
 mod asked;
+#[cfg(test)]
+mod tests;
 
 use assay_model::{Found, StopFinder, TextModel, sampler};
 use assay_protocol::{AnswerChain, Bytes32, Finish, TokenId};
@@ -34,6 +36,7 @@ pub fn replay(
     let asked = Asked::read(&request.json).map_err(Refusal::NotReplayable)?;
     let prompt = prompt(receipt, &asked, model)?;
     check_sampling(receipt, &asked)?;
+    check_max_tokens(receipt, &asked, model)?;
     check_seed(receipt, &asked, &prompt)?;
     let replay = Replay { output: None, prompt };
     let guesses = response.into_iter().flat_map(|saved| guesses(saved, receipt, model));
@@ -63,12 +66,12 @@ pub fn check_output(
         return Err(Refusal::Output);
     }
     let asked = Asked::read(&request.json).map_err(Refusal::NotReplayable)?;
-    check_end(receipt, ids, model)?;
+    check_end(receipt, ids, &asked.stop, model)?;
     let Some(saved) = response else { return Ok(()) };
-    let text = text(ids, &asked.stop, model);
+    let (text, _) = text(ids, &asked.stop, model);
     let spells = match receipt.state {
         State::Cancelled => text.starts_with(&saved.content),
-        State::Succeeded | State::Failed => text == saved.content || saved.tool_calls.is_some(),
+        State::Succeeded | State::Failed => text == saved.content,
     };
     if spells { Ok(()) } else { Err(Refusal::Text) }
 }
@@ -94,12 +97,22 @@ fn check_sampling(receipt: &Receipt, asked: &Asked) -> Result<(), Refusal> {
         ("presence_penalty", found.presence_penalty == wanted.presence_penalty),
         ("frequency_penalty", found.frequency_penalty == wanted.frequency_penalty),
         ("logit_bias", found.logit_bias == wanted.logit_bias),
-        ("max_tokens", asked.max_tokens.is_none_or(|max| receipt.max_tokens <= max)),
     ];
     match fields.iter().find(|(_, same)| !same) {
         Some((field, _)) => Err(Refusal::Sampling(field)),
         None => Ok(()),
     }
+}
+
+/// An answer may be as long as was asked, or as the context leaves; shorter is another answer. Without a wish it is
+/// the gateway's own limit.
+fn check_max_tokens(receipt: &Receipt, asked: &Asked, model: &TextModel) -> Result<(), Refusal> {
+    let room = model.manifest.context_length.saturating_sub(receipt.prompt_tokens);
+    let fits = match asked.max_tokens {
+        Some(max) => receipt.max_tokens == max.min(room),
+        None => receipt.max_tokens <= room,
+    };
+    if fits { Ok(()) } else { Err(Refusal::Sampling("max_tokens")) }
 }
 
 fn check_seed(receipt: &Receipt, asked: &Asked, prompt: &[TokenId]) -> Result<(), Refusal> {
@@ -131,28 +144,50 @@ fn link(receipt: &Receipt, prompt: &[TokenId], ids: &[TokenId]) -> Bytes32 {
     AnswerChain::start(receipt.job, receipt.salt, prompt).extended(ids).hash()
 }
 
-fn check_end(receipt: &Receipt, ids: &[TokenId], model: &TextModel) -> Result<(), Refusal> {
+fn check_end(
+    receipt: &Receipt,
+    ids: &[TokenId],
+    stop: &[String],
+    model: &TextModel,
+) -> Result<(), Refusal> {
     if ids.len() != receipt.completion_tokens as usize {
         return Err(Refusal::End("the number of tokens is another one"));
     }
-    let Some(verdict) = &receipt.verdict else { return Ok(()) };
+    let (State::Succeeded, Some(verdict)) = (receipt.state, &receipt.verdict) else {
+        return Ok(());
+    };
     let ends = ids.last().is_some_and(|id| model.is_end(*id));
+    let (_, stopped_at) = text(ids, stop, model);
+    let wrong = |problem| Err(Refusal::End(problem));
     match verdict.finish {
-        Finish::Stop if !ends => Err(Refusal::End("it does not end with an end token")),
+        Finish::Told if stopped_at != Some(ids.len()) => {
+            wrong("its last token completes no stop string that was asked for")
+        }
+        Finish::Stop | Finish::Length if stopped_at.is_some() => {
+            wrong("it goes on past a stop string that was asked for")
+        }
+        Finish::Stop if !ends => wrong("it does not end with an end token"),
+        Finish::Length if ends => wrong("it ends with an end token, not at its limit"),
         Finish::Length if ids.len() != receipt.max_tokens as usize => {
-            Err(Refusal::End("it is not as long as it may be"))
+            wrong("it is not as long as it may be")
         }
         Finish::Stop | Finish::Length | Finish::Told => Ok(()),
     }
 }
 
-fn text(ids: &[TokenId], stop: &[String], model: &TextModel) -> String {
+/// The text of these ids up to a stop string, and how many of them it took to complete that.
+fn text(ids: &[TokenId], stop: &[String], model: &TextModel) -> (String, Option<usize>) {
     let mut detokenizer = model.detokenizer();
-    let mut whole: String = ids.iter().map(|id| detokenizer.push(*id)).collect();
-    whole.push_str(&detokenizer.finish());
     let mut stops = StopFinder::new(stop.to_vec());
-    match stops.push(&whole) {
-        Found::Stop(text) => text,
-        Found::Text(text) => text + &stops.finish(),
+    let mut whole = String::new();
+    for (index, id) in ids.iter().enumerate() {
+        match stops.push(&detokenizer.push(*id)) {
+            Found::Stop(text) => return (whole + &text, Some(index + 1)),
+            Found::Text(text) => whole.push_str(&text),
+        }
+    }
+    match stops.push(&detokenizer.finish()) {
+        Found::Stop(text) => (whole + &text, Some(ids.len())),
+        Found::Text(text) => (whole + &text + &stops.finish(), None),
     }
 }

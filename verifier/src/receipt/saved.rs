@@ -97,8 +97,13 @@ impl Saved {
     }
 
     fn choice(&mut self, choice: &Json) -> Result<(), NoResponse> {
-        let said = choice.get("message").or_else(|| choice.get("delta"));
-        let said = said.ok_or(NoResponse::Lacks("message"))?;
+        if choice.get("index").is_some_and(|index| index.as_u32() != Some(0)) {
+            return Err(NoResponse::Lacks("single choice"));
+        }
+        let said = match (choice.get("message"), choice.get("delta")) {
+            (Some(_), Some(_)) => return Err(NoResponse::Mixed),
+            (said, None) | (None, said) => said.ok_or(NoResponse::Lacks("message"))?,
+        };
         if let Some(content) = said.get("content") {
             self.content.push_str(content.as_text().ok_or(NoResponse::Lacks("content"))?);
         }

@@ -1,7 +1,7 @@
 //! A receipt that is good, and everything that makes it bad: whatever is changed is refused, by name.
 
 use assay_model::Manifest;
-use assay_protocol::{Bytes32, Bytes64, NodeId};
+use assay_protocol::{Bytes32, Bytes64, Finish, NodeId};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -85,6 +85,92 @@ fn a_gateway_that_changes_a_payout_does_not_add_up() {
         receipt.parts.iter_mut().for_each(|part| part.pay = u64::MAX);
     });
     assert!(refusal.to_string().contains("too large"), "{refusal}");
+}
+
+#[test]
+fn a_gateway_that_keeps_a_nodes_pay_or_charges_for_nothing_is_refused() {
+    let refusal = lie(|receipt| {
+        receipt.money.fee += receipt.parts[0].pay;
+        receipt.parts[0].pay = 0;
+    });
+    assert!(matches!(refusal, Refusal::PaidUnequally(..)), "{refusal}");
+    let keep_all = |receipt: &mut Receipt, outcome: &str| {
+        receipt.money.fee = receipt.money.cost;
+        for part in &mut receipt.parts {
+            (part.pay, part.outcome) = (0, outcome.to_owned());
+        }
+    };
+    let refusal = lie(|receipt| keep_all(receipt, "failed_spot_check"));
+    assert!(refusal.to_string().contains("nobody who signed passed"), "{refusal}");
+
+    // One node less: nobody but that node can know better, but the receipt says it.
+    let case = case(3);
+    let mut receipt = case.receipt.clone();
+    receipt.money.fee += receipt.parts[0].pay;
+    (receipt.parts[0].pay, receipt.parts[0].outcome) = (0, "failed_spot_check".into());
+    let notes = judged(&case, &case.bundle_of(&receipt, ENTRIES)).unwrap().notes;
+    let (node, outcome) = (receipt.parts[0].node, "failed_spot_check".into());
+    assert!(notes.contains(&Note::Unpaid { node, outcome }));
+}
+
+#[test]
+fn an_answer_that_the_receipt_calls_unfinished_is_refused_when_the_client_holds_it() {
+    let unfinished = |state, tokens| {
+        move |receipt: &mut Receipt| {
+            (receipt.state, receipt.response, receipt.verdict) = (state, None, None);
+            receipt.completion_tokens = tokens;
+        }
+    };
+    let refusal = lie(unfinished(State::Cancelled, 3));
+    assert!(refusal.to_string().contains("the response is whole"), "{refusal}");
+
+    let mut case = case(3);
+    let begun = String::from_utf8(case.response.clone()).unwrap();
+    case.response = begun.replace(r#","finish_reason":"stop""#, "").into_bytes();
+    let judge = |change: &dyn Fn(&mut Receipt)| {
+        let mut receipt = case.receipt.clone();
+        change(&mut receipt);
+        judged(&case, &case.bundle_of(&receipt, ENTRIES))
+    };
+    assert!(judge(&unfinished(State::Cancelled, 3)).is_ok());
+    let refusal = judge(&unfinished(State::Cancelled, 0)).unwrap_err();
+    assert!(refusal.to_string().contains("has text"), "{refusal}");
+    let refusal = judge(&|receipt| {
+        unfinished(State::Failed, 0)(receipt);
+        receipt.money.returned += std::mem::take(&mut receipt.money.cost);
+        receipt.money.fee = 0;
+        receipt.parts.clear();
+    });
+    let refusal = refusal.unwrap_err();
+    assert!(refusal.to_string().contains("has text"), "{refusal}");
+}
+
+#[test]
+fn a_cost_without_a_token_is_refused() {
+    let case = case(1);
+    let mut receipt = case.receipt.clone();
+    (receipt.state, receipt.response, receipt.verdict) = (State::Cancelled, None, None);
+    receipt.completion_tokens = 0;
+    let request = Request::parse(&case.request).unwrap();
+    let bundle = case.bundle_of(&receipt, ENTRIES);
+    let refusal = check(&bundle, Some(&request), None, &case.trust).unwrap_err();
+    assert_eq!(refusal, Refusal::Money("there is a cost and no token"));
+}
+
+#[test]
+fn an_end_that_no_node_signed_is_refused() {
+    // Nothing in the request could have cut it.
+    let refusal = lie(|receipt| {
+        receipt.verdict.as_mut().unwrap().finish = Finish::Told;
+        receipt.answer_link = Bytes32([7; 32]);
+    });
+    assert_eq!(refusal, Refusal::AnswerUnsigned);
+    let case = case(3);
+    let mut receipt = case.receipt.clone();
+    receipt.verdict.as_mut().unwrap().finish = Finish::Length;
+    let bundle = case.bundle_of(&receipt, ENTRIES);
+    // Nodes signed that they stopped by themselves.
+    assert_eq!(check(&bundle, None, None, &case.trust), Err(Refusal::AnswerUnsigned));
 }
 
 #[test]

@@ -66,7 +66,7 @@ fn an_honest_log_has_no_fault() {
     ];
     let (faults, follower) = follow(&entries);
     assert_eq!(faults, []);
-    assert_eq!(follower.audits_missing(0), Missing::default());
+    assert_eq!(follower.missing(0, 0), Missing::default());
     let Summary { answers, audits, draws, drawn, .. } = follower.summary().clone();
     assert_eq!((answers, audits, draws, drawn), (2, 1, 2, 1));
 }
@@ -76,12 +76,26 @@ fn a_skipped_audit_is_seen_once_the_secret_is_out() {
     let dropped = audit(2, AuditResult::Dropped);
     let entries = [opened(), draw(1, PPM), draw(2, PPM), answer(2, PPM), dropped, closed()];
     let (faults, follower) = follow(&entries[..5]);
-    assert_eq!((faults, follower.audits_missing(0)), (vec![], Missing::default()));
+    assert_eq!(
+        (faults, follower.missing(0, 0)),
+        (vec![], Missing { undisclosed: 2, ..Missing::default() })
+    );
     let (faults, follower) = follow(&entries);
     assert_eq!(faults, []);
     let skipped = vec![LogFault::AuditSkipped(job(1)), LogFault::AuditDropped(job(2))];
-    assert_eq!(follower.audits_missing(0), Missing { skipped, open: 0 });
-    assert_eq!(follower.audits_missing(60_000), Missing { skipped: vec![], open: 2 });
+    assert_eq!(follower.missing(0, 0), Missing { skipped, ..Missing::default() });
+    assert_eq!(follower.missing(0, 60_000), Missing { open: 2, ..Missing::default() });
+}
+
+#[test]
+fn a_secret_that_is_never_published_is_seen_once_its_epoch_is_over() {
+    let next = Entry::EpochOpened { epoch: 2, starts_ms: 1_000, commitment: Bytes32([9; 32]) };
+    let (faults, follower) = follow(&[opened(), next, draw(1, PPM), draw(2, 0)]);
+    assert_eq!(faults, []);
+    let undisclosed = Missing { undisclosed: 2, ..Missing::default() };
+    assert_eq!(follower.missing(1_999, 1_000), undisclosed);
+    let skipped = vec![LogFault::SecretWithheld { epoch: 1, draws: 2 }];
+    assert_eq!(follower.missing(2_000, 1_000), Missing { skipped, ..undisclosed });
 }
 
 #[test]
@@ -99,7 +113,7 @@ fn a_draw_outside_of_its_epoch_is_seen() {
     assert_eq!(faults, [LogFault::NoEpoch { index: 0, epoch: 1 }]);
     let (faults, follower) = follow(&[opened(), closed(), draw(1, PPM)]);
     assert_eq!(faults, [LogFault::AfterClose { index: 4, epoch: 1 }]);
-    assert_eq!(follower.audits_missing(0).skipped, [LogFault::AuditSkipped(job(1))]);
+    assert_eq!(follower.missing(0, 0).skipped, [LogFault::AuditSkipped(job(1))]);
 }
 
 #[test]

@@ -1,0 +1,88 @@
+//! Answers whose end is not what was asked for, though their tokens are the model's own.
+
+use std::path::Path;
+
+use super::*;
+use crate::receipt::fixtures::case;
+
+/// The demo model's text side, with a receipt of an answer that says this and ends so.
+struct Said {
+    model: TextModel,
+    receipt: Receipt,
+    ids: Vec<TokenId>,
+}
+
+fn said(text: &str, finish: Finish) -> Said {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/demo");
+    let model = TextModel::load(&folder).unwrap();
+    let mut ids = model.encode(text).unwrap();
+    if finish == Finish::Stop {
+        ids.push(model.manifest.end_tokens[0]);
+    }
+    let mut receipt = case(1).receipt;
+    receipt.manifest_hash = model.manifest_hash;
+    receipt.verdict.as_mut().unwrap().finish = finish;
+    receipt.completion_tokens = u32::try_from(ids.len()).unwrap();
+    Said { model, receipt, ids }
+}
+
+impl Said {
+    /// Judges it as the answer to a request with these fields.
+    fn judged(&self, fields: &str) -> Result<Replay, Refusal> {
+        let Self { model, ids, .. } = self;
+        let body = format!(
+            r#"{{"model":"m","messages":[{{"role":"user","content":"hi"}}],"temperature":0.7{fields}}}"#
+        );
+        let request = Request::parse(body.as_bytes()).unwrap();
+        let asked = Asked::read(&request.json).unwrap();
+        let prompt = model.encode(&model.render(&asked.messages).unwrap()).unwrap();
+        let mut receipt = self.receipt.clone();
+        let chain = AnswerChain::start(receipt.job, receipt.salt, &prompt);
+        receipt.prompt_tokens = u32::try_from(prompt.len()).unwrap();
+        (receipt.prompt_link, receipt.answer_link) = (chain.hash(), chain.extended(ids).hash());
+        let found = replay(&receipt, &request, None, model)?;
+        check_output(&receipt, &request, None, &found, ids, model)?;
+        Ok(found)
+    }
+
+    fn refusal(&self, fields: &str) -> String {
+        self.judged(fields).unwrap_err().to_string()
+    }
+}
+
+#[test]
+fn an_end_token_a_limit_and_a_stop_string_end_an_answer() {
+    said("one two three", Finish::Stop).judged("").unwrap();
+    let mut long = said("one two three", Finish::Length);
+    long.receipt.max_tokens = long.receipt.completion_tokens;
+    let max_tokens = format!(r#","max_tokens":{}"#, long.receipt.max_tokens);
+    long.judged(&max_tokens).unwrap();
+    said("one two three", Finish::Told).judged(r#","stop":"three""#).unwrap();
+    said("one two three", Finish::Told).judged(r#","stop":["no", "ree"]"#).unwrap();
+}
+
+#[test]
+fn an_answer_that_was_cut_where_nothing_cuts_is_refused() {
+    let told = said("one two three", Finish::Told);
+    for fields in ["", r#","stop":"four""#, r#","stop":"two""#] {
+        assert!(told.refusal(fields).contains("completes no stop string"), "{fields}");
+    }
+    let whole = said("one two three", Finish::Stop);
+    assert!(whole.refusal(r#","stop":"two""#).contains("past a stop string"));
+}
+
+#[test]
+fn an_answer_with_another_limit_than_asked_is_refused() {
+    let mut short = said("one two three", Finish::Length);
+    short.receipt.max_tokens = short.receipt.completion_tokens;
+    assert!(short.refusal(r#","max_tokens":100"#).contains("max_tokens"));
+    // Without a wish the limit is the gateway's own, within the context.
+    short.judged("").unwrap();
+    short.receipt.max_tokens = short.model.manifest.context_length;
+    assert!(short.refusal("").contains("max_tokens"));
+
+    let mut ended = said("one two three", Finish::Stop);
+    ended.receipt.max_tokens = ended.receipt.completion_tokens;
+    ended.receipt.verdict.as_mut().unwrap().finish = Finish::Length;
+    assert!(ended.refusal("").contains("end token, not at its limit"));
+}
