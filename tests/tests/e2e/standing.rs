@@ -1,7 +1,7 @@
 //! What failed checks lead to: a quarantine, a ban once they are proven, and neither of them ends with a restart.
 
 use assay_protocol::{CloseCode, NodeState, StandingCode};
-use assay_tests::{Ask, Behaviour, ScriptedNode, World, wait_until};
+use assay_tests::{Ask, Behaviour, ScriptedNode, World, scripted::Seen, wait_until};
 
 /// Jobs after which whoever lies in each must be out.
 const JOBS_MAX: i64 = 30;
@@ -23,6 +23,9 @@ fn again(world: &World, node: &ScriptedNode, behaviour: Behaviour) -> ScriptedNo
 async fn jobs_until(world: &World, liar: &ScriptedNode, code: &str) -> i64 {
     for job in 1..=JOBS_MAX {
         ask(world, job).await;
+        // A job is over a moment before its nodes are told, and only then has all come of it that does.
+        let heard = |seen: &Seen| seen.outcomes.len() as i64 >= job || seen.closed.is_some();
+        liar.wait_for("hears how its job ended, or is cut", heard).await;
         let view = world.admin.node(liar.id()).await;
         let told = liar.seen().standings.iter().any(|standing| standing.code.as_str() == code);
         if view.code == code || told {
