@@ -48,7 +48,6 @@ async fn outlives_a_broken_scorer(ask: &Ask, parts: Behaviour, questions: usize)
     let mut world = World::new().await;
     let [member] = recorded(&mut world, PROVEN).await;
     let writing = [Gate::closed(), Gate::closed()];
-    writing.iter().for_each(|gate| gate.allow(HALF));
     let proven = join(&world, member, Behaviour::Honest, &writing[0]).await;
     let stranger = world.paced(Behaviour::Honest, &writing[1]).await;
     let scoring = Gate::closed();
@@ -57,6 +56,9 @@ async fn outlives_a_broken_scorer(ask: &Ask, parts: Behaviour, questions: usize)
     scoring.allow(questions - 1);
     let asking = async { world.client.stream(ask).await.expect("a stream").rest().await };
     let meanwhile = async {
+        // What went out before it speaks would need no score.
+        liar.wait_for("has spoken", |seen| seen.tokens_sent > 0).await;
+        writing.iter().for_each(|gate| gate.allow(HALF));
         broken.wait_for("is asked", |seen| seen.offers as usize >= questions).await;
         let sound = world.scorer().await;
         scoring.open();
