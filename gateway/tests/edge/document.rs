@@ -16,8 +16,15 @@ fn the_committed_document_is_fresh() {
     );
 }
 
-/// What the gateway is checked by needs no key.
-const FOR_ANYBODY: [&str; 1] = ["/v1/verification/epochs"];
+/// What the gateway is checked by needs no key, nor does who is about to log in.
+const FOR_ANYBODY: [&str; 6] = [
+    "/v1/verification/epochs",
+    "/admin/v1/login",
+    "/operator/v1/sign-up",
+    "/operator/v1/login",
+    "/operator/v1/refresh",
+    "/operator/v1/reasons",
+];
 
 #[test]
 fn every_operation_says_what_it_answers_and_who_may_ask() {
@@ -32,8 +39,8 @@ fn every_operation_says_what_it_answers_and_who_may_ask() {
                 !operation["responses"].as_object().unwrap().is_empty(),
                 "{of} has no responses"
             );
-            let protected = (path.starts_with("/v1/") && !FOR_ANYBODY.contains(&path.as_str()))
-                || (path.starts_with("/admin/") && path != "/admin/v1/login");
+            let protected = ["/v1/", "/admin/", "/operator/"].iter().any(|at| path.starts_with(at))
+                && !FOR_ANYBODY.contains(&path.as_str());
             assert_eq!(operation["security"].is_array(), protected, "{of}");
         }
     }
