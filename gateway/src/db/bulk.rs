@@ -1,5 +1,6 @@
 //! Statements about many rows at once: one text on both engines, written out for a few sizes, so that each
-//! is prepared once. `$` in a row stands for the next argument.
+//! is prepared once. `$` in a row stands for the next argument: numbered for PostgreSQL; without a number for SQLite,
+//! which takes them in order and looks a numbered one up among all others each time it is bound.
 
 use std::sync::OnceLock;
 
@@ -66,24 +67,29 @@ impl Bulk {
 
     /// Written out once for the whole run of the program, so it may stay.
     fn written_out(&self, rows: usize) -> Statement {
-        let mut text = self.head.to_owned();
+        let (mut sqlite, mut postgres) = (self.head.to_owned(), self.head.to_owned());
         let mut argument = 0;
         for row in 0..rows {
-            text.push_str(if row == 0 { "" } else { ", " });
+            let comma = if row == 0 { "" } else { ", " };
+            sqlite.push_str(comma);
+            postgres.push_str(comma);
             for (at, piece) in self.row.split('$').enumerate() {
                 if at > 0 {
                     argument += 1;
-                    text.push_str(&format!("${argument}"));
+                    sqlite.push('?');
+                    postgres.push_str(&format!("${argument}"));
                 }
-                text.push_str(piece);
+                sqlite.push_str(piece);
+                postgres.push_str(piece);
             }
         }
-        text.push_str(self.tail);
-        let sqlite: &'static str = Box::leak(text.into_boxed_str());
-        let postgres = match self.locking {
-            true => Box::leak(format!("{sqlite} for update").into_boxed_str()),
-            false => sqlite,
-        };
+        sqlite.push_str(self.tail);
+        postgres.push_str(self.tail);
+        if self.locking {
+            postgres.push_str(" for update");
+        }
+        let sqlite = Box::leak(sqlite.into_boxed_str());
+        let postgres = Box::leak(postgres.into_boxed_str());
         let name = Box::leak(format!("{} × {rows}", self.name).into_boxed_str());
         Statement { name, sqlite, postgres }
     }
@@ -147,15 +153,15 @@ mod tests {
     #[test]
     fn rows_are_written_out_with_their_numbers() {
         let [.., four, one] = FIND.statements() else { panic!("five sizes") };
-        assert_eq!(one.sqlite, "select a from b where (a, c) in (($1, $2)) order by a");
+        assert_eq!(one.sqlite, "select a from b where (a, c) in ((?, ?)) order by a");
         assert_eq!(
             one.postgres,
             "select a from b where (a, c) in (($1, $2)) order by a for update"
         );
         assert!(
-            four.sqlite.contains("(($1, $2), ($3, $4), ($5, $6), ($7, $8))"),
+            four.postgres.contains("(($1, $2), ($3, $4), ($5, $6), ($7, $8))"),
             "{}",
-            four.sqlite
+            four.postgres
         );
         assert_eq!(BULKS.len(), 1);
     }

@@ -14,7 +14,7 @@ pub struct Statement {
 impl Statement {
     /// How many arguments it takes: its highest placeholder. SQLite would take a missing one for NULL.
     pub(super) fn arguments(&self) -> usize {
-        let after = self.sqlite.split('$').skip(1);
+        let after = self.postgres.split('$').skip(1);
         let number = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
         after.filter_map(|text| text[..number(text)].parse().ok()).max().unwrap_or_default()
     }
