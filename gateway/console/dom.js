@@ -69,7 +69,7 @@ export function form(submit, ...children) {
   const node = el("form", { class: "sheet", novalidate: true }, children, alert);
   node.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const buttons = [...node.querySelectorAll("button")];
+    const buttons = [...node.querySelectorAll("button:enabled")];
     buttons.forEach((button) => (button.disabled = true));
     alert.textContent = "";
     try {
