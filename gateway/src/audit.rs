@@ -2,6 +2,7 @@
 //! thing.
 
 mod chain;
+mod shape;
 
 use std::{
     collections::HashMap,
@@ -19,6 +20,7 @@ use crate::db::{
 };
 
 use chain::Seals;
+use shape::Shape;
 
 /// What was looked at, and what is wrong.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -63,14 +65,22 @@ const ASKING: usize = 2;
 /// Audits the database: replays one moment of it, and asks at the same time whether the rows say what was posted.
 ///
 /// # Errors
-/// When the database cannot be read. Wrong books are no error but a [`Fault`] in the report.
+/// When the database cannot be reached. Wrong books are no error but a [`Fault`] in the report, and so are books that
+/// cannot be read.
 pub async fn audit(db: &Db) -> Result<AuditReport, DbError> {
-    let (replay, asked) = try_join(replay(db), ask_all(db)).await?;
-    let mut replay = replay;
-    if let Some(fault) = asked {
-        replay.fault(fault.check, fault.message);
+    match try_join(replay(db), ask_all(db)).await {
+        Ok((mut replay, asked)) => {
+            if let Some(fault) = asked {
+                replay.fault(fault.check, fault.message);
+            }
+            Ok(replay.finish())
+        }
+        Err(error) if error.is_temporary() => Err(error),
+        Err(error) => {
+            let fault = Fault { check: "unreadable", message: error.to_string() };
+            Ok(AuditReport { fault: Some(fault), ..AuditReport::default() })
+        }
     }
-    Ok(replay.finish())
 }
 
 async fn replay(db: &Db) -> Result<Replay, DbError> {
@@ -179,7 +189,7 @@ impl Replay {
             PostingKind::Settle | PostingKind::Void | PostingKind::SendOut => self.holds_ended += 1,
             PostingKind::Grant | PostingKind::TopUp | PostingKind::Forfeit => {}
         }
-        let mut sum = 0;
+        let (mut sum, mut shape) = (0, Shape::of(journal.kind));
         for entry in journal.entries() {
             self.report.entries += 1;
             let Some((account, bucket, amount)) = entry else {
@@ -187,6 +197,11 @@ impl Replay {
                 continue;
             };
             sum += i128::from(amount);
+            shape.take(account, bucket, amount);
+            if account.is_system() && !AccountId::SYSTEM.contains(&account) {
+                let message = format!("journal {} is about {account:?}, which is none", journal.id);
+                self.fault("system_account", message);
+            }
             let bucket = match bucket {
                 Bucket::Available => &mut self.available,
                 Bucket::Held => &mut self.held,
@@ -201,6 +216,13 @@ impl Replay {
             let message =
                 format!("journal {} is a {:?} under {}", journal.id, journal.kind, journal.key);
             self.fault("journal_key", message);
+        }
+        if !shape.fits() {
+            let message = format!(
+                "journal {} ({}) moves money as no {:?} does",
+                journal.id, journal.key, journal.kind
+            );
+            self.fault("journal_shape", message);
         }
         if let Some(Fault { check, message }) = seals.journal(journal) {
             self.fault(check, message);

@@ -30,6 +30,8 @@ impl AccountId {
     pub const RESERVE: Self = Self(3);
     /// Where granted credit comes from.
     pub const PROMOTION: Self = Self(4);
+    /// All that the system has of its own.
+    pub const SYSTEM: [Self; 4] = [Self::OUTSIDE, Self::FEE, Self::RESERVE, Self::PROMOTION];
     /// The last number kept for the system's own accounts.
     pub const SYSTEM_MAX: i64 = 1000;
 

@@ -86,7 +86,7 @@ impl Bulk {
         sqlite.push_str(self.tail);
         postgres.push_str(self.tail);
         if self.locking {
-            postgres.push_str(" for update");
+            postgres.push_str(" for no key update");
         }
         let sqlite = Box::leak(sqlite.into_boxed_str());
         let postgres = Box::leak(postgres.into_boxed_str());
@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(one.sqlite, "select a from b where (a, c) in ((?, ?)) order by a");
         assert_eq!(
             one.postgres,
-            "select a from b where (a, c) in (($1, $2)) order by a for update"
+            "select a from b where (a, c) in (($1, $2)) order by a for no key update"
         );
         assert!(
             four.postgres.contains("(($1, $2), ($3, $4), ($5, $6), ($7, $8))"),

@@ -1,14 +1,10 @@
-//! What an audit reads: everything that was posted, and whatever the rows say that the postings do not.
+//! What an audit asks: everything that was posted, and whatever the rows say that the postings do not.
 
-use assay_ledger::{AccountId, Bucket, ChainLink, Nano, PostingKind};
+mod snapshot;
 
-use super::{
-    Db, DbError, Statement, seals,
-    seals::Seal,
-    statement::statements,
-    transaction::Tx,
-    value::{Record, Row, args},
-};
+use super::{Statement, statement::statements};
+
+pub use snapshot::{BalanceRow, Counts, JournalRow, Snapshot};
 
 statements! { "checks";
     // No order is asked for within a journal: that would sort each of them. Whoever reads puts them in order.
@@ -32,6 +28,10 @@ statements! { "checks";
         left join (select account, sum(amount) as amount from hold where state = 'open' group by account)
             as open on open.account = balance.account
         where balance.held <> coalesce(open.amount, 0) order by balance.account limit 1";
+    plain HOLDS_OPEN = "select cast(balance.account as text) as subject from balance
+        left join (select account, count(*) as holds from hold where state = 'open' group by account)
+            as open on open.account = balance.account
+        where balance.holds_open <> coalesce(open.holds, 0) order by balance.account limit 1";
     plain HOLD_BEGUN = "select hold.id as subject from hold
         left join journal on journal.key = 'hold:' || hold.id and journal.kind = 'hold'
         left join entry on entry.journal = journal.id and entry.account = hold.account
@@ -83,6 +83,18 @@ statements! { "checks";
     plain TOP_UP_MISSING = "select journal.key as subject from journal where kind = 'top_up'
         and not exists (select 1 from top_up where top_up.payment_key = substr(journal.key, 8))
         order by journal.id limit 1";
+    // A day whose sums and whose jobs cancel out.
+    plain KEY_DAY = "select cast(api_key as text) || ' on day ' || cast(day as text) as subject from (
+            select api_key, day, jobs, held, spent, prompt_tokens, completion_tokens from key_day
+            union all
+            select api_key, created_ms / 86400000, -count(*),
+                -sum(case state when 'running' then hold else 0 end), -sum(cost),
+                -sum(case state when 'running' then 0 else prompt_tokens end), -sum(completion_tokens)
+            from job group by api_key, created_ms / 86400000) as days
+        group by api_key, day
+        having sum(jobs) <> 0 or sum(held) <> 0 or sum(spent) <> 0
+            or sum(prompt_tokens) <> 0 or sum(completion_tokens) <> 0
+        order by api_key, day limit 1";
     plain JOB_ADDS_UP = "select job.id as subject from job
         left join (select job, sum(pay) as paid from job_node group by job) as parts
             on parts.job = job.id
@@ -152,8 +164,9 @@ pub static MISSING: Check =
     check("hold_missing", "is posted for a hold that has no row", &HOLD_MISSING);
 
 /// Each looks at one moment for itself. The first of them that finds something is told.
-pub static CHECKS: [Check; 15] = [
+pub static CHECKS: [Check; 17] = [
     check("held", "has held what its open holds are not", &HELD),
+    check("holds_open", "counts open holds that there are not", &HOLDS_OPEN),
     check("hold_begun", "was not posted as its row says", &HOLD_BEGUN),
     check("hold_ended", "did not end once, as its row says", &HOLD_ENDED),
     check("job_of_hold", "is a hold that its job does not match", &JOB_OF_HOLD),
@@ -167,6 +180,7 @@ pub static CHECKS: [Check; 15] = [
     check("top_up_missing", "is posted for a top-up that has no row", &TOP_UP_MISSING),
     check("job_adds_up", "has paid + fee + reserve + returned unlike held", &JOB_ADDS_UP),
     check("job_as_posted", "has fee, reserve or return unlike its entries", &JOB_AS_POSTED),
+    check("key_day", "is a key whose jobs make other sums", &KEY_DAY),
     check("pay_as_posted", "has pay unlike its entries", &PAY_AS_POSTED),
     check(
         "forfeit_as_posted",
@@ -180,166 +194,4 @@ pub static CHECKS: [Check; 15] = [
 
 const fn check(code: &'static str, wrong: &'static str, statement: &'static Statement) -> Check {
     Check { code, wrong, statement }
-}
-
-/// A journal, with its entries as one text.
-#[derive(Clone, Debug)]
-pub struct JournalRow {
-    pub id: i64,
-    pub key: String,
-    pub kind: PostingKind,
-    digest: String,
-    note: String,
-    at_ms: i64,
-    entries: String,
-}
-
-impl JournalRow {
-    /// Puts the entries in the chain's order: of accounts, and of the buckets' words.
-    fn put_in_order(&mut self) {
-        fn key(entry: &str) -> (i64, &str) {
-            let (account, rest) = entry.split_once(' ').unwrap_or((entry, ""));
-            (account.parse().unwrap_or(i64::MAX), rest)
-        }
-        if !self.entries.split(',').is_sorted_by(|a, b| key(a) <= key(b)) {
-            let mut entries: Vec<&str> = self.entries.split(',').collect();
-            entries.sort_by(|a, b| key(a).cmp(&key(b)));
-            self.entries = entries.join(",");
-        }
-    }
-
-    /// Account, bucket and amount of each entry; nothing where the text is none that we write.
-    pub fn entries(&self) -> impl Iterator<Item = Option<(AccountId, Bucket, i64)>> {
-        self.entries.split(',').filter(|entry| !entry.is_empty()).map(|entry| {
-            let (account, rest) = entry.split_once(' ')?;
-            let (bucket, amount) = rest.split_once(' ')?;
-            Some((AccountId(account.parse().ok()?), Bucket::parse(bucket)?, amount.parse().ok()?))
-        })
-    }
-
-    /// As the hash chain takes it.
-    pub fn link(&self) -> ChainLink<'_> {
-        let Self { id, kind, at_ms, .. } = *self;
-        let Self { key, digest, note, entries, .. } = self;
-        ChainLink { id, key, kind, digest, note, at_ms, entries }
-    }
-}
-
-/// What an account is said to have.
-#[derive(Clone, Copy, Debug)]
-pub struct BalanceRow {
-    pub account: AccountId,
-    pub available: Nano,
-    pub held: Nano,
-}
-
-/// How much there is.
-#[derive(Clone, Copy, Debug)]
-pub struct Counts {
-    pub entries: i64,
-    pub holds: i64,
-    pub holds_open: i64,
-    pub jobs: i64,
-}
-
-/// One moment of the database; what commits later is not seen.
-#[derive(Debug)]
-pub struct Snapshot(Tx);
-
-impl Snapshot {
-    pub async fn of(db: &Db) -> Result<Self, DbError> {
-        db.snapshot().await.map(Self)
-    }
-
-    /// The next journals by number, at most `limit`.
-    pub async fn journals(&mut self, after: i64, limit: i64) -> Result<Vec<JournalRow>, DbError> {
-        self.0.all(&JOURNALS, args![after, limit]).await
-    }
-
-    /// Of each block of journal numbers, the last that is sealed and the last there is.
-    pub async fn journal_blocks(&mut self) -> Result<Vec<(i64, i64)>, DbError> {
-        let blocks: Vec<BlockRow> = self.0.all(&BLOCKS, args![]).await?;
-        Ok(blocks.into_iter().map(|block| (block.0, block.1)).collect())
-    }
-
-    /// The next seals by the journals that they cover.
-    pub async fn seals_by_first(&mut self, after: i64, limit: i64) -> Result<Vec<Seal>, DbError> {
-        seals::by_first(&mut self.0, after, limit).await
-    }
-
-    /// The next seals by number.
-    pub async fn seals_by_number(&mut self, after: i64, limit: i64) -> Result<Vec<Seal>, DbError> {
-        seals::by_number(&mut self.0, after, limit).await
-    }
-
-    /// The keys that gateways sign heads with.
-    pub async fn gateway_keys(&mut self) -> Result<Vec<(String, String)>, DbError> {
-        seals::keys(&mut self.0).await
-    }
-
-    /// The next balances by account, at most `limit`.
-    pub async fn balances(
-        &mut self,
-        after: AccountId,
-        limit: i64,
-    ) -> Result<Vec<BalanceRow>, DbError> {
-        self.0.all(&BALANCES, args![after, limit]).await
-    }
-
-    pub async fn counts(&mut self) -> Result<Counts, DbError> {
-        let counts = self.0.optional(&COUNTS, args![]).await?;
-        counts.ok_or_else(|| DbError::Corrupt("nothing could be counted".into()))
-    }
-
-    /// The first subject that a check finds wrong.
-    pub async fn first_wrong(&mut self, check: &Check) -> Result<Option<String>, DbError> {
-        let subject: Option<Subject> = self.0.optional(check.statement, args![]).await?;
-        Ok(subject.map(|subject| subject.0))
-    }
-}
-
-struct Subject(String);
-
-impl Record for Subject {
-    fn read(row: &Row) -> Result<Self, DbError> {
-        row.get("subject").map(Self)
-    }
-}
-
-struct BlockRow(i64, i64);
-
-impl Record for BlockRow {
-    fn read(row: &Row) -> Result<Self, DbError> {
-        Ok(Self(row.get("sealed")?, row.get("last")?))
-    }
-}
-
-impl Record for JournalRow {
-    fn read(row: &Row) -> Result<Self, DbError> {
-        let mut journal = Self {
-            id: row.get("id")?,
-            key: row.get("key")?,
-            kind: row.get("kind")?,
-            digest: row.get("digest")?,
-            note: row.get("note")?,
-            at_ms: row.get("at_ms")?,
-            entries: row.get("entries")?,
-        };
-        journal.put_in_order();
-        Ok(journal)
-    }
-}
-
-impl Record for BalanceRow {
-    fn read(row: &Row) -> Result<Self, DbError> {
-        let (available, held) = (row.get("available")?, row.get("held")?);
-        Ok(Self { account: row.get("account")?, available, held })
-    }
-}
-
-impl Record for Counts {
-    fn read(row: &Row) -> Result<Self, DbError> {
-        let (holds, holds_open) = (row.get("holds")?, row.get("holds_open")?);
-        Ok(Self { entries: row.get("entries")?, holds, holds_open, jobs: row.get("jobs")? })
-    }
 }

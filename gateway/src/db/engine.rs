@@ -154,7 +154,9 @@ async fn open_sqlite(url: &str) -> Result<Store, DbError> {
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(LOCK_WAIT_MAX)
         .statement_cache_capacity(STATEMENTS_KEPT)
-        .foreign_keys(true);
+        .foreign_keys(true)
+        // Else `insert or replace` would remove rows past the triggers that keep them.
+        .pragma("recursive_triggers", "on");
     let pool = || SqlitePoolOptions::new().acquire_timeout(ACQUIRE_MAX);
     let writer = pool().max_connections(1).connect_with(options.clone()).await?;
     let readers = pool().max_connections(SQLITE_READERS).connect_lazy_with(options.read_only(true));
@@ -167,7 +169,8 @@ async fn open_postgres(url: &str) -> Result<Store, DbError> {
         .map_err(|error| DbError::Unusable(format!("the database url: {error}")))?
         .application_name("assay-gateway")
         .statement_cache_capacity(STATEMENTS_KEPT)
-        .options([("lock_timeout", wait.as_str())]);
+        // Whatever the server's default is: what was acknowledged is on its disk.
+        .options([("lock_timeout", wait.as_str()), ("synchronous_commit", "on")]);
     let pool = || PgPoolOptions::new().acquire_timeout(ACQUIRE_MAX);
     let money = pool().max_connections(1).connect_lazy_with(options.clone());
     let pool = pool().max_connections(POSTGRES_CONNECTIONS).connect_with(options).await?;

@@ -21,6 +21,11 @@ statements! { "forfeits";
             (select code from node_standing where node_standing.node = node.id) as code,
             (select account from operator where operator.id = node.operator) as account
         from node where id = $1";
+    // In ascending order: two bans may be about the same jobs, whose clients get their price back once.
+    locking LOCK_REFUTED = "select id from job where id in (
+            select distinct job from job_node where node = $1 and refuted_ms is not null and pay > 0
+            order by job desc limit $2)
+        order by id";
     plain AVAILABLE = "select available as amount from balance where account = $1";
     // What the client paid and did not get back yet.
     plain REFUTED = "select id, account, cost - cast(coalesce(
@@ -143,7 +148,10 @@ async fn due(tx: &mut Tx, new: &NewBan, operator: AccountId) -> Result<Due, DbEr
     let immature = maturity.immature(pay::jobs_of(tx, *node, *maturity, *at_ms).await?, *at_ms);
     let available: Option<Amount> = tx.optional(&AVAILABLE, args![operator]).await?;
     let taken = immature.min(available.map_or(Nano::ZERO, |available| available.0));
+    let locked: Vec<JobKey> = tx.all(&LOCK_REFUTED, args![*node, REFUNDS_MAX]).await?;
     let refuted: Vec<Refuted> = tx.all(&REFUTED, args![*node, REFUNDS_MAX]).await?;
+    // One that was refuted since is nobody's yet.
+    let refuted = refuted.into_iter().filter(|refuted| locked.contains(&JobKey(refuted.job)));
     let (mut left, mut refunds, mut clients) = (taken, Vec::new(), Vec::new());
     for Refuted { job, account, price } in refuted {
         let amount = price.min(left);
@@ -166,6 +174,9 @@ struct Banned {
 
 struct Amount(Nano);
 
+#[derive(PartialEq)]
+struct JobKey(JobId);
+
 struct Refuted {
     job: JobId,
     account: AccountId,
@@ -182,6 +193,12 @@ impl Record for Banned {
 impl Record for Amount {
     fn read(row: &Row) -> Result<Self, DbError> {
         row.get("amount").map(Self)
+    }
+}
+
+impl Record for JobKey {
+    fn read(row: &Row) -> Result<Self, DbError> {
+        row.get("id").map(Self)
     }
 }
 

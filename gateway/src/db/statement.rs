@@ -6,8 +6,8 @@ pub struct Statement {
     /// The noun's file and the constant: `jobs::FIND`.
     pub name: &'static str,
     pub sqlite: &'static str,
-    /// The same text; where rows are locked, with ` for update` at its end. SQLite needs none: it has one
-    /// writer at a time.
+    /// The same text; where rows are locked, with ` for no key update` at its end: new rows may refer to them
+    /// all the same. SQLite needs none: it has one writer at a time.
     pub postgres: &'static str,
 }
 
@@ -42,7 +42,7 @@ macro_rules! text {
         $sql
     };
     (locking $sql:literal) => {
-        concat!($sql, " for update")
+        concat!($sql, " for no key update")
     };
 }
 

@@ -127,7 +127,10 @@ impl Worker {
         .await;
     }
 
+    /// # Panics
+    /// When it has ended before: then it is not the kill that is tested.
     pub fn kill_nine(&mut self) {
+        assert!(self.process.ended().is_none(), "it ended:\n{}", self.process.log_tail());
         self.process.kill_nine();
     }
 

@@ -1,14 +1,16 @@
 //! Pay matures, and a ban on proof takes what has not: to the clients of refuted jobs first, once for each ban.
 
+use std::time::Duration;
+
 use assay_ledger::{AccountId, Command, HoldId, Maturity, Nano, Settlement};
 use assay_protocol::{JobId, NodeId, StandingCode};
 use uuid::Uuid;
 
-use super::{client, ending, job, node, on_each_engine, success, tamper};
+use super::{client, disarm, ending, job, node, on_each_engine, success, tamper, words};
 use crate::{
     audit::audit,
     db::{
-        Db, EvidenceDelta, JobEnd, JobState, NodeRow, Refunded, accounts,
+        Db, EvidenceDelta, JobEnd, JobState, NodeRow, Refunded, Store, accounts,
         audits::{LateCheck, record_late},
         forfeits::{self, NewBan},
         jobs, nodes, pay, standing,
@@ -93,6 +95,50 @@ async fn a_ban_takes_immature_pay_for_the_clients_and_the_reserve_once() {
     })
     .await;
 }
+
+/// Two accomplices are banned in the same moment: the client's balance is kept from both until both wait, so that each
+/// has decided what it gives back, or waits for the other to.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_bans_at_once_give_a_job_back_once() {
+    on_each_engine(async |db| {
+        let [first, second, _] = three_jobs(db).await;
+        let client = AccountId(1001);
+        let before = available(db, client).await;
+        refute(db, &first, JOB).await;
+        refute(db, &second, JOB).await;
+        let release = match &**db {
+            Store::Sqlite(_) => None,
+            Store::Postgres(db) => {
+                let mut kept = db.pool.begin().await.unwrap();
+                let lock = sqlx::raw_sql("select 1 from balance where account = 1001 for update");
+                lock.execute(&mut *kept).await.unwrap();
+                Some(kept)
+            }
+        };
+        let released = async {
+            let Some(kept) = release else { return };
+            let both_wait = async {
+                while words(db, WAITING).await.len() < 2 {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            };
+            tokio::time::timeout(Duration::from_secs(5), both_wait).await.expect("both wait");
+            kept.rollback().await.unwrap();
+        };
+        let (one, two, ()) =
+            tokio::join!(ban(db, first.id, 1_000), ban(db, second.id, 1_001), released);
+        assert!(one.is_some() && two.is_some());
+        assert_eq!(available(db, client).await, before + 1000, "the price, and no more");
+        assert_eq!(available(db, AccountId::RESERVE).await, 350 + 1350);
+        let report = audit(db).await.unwrap();
+        assert!(report.is_clean(), "{report}");
+    })
+    .await;
+}
+
+/// Whoever waits for a lock in this database.
+const WAITING: &str = "select cast(pid as text) from pg_stat_activity
+    where wait_event_type = 'Lock' and datname = current_database()";
 
 #[tokio::test]
 async fn no_more_is_taken_than_the_operator_has() {
@@ -202,6 +248,7 @@ async fn damaged_forfeits_are_named() {
             ban(db, first.id, 1_000).await.expect("a ban");
             let clean = audit(db).await.unwrap();
             assert!(clean.is_clean(), "{clean}");
+            disarm(db).await;
             tamper(db, damage).await.unwrap();
             let report = audit(db).await.unwrap();
             let fault = report.fault.unwrap_or_else(|| panic!("not found: {damage}"));

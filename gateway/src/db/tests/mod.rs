@@ -5,6 +5,7 @@ mod audit;
 mod credit;
 mod forfeits;
 mod jobs;
+mod kept;
 mod leases;
 mod limits;
 mod model;
@@ -76,13 +77,38 @@ async fn tamper(db: &Db, sql: &'static str) -> Result<(), DbError> {
     Ok(())
 }
 
-/// Runs SQL that changes no row.
-async fn run(db: &Db, sql: &'static str) -> Result<(), DbError> {
+/// Runs SQL that may change no row.
+async fn run(db: &Db, sql: &str) -> Result<(), DbError> {
+    let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
     match &**db {
-        Store::Sqlite(db) => sqlx::raw_sql(sql).execute(&db.writer).await.map(|_| ())?,
-        Store::Postgres(db) => sqlx::raw_sql(sql).execute(&db.pool).await.map(|_| ())?,
+        Store::Sqlite(db) => sql.execute(&db.writer).await.map(|_| ())?,
+        Store::Postgres(db) => sql.execute(&db.pool).await.map(|_| ())?,
     }
     Ok(())
+}
+
+/// The words that a query gives.
+async fn words(db: &Db, sql: &'static str) -> Vec<String> {
+    match &**db {
+        Store::Sqlite(db) => sqlx::query_scalar(sql).fetch_all(&db.writer).await.unwrap(),
+        Store::Postgres(db) => sqlx::query_scalar(sql).fetch_all(&db.pool).await.unwrap(),
+    }
+}
+
+/// Whoever owns the database can take its triggers away.
+async fn disarm(db: &Db) {
+    let drops = match db.engine() {
+        "sqlite" => "select 'drop trigger ' || name from sqlite_schema where type = 'trigger'",
+        _ => {
+            "select 'drop trigger ' || tgname || ' on ' || cast(tgrelid as regclass)
+            from pg_trigger where not tgisinternal"
+        }
+    };
+    let drops = words(db, drops).await;
+    assert!(!drops.is_empty());
+    for sql in drops {
+        run(db, &sql).await.unwrap();
+    }
 }
 
 /// A client with credit and a key.

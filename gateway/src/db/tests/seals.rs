@@ -2,7 +2,7 @@
 
 use assay_ledger::Nano;
 
-use super::{client, fresh, grant, job, on_each_engine, on_each_url, tamper};
+use super::{client, disarm, fresh, grant, job, on_each_engine, on_each_url, tamper};
 use crate::{
     audit::audit,
     auth::GatewayKeys,
@@ -102,30 +102,6 @@ async fn what_is_changed_behind_a_seal_is_found() {
     }
 }
 
-/// Whoever owns the database can take its triggers away.
-async fn disarm(db: &Db) {
-    let triggers = match db.engine() {
-        "sqlite" => [
-            "drop trigger journal_no_update",
-            "drop trigger journal_no_delete",
-            "drop trigger entry_no_update",
-            "drop trigger entry_no_delete",
-            "drop trigger seal_no_update",
-            "drop trigger seal_no_delete",
-        ]
-        .as_slice(),
-        _ => [
-            "drop trigger journal_no_change on journal",
-            "drop trigger entry_no_change on entry",
-            "drop trigger seal_no_change on seal",
-        ]
-        .as_slice(),
-    };
-    for sql in triggers {
-        super::run(db, sql).await.unwrap();
-    }
-}
-
 #[tokio::test]
 async fn wrong_books_stop_withdrawals_until_a_person_looked() {
     on_each_engine(async |db| {
@@ -143,6 +119,30 @@ async fn wrong_books_stop_withdrawals_until_a_person_looked() {
         assert_eq!(ledger_state::withdrawals_stopped(db).await.unwrap(), None);
     })
     .await;
+}
+
+#[tokio::test]
+async fn books_that_cannot_be_read_stop_withdrawals() {
+    const UNKNOWN_KIND: &str = "insert into journal values (9, 'grant:x', 'nonsense', '', '', 0)";
+    // Only SQLite keeps words where numbers should be.
+    const NO_NUMBER: &str = "update balance set available = 'much'";
+    for (damage, engines, found) in [
+        (UNKNOWN_KIND, ["sqlite", "postgres"].as_slice(), "journal 9: kind"),
+        (NO_NUMBER, &["sqlite"], "available"),
+    ] {
+        on_each_engine(async |db| {
+            client(db, Nano(500)).await;
+            assert!(self_audit::once(db).await.unwrap().is_clean());
+            if !engines.contains(&db.engine()) {
+                return;
+            }
+            tamper(db, damage).await.unwrap();
+            assert!(!self_audit::once(db).await.unwrap().is_clean());
+            let stopped = ledger_state::withdrawals_stopped(db).await.unwrap().expect(damage);
+            assert!(stopped.starts_with("unreadable: ") && stopped.contains(found), "{stopped}");
+        })
+        .await;
+    }
 }
 
 #[tokio::test]
