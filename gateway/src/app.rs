@@ -56,6 +56,8 @@ pub struct AppInner {
     pub lease: ownership::Lease,
     /// How running jobs would be settled if it stopped now.
     pub checkpoints: ownership::Checkpoints,
+    /// Holds that it may have taken.
+    pub unconfirmed: ownership::Unconfirmed,
     /// The log that receipts are in.
     pub log: Log,
     /// What nodes signed about the jobs that run.
@@ -96,6 +98,7 @@ impl App {
         Ok(Self(Arc::new(AppInner {
             lease,
             checkpoints: ownership::Checkpoints::default(),
+            unconfirmed: ownership::Unconfirmed::default(),
             log,
             signatures: Signatures::default(),
             reputation: ReputationBook::new(known),

@@ -33,6 +33,9 @@ pub enum DbError {
     /// The key's budget for the day does not cover it.
     #[error("{left} of the budget is left, {needed} are needed")]
     OverBudget { left: Nano, needed: Nano },
+    /// The run of the gateway that asks lost its lease on jobs: they are others' to end. Ask under the next one.
+    #[error("the gateway's lease on its jobs was lost")]
+    LeaseLost,
     /// The cursor of a page is none that this list gave out.
     #[error("the cursor is not one of this list")]
     Cursor,
@@ -57,7 +60,7 @@ const AWAY: [&str; 3] = ["57P01", "57P02", "57P03"];
 impl DbError {
     /// Whether it may go better later, without any change: the caller answers "try again".
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Busy | Self::GaveWay | Self::Unavailable(_))
+        matches!(self, Self::Busy | Self::GaveWay | Self::Unavailable(_) | Self::LeaseLost)
     }
 
     /// The same, for everyone whose commands were in the transaction that failed.
@@ -73,6 +76,7 @@ impl DbError {
             Self::Rejected(rejected) => Self::Rejected(rejected.clone()),
             Self::TooManyHolds { max } => Self::TooManyHolds { max: *max },
             Self::OverBudget { left, needed } => Self::OverBudget { left: *left, needed: *needed },
+            Self::LeaseLost => Self::LeaseLost,
             Self::Cursor => Self::Cursor,
             Self::Unusable(what) => Self::Unusable(what.clone()),
             Self::Corrupt(what) => Self::Corrupt(what.clone()),

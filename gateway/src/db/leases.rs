@@ -24,8 +24,9 @@ statements! { "leases";
     plain ORPHANS = "select job.id, job.hold, settlement from job
         left join lease on lease.id = job.lease left join checkpoint on checkpoint.job = job.id
         where job.state = 'running' and (lease.state = 'lost' or (lease.id is null and job.gateway = $1)
-            or job.deadline_ms < (select now_ms from clock))
-        order by job.created_ms limit $2";
+            or job.deadline_ms < (select now_ms from clock)) and job.id > $2
+        order by job.id limit $3";
+    plain LET_GO = "update job set deadline_ms = 0 where id = $1 and state = 'running'";
     plain FORGET = "delete from checkpoint where not exists
         (select 1 from job where job.id = checkpoint.job and job.state = 'running')";
 }
@@ -75,6 +76,15 @@ pub struct Orphan {
     pub settlement: Option<CheckpointSettlement>,
 }
 
+/// A row that looks like one.
+#[derive(Debug)]
+pub struct FoundOrphan {
+    /// The next ones come after it.
+    pub id: String,
+    /// What it says, unless it cannot be read.
+    pub orphan: Result<Orphan, DbError>,
+}
+
 /// Takes a lease for this long.
 pub async fn take(db: &Db, gateway: &str, length_ms: i64) -> Result<LeaseId, DbError> {
     retried(async || {
@@ -107,9 +117,15 @@ pub async fn lose_all_of(db: &Db, gateway: &str) -> Result<(), DbError> {
 }
 
 /// Running jobs of lost leases, past their deadline, or of this gateway and from before there were leases;
-/// the oldest first, at most 1,000.
-pub async fn orphans(db: &Db, gateway: &str) -> Result<Vec<Orphan>, DbError> {
-    db.all(&ORPHANS, args![gateway, ORPHANS_MAX]).await
+/// by their ids, which ascend with the time, at most 1,000 after this one.
+pub async fn orphans(db: &Db, gateway: &str, after: &str) -> Result<Vec<FoundOrphan>, DbError> {
+    db.all(&ORPHANS, args![gateway, after, ORPHANS_MAX]).await
+}
+
+/// Leaves a running job to whoever looks for orphans.
+pub async fn let_go(db: &Db, job: JobId) -> Result<(), DbError> {
+    db.execute(&LET_GO, args![job]).await?;
+    Ok(())
 }
 
 /// Notes how these jobs would be settled.
@@ -120,12 +136,21 @@ pub async fn checkpoint(db: &Db, checkpoints: Vec<Checkpoint>) -> Result<(), DbE
 
 impl Record for Orphan {
     fn read(row: &Row) -> Result<Self, DbError> {
-        let settlement: Option<String> = row.maybe("settlement")?;
-        let settlement = settlement.map(|json| {
-            serde_json::from_str(&json)
-                .map_err(|error| DbError::Corrupt(format!("a checkpoint: {error}")))
-        });
         let (id, hold) = (row.get("id")?, row.get("hold")?);
-        Ok(Self { id, hold, settlement: settlement.transpose()? })
+        let settlement: Option<String> = row.maybe("settlement")?;
+        let settlement = settlement.and_then(|json| {
+            let read = serde_json::from_str(&json);
+            read.inspect_err(|error| {
+                tracing::error!(job = %id, %error, "a checkpoint cannot be read: nothing will be charged");
+            })
+            .ok()
+        });
+        Ok(Self { id, hold, settlement })
+    }
+}
+
+impl Record for FoundOrphan {
+    fn read(row: &Row) -> Result<Self, DbError> {
+        Ok(Self { id: row.get("id")?, orphan: Orphan::read(row) })
     }
 }

@@ -18,12 +18,13 @@ mod settle;
 
 use std::{
     panic::AssertUnwindSafe,
+    pin::pin,
     time::{Duration, Instant},
 };
 
 use assay_protocol::{Bytes32, JobId, Sampling, TokenId};
 use futures_util::FutureExt;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
 use assay_verifier::Rule;
 pub use delivery::{Delivery, Event, FinishReason, ServeError, Summary, Verdict};
@@ -48,6 +49,9 @@ use crate::{
         scorer,
     },
 };
+
+/// How long a client whose job failed waits for its credit to be given back before it is told.
+const FAILURE_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// What was asked, as nodes and scorers see it.
 #[derive(Clone, Copy, Debug)]
@@ -93,9 +97,13 @@ async fn run(app: App, caller: Caller, job: Job, outlet: Outlet, _running: Owned
     let ending = AssertUnwindSafe(answer(&app, &job, &outlet)).catch_unwind().await;
     let ending = ending.unwrap_or_else(|_| Ending::default().failed(ServeError::Internal));
     let failure = ending.failure.clone();
-    settle::end(&app, &job, ending, outlet.content()).await;
-    if let Some(error) = failure {
-        outlet.failed(error);
+    let mut ended = pin!(settle::end(&app, &job, ending, outlet.content()));
+    let Some(error) = failure else { return ended.await };
+    // What a failed job held is given back before its client hears of it, unless the store is away for long.
+    let is_stored = timeout(FAILURE_WAIT_MAX, &mut ended).await.is_ok();
+    outlet.failed(error);
+    if !is_stored {
+        ended.await;
     }
 }
 

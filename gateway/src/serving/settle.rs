@@ -1,10 +1,10 @@
 //! Ends a hold exactly once: settles it for what was used, or gives it back.
 
-use std::time::Duration;
+mod store;
 
 use assay_ledger::{Earned, Nano, PayRules, Settlement, Share, payout};
-use assay_protocol::{Bytes32, JobId, Outcome, TokenId};
-use tracing::{error, info, warn};
+use assay_protocol::{Bytes32, Outcome, TokenId};
+use tracing::info;
 
 use super::{
     delivery::{ServeError, Summary},
@@ -13,23 +13,14 @@ use super::{
 };
 use crate::{
     app::App,
-    auth::Caller,
     clock,
-    db::{
-        self,
-        jobs::{JobEnd, JobNodeEnd, JobState, NewJob, OpenJobError},
-    },
+    db::jobs::{JobEnd, JobNodeEnd, JobState},
     receipts::{self, Known, KnownPart},
     verification::{consequences, judgement::Part, reputation::Check},
 };
 
-/// A settlement that the store does not take is tried again this often, with doubled waits; after
-/// that the job is ended by its last checkpoint, at the latest some minutes after its deadline.
-const SETTLE_TRIES: u32 = 60;
-const SETTLE_RETRY: Duration = Duration::from_millis(50);
-const SETTLE_RETRY_MAX: Duration = Duration::from_secs(1);
-/// After its deadline a job is settled within this; then its hold is ended by whoever looks.
-const HOLD_GRACE_MS: i64 = 300_000;
+pub(super) use store::hold;
+use store::store;
 
 /// How a job ended, before money is moved.
 #[derive(Debug)]
@@ -149,52 +140,6 @@ impl Ending {
     }
 }
 
-/// Holds the highest cost of a job, with the row that says so.
-pub(super) async fn hold(app: &App, caller: &Caller, job: &Job) -> Result<(), ServeError> {
-    let deadline_ms = i64::try_from(app.config.serving.job_deadline_ms).unwrap_or(i64::MAX);
-    let new = NewJob {
-        id: job.id,
-        gateway: app.keys.gateway_id().to_owned(),
-        account: caller.account,
-        key: caller.key,
-        model: job.model.id().to_owned(),
-        policy: job.risk.as_str().to_owned(),
-        prompt_tokens: job.prompt_tokens(),
-        max_tokens: job.max_tokens,
-        hold: job.quote.highest(),
-        created_ms: clock::now_ms(),
-        lease: Some(app.lease.current()),
-        lasts_ms_max: deadline_ms.saturating_add(HOLD_GRACE_MS),
-        holds_open_max: app.config.serving.account_jobs_max,
-    };
-    match db::jobs::open(&app.db, &new).await {
-        Ok(()) => {
-            app.signatures.open(job.id);
-            Ok(())
-        }
-        Err(OpenJobError::InsufficientCredit { available, needed }) => {
-            Err(ServeError::InsufficientCredit { available, needed })
-        }
-        Err(OpenJobError::TooManyHolds { max }) => Err(ServeError::TooManyJobs { max }),
-        Err(OpenJobError::OverBudget { left, needed }) => {
-            Err(ServeError::OverBudget { left, needed })
-        }
-        Err(error) => {
-            error!(job = %job.id, %error, "hold not stored, or not known to be");
-            // It may have been stored all the same: then it is given back.
-            let reason = "the hold could not be confirmed; nothing was charged";
-            let end = given_back(job.id, job.quote.highest(), reason);
-            match db::jobs::end(&app.db, &end).await {
-                Ok(()) | Err(db::DbError::NotFound(_)) => {}
-                Err(error) => {
-                    warn!(job = %job.id, %error, "a hold may stay open until its deadline")
-                }
-            }
-            Err(ServeError::Store)
-        }
-    }
-}
-
 /// Ends the hold, and tells the nodes how the job ended for them.
 pub(super) async fn end(app: &App, job: &Job, ending: Ending, content: Bytes32) {
     let settlement = ending.settlement(app, job);
@@ -228,23 +173,6 @@ pub(super) async fn end(app: &App, job: &Job, ending: Ending, content: Bytes32) 
         paid_nodes = ending.paid().count(),
         "job ended"
     );
-}
-
-/// The end of a job that came to nothing.
-fn given_back(id: JobId, held: Nano, reason: &str) -> JobEnd {
-    JobEnd {
-        id,
-        state: JobState::Failed,
-        finish: None,
-        completion_tokens: 0,
-        rounds: 0,
-        charge: Settlement::nothing(held),
-        reason: reason.to_owned(),
-        verdict: None,
-        ended_ms: clock::now_ms(),
-        nodes: Vec::new(),
-        receipt: None,
-    }
 }
 
 fn job_end(job: &Job, ending: &Ending, charge: Settlement) -> JobEnd {
@@ -303,23 +231,5 @@ fn known<'a>(job: &'a Job, ending: &'a Ending, end: &'a JobEnd, content: Bytes32
         charge: &end.charge,
         parts: end.nodes.iter().map(part).collect(),
         ended_ms: end.ended_ms,
-    }
-}
-
-/// Money must not be lost to a hiccup of the store; the key makes a repeated end harmless.
-async fn store(app: &App, end: &JobEnd) {
-    let mut wait = SETTLE_RETRY;
-    for attempt in 1..=SETTLE_TRIES {
-        match db::jobs::end(&app.db, end).await {
-            Ok(()) => return,
-            Err(error) if attempt == SETTLE_TRIES => {
-                error!(job = %end.id, %error, "settlement not stored; the job is ended by its last checkpoint after its deadline");
-            }
-            Err(error) => {
-                warn!(job = %end.id, %error, attempt, "settlement not stored yet");
-                tokio::time::sleep(wait).await;
-                wait = SETTLE_RETRY_MAX.min(wait * 2);
-            }
-        }
     }
 }

@@ -4,20 +4,25 @@ use assay_ledger::{Nano, PayRules, Round, Share, payout};
 use assay_protocol::JobId;
 use uuid::Uuid;
 
-use super::{client, failure, job, node, on_each_engine};
+use super::{client, disarm, failure, job, node, on_each_engine, tamper, words};
 use crate::{
     audit::audit,
     db::{
-        Checkpoint, CheckpointPart, CheckpointSettlement, Db, DbError, NewJob, NodeRow, jobs,
-        leases,
+        Checkpoint, CheckpointPart, CheckpointSettlement, Db, DbError, JobState, NewJob, NodeRow,
+        OpenJobError, Orphan, jobs, leases,
     },
+    ownership::reap,
 };
 
 const HOUR_MS: i64 = 3_600_000;
 
 async fn orphans(db: &Db) -> Vec<u128> {
-    let orphans = leases::orphans(db, "gateway-1").await.unwrap();
-    orphans.iter().map(|orphan| orphan.id.0.as_u128()).collect()
+    found(db).await.iter().map(|orphan| orphan.id.0.as_u128()).collect()
+}
+
+async fn found(db: &Db) -> Vec<Orphan> {
+    let found = leases::orphans(db, "gateway-1", "").await.unwrap();
+    found.into_iter().map(|found| found.orphan.unwrap()).collect()
 }
 
 fn delivered(job: &NewJob, node: &NodeRow, tokens: u32) -> Checkpoint {
@@ -59,7 +64,7 @@ async fn jobs_of_a_lost_lease_have_no_owner() {
         assert!(leases::renew(db, kept, HOUR_MS).await.unwrap());
         assert!(!leases::renew(db, expired, HOUR_MS).await.unwrap(), "what is lost stays lost");
 
-        for orphan in leases::orphans(db, "gateway-1").await.unwrap() {
+        for orphan in found(db).await {
             let ended = job(&ada, orphan.id.0.as_u128(), orphan.hold);
             jobs::end(db, &failure(&ended)).await.unwrap();
         }
@@ -89,7 +94,7 @@ async fn the_last_checkpoint_of_a_running_job_is_what_is_settled() {
         leases::checkpoint(db, vec![delivered(&new(2), &node, 9)]).await.unwrap();
 
         leases::lose_expired(db).await.unwrap();
-        let orphans = leases::orphans(db, "gateway-1").await.unwrap();
+        let orphans = found(db).await;
         let noted = orphans.iter().map(|orphan| {
             let tokens = orphan.settlement.as_ref().map(|settlement| settlement.completion_tokens);
             (orphan.id.0.as_u128(), tokens)
@@ -111,6 +116,106 @@ async fn whoever_ends_an_orphan_first_decides() {
         let late = crate::db::JobEnd { reason: "reaped".into(), ..failure(&job) };
         assert!(matches!(jobs::end(db, &late).await, Err(DbError::Conflict(_))));
         assert!(audit(db).await.unwrap().is_clean());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn no_job_is_opened_under_a_lost_lease() {
+    on_each_engine(async |db| {
+        let ada = client(db, Nano(10_000)).await;
+        let lost = leases::take(db, "gateway-1", HOUR_MS).await.unwrap();
+        let first = NewJob { lease: Some(lost), ..job(&ada, 1, Nano(100)) };
+        jobs::open(db, &first).await.unwrap();
+        leases::lose_all_of(db, "gateway-1").await.unwrap();
+        let held = leases::take(db, "gateway-1", HOUR_MS).await.unwrap();
+        let late = NewJob { lease: Some(lost), ..job(&ada, 2, Nano(100)) };
+        let refused = jobs::open(db, &late).await.unwrap_err();
+        assert!(matches!(refused, OpenJobError::Store(DbError::LeaseLost)), "{refused:?}");
+        jobs::open(db, &first).await.expect("told again, it is open already");
+        jobs::open(db, &NewJob { lease: Some(held), ..late }).await.unwrap();
+        assert_eq!(orphans(db).await, [1]);
+        assert!(audit(db).await.unwrap().is_clean());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_job_that_cannot_be_ended_keeps_no_other_waiting() {
+    on_each_engine(async |db| {
+        let ada = client(db, Nano(10_000)).await;
+        let node = node(db, 1).await;
+        let new = |id| NewJob { gateway: "gateway-1".into(), ..job(&ada, id, Nano(1_000)) };
+        for id in 1..=4 {
+            jobs::open(db, &new(id)).await.unwrap();
+        }
+        let noted = [1, 3, 4].map(|id| delivered(&new(id), &node, 7));
+        leases::checkpoint(db, noted.to_vec()).await.unwrap();
+        disarm(db).await;
+        // The first one's note is cut short, the second one's hold is not what its job says, the third one's note pays an
+        // account that is not there.
+        for damage in [
+            "update checkpoint set settlement = substr(settlement, 1, 20)
+                where job = '00000000-0000-0000-0000-000000000001'",
+            "update hold set amount = 999 where id = '00000000-0000-0000-0000-000000000002'",
+            "update checkpoint set settlement = replace(settlement, '[[1002,', '[[4000,')
+                where job = '00000000-0000-0000-0000-000000000003'",
+        ] {
+            tamper(db, damage).await.unwrap();
+        }
+        reap(db, "gateway-1").await.unwrap();
+        let ended = async |id| {
+            let job = jobs::find(db, job(&ada, id, Nano(0)).id).await.unwrap().unwrap();
+            (job.state, job.cost.0)
+        };
+        assert_eq!(ended(1).await, (JobState::Failed, 0), "nobody knows what was delivered");
+        assert_eq!(ended(2).await, (JobState::Running, 0), "set aside");
+        assert_eq!(ended(3).await, (JobState::Failed, 0), "given back");
+        assert_eq!(ended(4).await, (JobState::Cancelled, 70), "settled");
+        tamper(db, "update hold set amount = 1000 where amount = 999").await.unwrap();
+        reap(db, "gateway-1").await.unwrap();
+        assert_eq!(ended(2).await, (JobState::Failed, 0));
+        assert!(audit(db).await.unwrap().is_clean());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_orphans_end_in_few_commits() {
+    on_each_engine(async |db| {
+        let ada = client(db, Nano(10_000)).await;
+        let mut opening = tokio::task::JoinSet::new();
+        for id in 1..=1_200 {
+            let (db, new) = (db.clone(), job(&ada, id, Nano(1)));
+            opening.spawn(async move { jobs::open(&db, &new).await.unwrap() });
+        }
+        opening.join_all().await;
+        reap(db, "gateway-1").await.unwrap();
+        let report = audit(db).await.unwrap();
+        assert!(report.is_clean(), "{report}");
+        assert_eq!((report.holds_open, report.holds_ended), (0, 1_200));
+        if db.engine() != "sqlite" {
+            // Each row knows the transaction that wrote it.
+            let commits = words(db, "select distinct cast(xmin as text) from job").await;
+            assert!(commits.len() <= 120, "{} commits", commits.len());
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_job_that_was_let_go_is_an_orphan() {
+    on_each_engine(async |db| {
+        let ada = client(db, Nano(10_000)).await;
+        let kept = leases::take(db, "gateway-1", HOUR_MS).await.unwrap();
+        let new = |id| NewJob { lease: Some(kept), ..job(&ada, id, Nano(100)) };
+        for id in 1..=3 {
+            jobs::open(db, &new(id)).await.unwrap();
+        }
+        jobs::end(db, &failure(&new(3))).await.unwrap();
+        leases::let_go(db, new(2).id).await.unwrap();
+        leases::let_go(db, new(3).id).await.unwrap();
+        assert_eq!(orphans(db).await, [2]);
     })
     .await;
 }

@@ -8,7 +8,7 @@ use super::{Answer, Posted, Request};
 use crate::db::{
     DbError, KeyId,
     jobs::{JobEnd, NewJob, hold_of},
-    leases::Checkpoint,
+    leases::{Checkpoint, LeaseId},
 };
 
 /// A key's day.
@@ -20,6 +20,8 @@ pub(in crate::db) struct Loaded {
     pub(super) balances: Balances,
     pub(super) holds_open: BTreeMap<AccountId, i64>,
     pub(super) jobs: BTreeMap<HoldId, StoredJob>,
+    /// Of those that jobs are to be opened under.
+    pub(super) leases_held: BTreeSet<LeaseId>,
     pub(super) budgets: BTreeMap<KeyId, Option<Nano>>,
     pub(super) key_days: BTreeMap<(KeyId, i64), KeyDay>,
 }
@@ -132,8 +134,11 @@ impl<'a> Batch<'a> {
         Ok(posted)
     }
 
-    /// Bounds on what one account or key may have running.
+    /// Whose job it would be, and bounds on what one account or key may have running.
     fn check_limits(&self, job: &NewJob) -> Result<(), DbError> {
+        if job.lease.is_some_and(|lease| !self.rows.leases_held.contains(&lease)) {
+            return Err(DbError::LeaseLost);
+        }
         let open = self.rows.holds_open.get(&job.account).copied().unwrap_or_default();
         if open >= i64::from(job.holds_open_max) {
             return Err(DbError::TooManyHolds { max: job.holds_open_max });

@@ -14,7 +14,7 @@ use super::{
     batch::{Batch, KeyDay, Loaded, StoredJob, day_of},
 };
 use crate::db::{
-    DbError, KeyId,
+    DbError, KeyId, LeaseId,
     bulk::bulks,
     jobs::{self, hold_of},
     transaction::Tx,
@@ -32,6 +32,7 @@ bulks! { "writer";
     locking LOCK_KEY_DAYS = "select api_key, day, jobs, held, spent, prompt_tokens, completion_tokens
         from key_day where (api_key, day) in (values ", "(cast($ as bigint), cast($ as bigint))",
         ") order by api_key, day";
+    plain LEASES = "select id from lease where state = 'held' and id in (", "$", ")";
     plain POSTED = "select key, digest from journal where key in (", "$", ")";
     plain INSERT_JOURNALS = "insert into journal (id, key, kind, digest, note, at_ms) values ",
         "($, $, $, $, $, $)", "";
@@ -97,6 +98,15 @@ pub(in crate::db) async fn load(tx: &mut Tx, requests: &[&Request]) -> Result<Lo
         loaded.holds_open.insert(id, holds_open);
     }
     load_keys(tx, requests, &mut loaded).await?;
+    let leases = requests.iter().filter_map(|request| match request {
+        Request::Open(job) => job.lease,
+        _ => None,
+    });
+    let leases: BTreeSet<LeaseId> = leases.collect();
+    let leases: Vec<Arg> = leases.into_iter().map(Arg::from).collect();
+    for StoredLease(id) in tx.all_of(&LEASES, &leases).await? {
+        loaded.leases_held.insert(id);
+    }
     // Last, when nobody else can be posting them.
     let keys: Vec<Arg> = keys(requests, &loaded).map(Arg::from).collect();
     for StoredKey(key, digest) in tx.all_of(&POSTED, &keys).await? {
@@ -254,6 +264,13 @@ struct StoredBalance(AccountId, Account, i64);
 struct StoredBudget(KeyId, Option<Nano>);
 struct StoredKeyDay((KeyId, i64), KeyDay);
 struct StoredKey(String, Digest);
+struct StoredLease(LeaseId);
+
+impl Record for StoredLease {
+    fn read(row: &Row) -> Result<Self, DbError> {
+        row.get("id").map(Self)
+    }
+}
 
 impl Record for StoredHold {
     fn read(row: &Row) -> Result<Self, DbError> {
