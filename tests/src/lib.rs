@@ -7,6 +7,7 @@ pub mod admin;
 pub mod agent;
 pub mod bench;
 pub mod binaries;
+pub mod calibrated;
 pub mod chat;
 pub mod credits;
 pub mod gateway;

@@ -22,6 +22,15 @@ const SIGMA2_MIN: f64 = 2.0 * TEMPERATURE_MAX * TAU_GAP;
 const TEMPERATURE_MAX: f64 = 2.0;
 /// Nobody measures a share of flips under a thousandth reliably.
 const FLIPS_PER_MILLE_MIN: u32 = 1;
+/// Whatever was measured, nothing above these is called a limit. R1: 25 times what graphics cards are expected to need,
+/// and a tenth of the least margin that gave a wrong seed away, 2.66.
+const TAU_GAP_MAX: f64 = 0.25;
+/// R5: the least that dynamic 8-bit weights differ by, 2.4e-2, is above it.
+const TAU_LOGIT_MAX: f64 = 2e-2;
+/// R2: as if each logit were off by 0.22 at random.
+const SIGMA2_LARGEST: f64 = 5e-2;
+/// R2 at low temperature: 4-bit weights flip 23 in a thousand.
+const FLIPS_PER_MILLE_MAX: u32 = 20;
 
 /// The limits of one model, for each class of hardware and runtime that was measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -80,8 +89,8 @@ pub enum LimitsError {
     Json(#[from] serde_json::Error),
     #[error("the format is `{0}`, not `{FORMAT}`")]
     Format(String),
-    #[error("{field} of class `{class}` is {value}, which is no limit")]
-    Value { class: String, field: &'static str, value: f64 },
+    #[error("{field} of class `{class}` is {value}; a limit is above 0 and at most {largest}")]
+    Value { class: String, field: &'static str, value: f64, largest: f64 },
 }
 
 impl Limits {
@@ -114,19 +123,17 @@ impl ClassLimits {
     }
 
     fn check(&self, class: &str) -> Result<(), LimitsError> {
+        let flips = f64::from(self.flips_max_per_mille);
         let limits = [
-            ("tau_gap", self.tau_gap),
-            ("tau_logit", self.tau_logit),
-            ("sigma2_max", self.sigma2_max),
-            // A share of everything would allow everything.
-            ("flips_max_per_mille", f64::from(self.flips_max_per_mille)),
+            ("tau_gap", self.tau_gap, TAU_GAP_MAX),
+            ("tau_logit", self.tau_logit, TAU_LOGIT_MAX),
+            ("sigma2_max", self.sigma2_max, SIGMA2_LARGEST),
+            ("flips_max_per_mille", flips, f64::from(FLIPS_PER_MILLE_MAX)),
         ];
-        let is_limit = |field: &str, value: f64| {
-            value.is_finite() && value > 0.0 && (field != "flips_max_per_mille" || value < 1000.0)
-        };
-        match limits.into_iter().find(|(field, value)| !is_limit(field, *value)) {
-            Some((field, value)) => {
-                Err(LimitsError::Value { class: class.to_owned(), field, value })
+        let is_limit = |value: f64, largest: f64| value > 0.0 && value <= largest;
+        match limits.into_iter().find(|(_, value, largest)| !is_limit(*value, *largest)) {
+            Some((field, value, largest)) => {
+                Err(LimitsError::Value { class: class.to_owned(), field, value, largest })
             }
             None => Ok(()),
         }
@@ -187,6 +194,15 @@ mod tests {
     }
 
     #[test]
+    fn the_widest_limits_are_taken() {
+        let mut limits = limits();
+        let class = limits.classes.get_mut("cpu-fp32").unwrap();
+        (class.tau_gap, class.tau_logit) = (0.25, 2e-2);
+        (class.sigma2_max, class.flips_max_per_mille) = (5e-2, 20);
+        Limits::parse(&serde_json::to_vec(&limits).unwrap()).unwrap();
+    }
+
+    #[test]
     fn a_file_that_allows_everything_is_no_limit() {
         let parse = |change: fn(&mut ClassLimits)| {
             let mut limits = limits();
@@ -196,9 +212,13 @@ mod tests {
         assert!(parse(|_| ()).is_ok());
         for change in [
             (|class| class.tau_gap = 0.0) as fn(&mut ClassLimits),
+            |class| class.tau_gap = 0.2501,
             |class| class.tau_logit = -1.0,
+            |class| class.tau_logit = 2.01e-2,
             |class| class.sigma2_max = 0.0,
-            |class| class.flips_max_per_mille = 1000,
+            |class| class.sigma2_max = 5.01e-2,
+            |class| class.flips_max_per_mille = 0,
+            |class| class.flips_max_per_mille = 21,
         ] {
             assert!(matches!(parse(change), Err(LimitsError::Value { .. })));
         }

@@ -61,6 +61,8 @@ pub struct AuditRow {
 pub enum AuditResult {
     Passed,
     Failed,
+    /// Scorers contradict each other: it counts as right, and nobody learns anything.
+    Disputed,
     /// Waits for a scorer.
     Queued,
     /// Never done: too many waited, or the gateway stopped.
@@ -142,13 +144,15 @@ pub async fn record_late(db: &Db, late: &LateCheck) -> Result<(), DbError> {
 }
 
 impl AuditResult {
-    const ALL: [Self; 4] = [Self::Passed, Self::Failed, Self::Queued, Self::Dropped];
+    const ALL: [Self; 5] =
+        [Self::Passed, Self::Failed, Self::Disputed, Self::Queued, Self::Dropped];
 
     /// The word in the store and in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Passed => "passed",
             Self::Failed => "failed",
+            Self::Disputed => "disputed",
             Self::Queued => "queued",
             Self::Dropped => "dropped",
         }

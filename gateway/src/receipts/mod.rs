@@ -94,6 +94,7 @@ pub(crate) fn audited(app: &App, job: JobId, round: u8, result: Option<AuditResu
     let result = match result {
         Some(AuditResult::Passed) => entry::AuditResult::Passed,
         Some(AuditResult::Failed) => entry::AuditResult::Failed,
+        Some(AuditResult::Disputed) => entry::AuditResult::Disputed,
         Some(AuditResult::Dropped) => entry::AuditResult::Dropped,
         Some(AuditResult::Queued) | None => return,
     };

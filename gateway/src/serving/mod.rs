@@ -143,7 +143,7 @@ async fn answer(app: &App, job: &Job, outlet: &Outlet) -> Ending {
             (Written::Whole, None)
                 if judged.contradicted
                     || answer.is_done()
-                    || (round.is_over() && !judged.disputed) =>
+                    || round.is_beyond_repair(&judged.disputed) =>
             {
                 return ending.failed(ServeError::Contradicted);
             }

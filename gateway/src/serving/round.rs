@@ -15,7 +15,7 @@ mod replacing;
 use std::time::{Duration, Instant};
 
 use assay_ledger::AccountId;
-use assay_protocol::{CancelReason, Outcome, limits};
+use assay_protocol::{CancelReason, Outcome, TokenId, limits};
 use assay_verifier::Rules;
 use tokio::sync::mpsc;
 
@@ -63,6 +63,8 @@ pub(super) struct Round<'a> {
     stragglers_until: Option<Instant>,
     /// Whether the model is asked although two agree; drawn once, when they do.
     audited: Option<bool>,
+    /// Somebody differed and was let go: the model is asked, whatever the draw says.
+    must_audit: bool,
     rules: Rules,
     /// What the model is asked while nodes write, and what it said.
     inquiry: Option<Inquiry<'a>>,
@@ -73,8 +75,8 @@ pub(super) struct Round<'a> {
     unheard_again: bool,
     /// Where the answers part, while the model is asked about that.
     split_at: Option<usize>,
-    /// The model contradicts what the client has read.
-    over: bool,
+    /// What the client has read, as far as the model contradicts it: the round is over.
+    contradicted: Option<Vec<TokenId>>,
     /// Since when nobody is left to go on, and how long somebody new is waited for.
     lost_since: Option<Instant>,
     waits_until: Option<Instant>,
@@ -122,13 +124,14 @@ impl<'a> Round<'a> {
             place_until: deadline,
             stragglers_until: None,
             audited: None,
+            must_audit: false,
             rules: job.rules(),
             inquiry: None,
             found: Vec::new(),
             unheard: false,
             unheard_again: false,
             split_at: None,
-            over: false,
+            contradicted: None,
             lost_since: None,
             waits_until: None,
             deadline,
@@ -160,7 +163,7 @@ impl<'a> Round<'a> {
             }
             self.replace_lost(answer)?;
             self.start_accepted(answer);
-            if self.over {
+            if self.is_over() {
                 self.drop_writers("the job ended before its answer could be judged");
             }
             if !self.is_busy() {
@@ -203,6 +206,8 @@ impl<'a> Round<'a> {
             cut: if left { Some(answer.ids().len()) } else { answer.stopped_at() },
             released: answer.sent(),
             audited: self.audited,
+            must_audit: self.must_audit,
+            overruled: self.overruled(),
             deadline: self.deadline,
         }
     }
@@ -217,9 +222,16 @@ impl<'a> Round<'a> {
         (self.asked as usize) < self.wanted
     }
 
-    /// Whether the model contradicts what the client has read: no fresh nodes can go on from that.
-    pub(super) fn is_over(&self) -> bool {
-        self.over
+    /// Whether the model contradicts what the client has read.
+    fn is_over(&self) -> bool {
+        self.contradicted.is_some()
+    }
+
+    /// Whether no fresh nodes can go on from what the client has read: the model contradicts it, and none of these
+    /// answers, which some scorer confirms, begins with it.
+    pub(super) fn is_beyond_repair(&self, disputed: &[Vec<TokenId>]) -> bool {
+        let stands = |read: &Vec<TokenId>| disputed.iter().any(|ids| ids.starts_with(read));
+        self.contradicted.as_ref().is_some_and(|read| !stands(read))
     }
 
     /// Whether the model spoke against somebody: then it is asked about the whole answer before that ends.
@@ -254,7 +266,7 @@ impl<'a> Round<'a> {
             |stage: &Stage| matches!(stage, Stage::Offered | Stage::Accepted | Stage::Writing);
         let live = self.branches.iter().any(Branch::is_live);
         let asks = self.inquiry.is_some() && !live;
-        !self.over && (self.count(works) > 0 || asks || self.waits_for_somebody())
+        !self.is_over() && (self.count(works) > 0 || asks || self.waits_for_somebody())
     }
 
     fn count(&self, stage: impl Fn(&Stage) -> bool) -> usize {

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use assay_ledger::AccountId;
 use assay_protocol::{NodeId, NodeStanding, NodeState, StandingCode};
 use futures_util::FutureExt;
 use tokio::{task::JoinSet, time::sleep_until};
@@ -22,7 +23,8 @@ use crate::{
     nodes::{Awaiting, Tested},
 };
 
-/// Self-tests at once: a whole pool that comes back must not keep the scorers from jobs.
+/// Self-tests at once, of different owners: a whole pool that comes back must not keep the scorers from jobs, nor one
+/// owner's silent nodes everybody else from their test.
 const TESTS_MAX: usize = 4;
 /// A test that came to nothing, because somebody was busy or left, is tried again after this long.
 const OPEN_RETRY: Duration = Duration::from_secs(2);
@@ -37,7 +39,7 @@ type Results = Vec<(String, Outcome)>;
 
 /// Runs until the gateway shuts down.
 pub async fn run(app: App) {
-    let mut admission = Admission { app, waits: HashMap::new(), tests: JoinSet::new() };
+    let mut admission = Admission { app, turns: HashMap::new(), tests: JoinSet::new() };
     let app = admission.app.clone();
     let mut changes = app.nodes.changes();
     loop {
@@ -84,10 +86,29 @@ fn still_out(out: Out) -> Option<(Out, Duration)> {
     Some((out, Duration::from_millis(left_ms)))
 }
 
+/// Where a node is with its tests, whatever session it is in: to come again is no way to be tested sooner.
+enum Turn {
+    UnderTest {
+        owner: AccountId,
+    },
+    /// For its next test.
+    Waits {
+        until: Instant,
+    },
+}
+
+impl Turn {
+    fn until(&self) -> Option<Instant> {
+        match self {
+            Self::UnderTest { .. } => None,
+            Self::Waits { until } => Some(*until),
+        }
+    }
+}
+
 struct Admission {
     app: App,
-    /// Sessions that are being tested (no time), or that wait for their next test.
-    waits: HashMap<Session, Option<Instant>>,
+    turns: HashMap<NodeId, Turn>,
     tests: JoinSet<(Session, Results)>,
 }
 
@@ -98,9 +119,10 @@ impl Admission {
         let mut next = now + LOOK_EACH;
         let mut awaiting = self.app.nodes.awaiting();
         // Newcomers first, then whoever waits the longest: a few that never answer cannot hold all places.
-        awaiting.sort_by_key(|a| self.waits.get(&(a.node, a.epoch)).copied().flatten());
-        let here = |session: &Session| awaiting.iter().any(|a| (a.node, a.epoch) == *session);
-        self.waits.retain(|session, until| until.is_none() || here(session));
+        awaiting.sort_by_key(|a| self.turns.get(&a.node).and_then(Turn::until));
+        let here = |node: &NodeId| awaiting.iter().any(|a| a.node == *node);
+        let counts = |until: Instant, node: &NodeId| until > now || here(node);
+        self.turns.retain(|node, turn| turn.until().is_none_or(|until| counts(until, node)));
         for node in &awaiting {
             if let Some(at) = self.settle(node, now).await {
                 next = next.min(at);
@@ -142,10 +164,10 @@ impl Admission {
         now: Instant,
     ) -> Option<Instant> {
         let session = (node.node, node.epoch);
-        match self.waits.get(&session) {
-            Some(None) => return None,
-            Some(Some(at)) if *at > now => return Some(*at),
-            _ => {}
+        match self.turns.get(&node.node) {
+            Some(Turn::UnderTest { .. }) => return None,
+            Some(Turn::Waits { until }) if *until > now => return Some(*until),
+            Some(Turn::Waits { .. }) | None => {}
         }
         let scored = |model: &Arc<HostedModel>| {
             let text = &model.text;
@@ -157,7 +179,9 @@ impl Admission {
             self.app.nodes.stand(node.node, standing);
             return None;
         }
-        if self.tests.len() >= TESTS_MAX {
+        let is_of_owner =
+            |turn: &Turn| matches!(turn, Turn::UnderTest { owner } if *owner == node.owner);
+        if self.tests.len() >= TESTS_MAX || self.turns.values().any(is_of_owner) {
             // The next test that ends wakes the loop.
             return None;
         }
@@ -165,7 +189,7 @@ impl Admission {
         self.app
             .nodes
             .stand(node.node, standing(NodeState::Testing, StandingCode::SelfTest, reason));
-        self.waits.insert(session, None);
+        self.turns.insert(node.node, Turn::UnderTest { owner: node.owner });
         let (app, handle) = (self.app.clone(), node.handle.clone());
         let deadline = now + Duration::from_millis(self.app.config.nodes.self_test_ms);
         self.tests.spawn(async move {
@@ -197,7 +221,7 @@ impl Admission {
             info!(%node, model, ?outcome, "self-test");
         }
         if !passed.is_empty() {
-            self.waits.remove(&session);
+            self.turns.remove(&node);
             metrics::counter!("assay_self_tests_total", "result" => "passed").increment(1);
             return self.admit(session, passed).await;
         }
@@ -215,7 +239,7 @@ impl Admission {
             }
             None => OPEN_RETRY,
         };
-        self.waits.insert(session, Some(Instant::now() + wait));
+        self.turns.insert(node, Turn::Waits { until: Instant::now() + wait });
     }
 
     async fn admit(&self, session: Session, models: BTreeMap<String, Tested>) {

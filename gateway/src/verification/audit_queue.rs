@@ -11,15 +11,14 @@ use std::{
 };
 
 use assay_ledger::{AccountId, Earned, Nano};
-use assay_protocol::{JobId, NodeId, Sampling, TokenId};
-use assay_verifier::{Answer, Finding, Rules, SpotCheck, brake::Checked, spot_check};
+use assay_protocol::{JobId, Sampling, TokenId};
+use assay_verifier::{Answer, Rules, Scorer, Setting};
 use tracing::{info, warn};
 
 use super::{
     consequences::follow,
-    judgement::Case,
-    scorer::{self, Score},
-    weighing::{Found, weigh},
+    judgement::{Case, Matter, Scores, checks},
+    scorer,
 };
 use crate::{
     app::App,
@@ -165,44 +164,32 @@ pub async fn run(app: App) {
 
 /// Has the answers scored and their nodes learn from it; nothing when no scorer did its part.
 async fn audit(app: &App, waiting: &Waiting) -> Option<AuditResult> {
+    let Waiting { answers, rules, round, account, .. } = waiting;
     let question = waiting.question();
-    let mut found = Vec::new();
-    for answer in &waiting.answers {
-        let first = score(app, waiting, answer, &[]).await?;
-        let failed = |check: &SpotCheck| check.failure(answer).is_some();
-        let (scorer, check) = &first;
-        let finding = if check.confirms(answer) {
-            Finding::Passed { weight: check.pass_weight(answer) }
-        } else if failed(check) {
-            match scorer::is_another_available(app, question, &[*scorer]) {
-                true => match score(app, waiting, answer, &[*scorer]).await {
-                    // Scorers that contradict each other prove nothing.
-                    Some((_, second)) if second.confirms(answer) => continue,
-                    second => Finding::Failed { proven: second.is_some_and(|(_, s)| failed(&s)) },
-                },
-                false => Finding::Failed { proven: false },
-            }
-        } else {
-            continue;
-        };
-        let checked = match finding {
-            Finding::Passed { .. } => Checked::Passed,
-            Finding::Failed { .. } => {
-                Checked::Failed { over_limit: check.over_limit(answer), structural: false }
-            }
-        };
-        found.push(Found { answer, finding, checked });
-    }
-    let has_failed = |found: &Found<'_>| matches!(found.finding, Finding::Failed { .. });
-    let failed = found.iter().any(has_failed);
+    // Two scorers, one after the other.
+    let deadline = Instant::now() + 2 * Duration::from_millis(app.config.serving.score_ms);
+    let matter = Matter { question, rules, round: *round, deadline, overruled: &[] };
+    let setting = Setting {
+        asked: 1,
+        score_all: true,
+        trusted_alone: false,
+        scorer: Scorer::Available,
+        second_scorer: Scorer::Available,
+        released: &[],
+    };
+    let mut scores = Scores::default();
+    let verdict = scores.verdict(app, &matter, answers, setting, false).await;
+    let result = scores.audit_result(answers, &verdict)?;
+    scores.tell_disputes(app, answers);
     // All gave the same answer: one that passed stands, whatever the others' own faults are.
-    let refuted = failed && found.iter().all(has_failed);
+    let refuted = verdict.winner.is_none();
     let model = waiting.model.id();
-    for (found, check) in found.iter().zip(weigh(app, question, waiting.account, &found)) {
-        let node = found.answer.node;
+    let checks = checks(app, question, *account, answers, &verdict, &scores);
+    for (answer, check) in answers.iter().zip(checks) {
+        let (node, Some(check)) = (answer.node, check) else { continue };
         let late = LateCheck {
             job: waiting.job,
-            round: waiting.round,
+            round: *round,
             node,
             model: model.to_owned(),
             learnt: check.delta(),
@@ -217,26 +204,7 @@ async fn audit(app: &App, waiting: &Waiting) -> Option<AuditResult> {
         app.pay.add(node, late);
         follow(app, node, model, check).await;
     }
-    Some(if failed { AuditResult::Failed } else { AuditResult::Passed })
-}
-
-async fn score(
-    app: &App,
-    waiting: &Waiting,
-    answer: &Answer,
-    except: &[NodeId],
-) -> Option<(NodeId, SpotCheck)> {
-    let until = Instant::now() + Duration::from_millis(app.config.serving.score_ms);
-    let question = waiting.question();
-    let score = scorer::score_by_another(app, question, &answer.ids, until, except).await?;
-    let Score { scorer, positions, .. } = score;
-    match spot_check(answer, positions, &waiting.rules, rand::random()) {
-        Ok(check) => Some((scorer, check)),
-        Err(error) => {
-            warn!(%scorer, %error, "scores that say nothing");
-            None
-        }
-    }
+    Some(result)
 }
 
 async fn end(app: &App, waiting: &Waiting, result: AuditResult) {

@@ -87,7 +87,7 @@ fn probability(app: &App, case: &Case<'_>, ids: &[TokenId], now_ms: i64) -> (u32
             "at_stake_nano": at_stake.to_string(),
         }));
     }
-    let certain = braked || handed;
+    let certain = braked || handed || case.must_audit;
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -95,7 +95,8 @@ fn probability(app: &App, case: &Case<'_>, ids: &[TokenId], now_ms: i64) -> (u32
     )]
     let ppm = (q * f64::from(CERTAIN_PPM)).ceil().clamp(0.0, f64::from(CERTAIN_PPM)) as u32;
     let inputs = json!({
-        "pay_nano": pay.to_string(), "braked": braked, "handed_over": handed, "members": inputs,
+        "pay_nano": pay.to_string(), "braked": braked, "handed_over": handed, "dissent": case.must_audit,
+        "members": inputs,
     });
     (if certain { CERTAIN_PPM } else { ppm }, inputs.to_string())
 }

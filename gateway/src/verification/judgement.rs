@@ -6,11 +6,8 @@ mod scores;
 use std::time::Instant;
 
 use assay_ledger::{AccountId, Quote};
-use assay_protocol::{Finish, Outcome, TokenId};
-use assay_verifier::{
-    Answer, Finding, Judgement as Step, Rule, Rules, Scorer, Setting, SpotCheck, brake::Checked,
-    judge,
-};
+use assay_protocol::{Finish, NodeId, Outcome, TokenId};
+use assay_verifier::{Answer, Finding, Rule, Rules, Scorer, Setting, SpotCheck, brake::Checked};
 
 use super::{
     audit_queue, audits,
@@ -24,9 +21,9 @@ use crate::{
     serving::{Branch, Question, Risk, Verdict},
 };
 use parts::{judged_part, left_out};
-use scores::Scores;
 
 pub(crate) use parts::{Part, undecided};
+pub(super) use scores::{Matter, Scores};
 
 /// What is judged: the whole answers of one round, and what became of the others.
 #[derive(Debug)]
@@ -55,11 +52,21 @@ pub(crate) struct Case<'a> {
     pub(crate) released: &'a [TokenId],
     /// Whether the model is asked although all agree, if that was drawn already.
     pub(crate) audited: Option<bool>,
+    /// Somebody differed who was let go: the model is asked about those who agree.
+    pub(crate) must_audit: bool,
+    /// Scorers that others contradicted meanwhile.
+    pub(crate) overruled: Vec<NodeId>,
     /// When the job is given up.
     pub(crate) deadline: Instant,
 }
 
 impl<'a> Case<'a> {
+    /// What scorers are asked about.
+    fn matter(&self) -> Matter<'_> {
+        let Self { question, rules, round, deadline, overruled, .. } = self;
+        Matter { question: *question, rules, round: *round, deadline: *deadline, overruled }
+    }
+
     /// The first whole answer: of answers that agree, what all of them say.
     pub(super) fn first_answer(&self) -> Option<&'a [TokenId]> {
         self.branches.iter().find_map(|branch| branch.whole(self.cut).map(|(ids, _)| ids))
@@ -74,8 +81,8 @@ pub(crate) struct Judgement {
     pub(crate) contradicted: bool,
     /// Whether the model contradicts an answer that several owners gave.
     pub(crate) majority_refuted: bool,
-    /// Whether scorers contradict each other: then what one of them says ends nothing.
-    pub(crate) disputed: bool,
+    /// Answers that one scorer confirms and another one contradicts: what the latter says ends nothing.
+    pub(crate) disputed: Vec<Vec<TokenId>>,
     pub(crate) parts: Vec<Part>,
 }
 
@@ -95,35 +102,20 @@ pub(crate) async fn decide(app: &App, case: &Case<'_>) -> Judgement {
         Some(audited) => audited,
         None => audits::draw(app, case).await,
     };
-    let mut scores = Scores::default();
-    scores.add_found(app, case, &answers);
-    let (mut scorer, mut second_scorer) = (Scorer::Available, Scorer::Available);
-    let verdict = loop {
-        let setting = Setting {
-            asked: case.owners_wanted,
-            // An audit that finds no scorer does not hold up what everybody agrees on.
-            score_all: case.score_always || (audited && scorer == Scorer::Available),
-            scorer,
-            trusted_alone: case.alone,
-            second_scorer,
-            released: case.released,
-        };
-        match judge(&answers, &scores.0, &setting, &case.rules) {
-            Step::Decided(verdict) => break verdict,
-            Step::NeedsScores(open) => {
-                let open: Vec<&Answer> = open.into_iter().map(|index| &answers[index]).collect();
-                if !scores.score(app, case, &open).await {
-                    scorer = Scorer::Absent;
-                }
-            }
-            Step::NeedsSecondScore(open) => {
-                let open: Vec<&Answer> = open.into_iter().map(|index| &answers[index]).collect();
-                if !scores.score_again(app, case, &open).await {
-                    second_scorer = Scorer::Absent;
-                }
-            }
-        }
+    let setting = Setting {
+        asked: case.owners_wanted,
+        score_all: case.score_always,
+        scorer: Scorer::Available,
+        trusted_alone: case.alone,
+        second_scorer: Scorer::Available,
+        released: case.released,
     };
+    let matter = case.matter();
+    let mut scores = Scores::default();
+    scores.add_found(app, &matter, case.found, &answers);
+    // Who differed before it was let go is a reason to look too, where the draw was earlier.
+    let looks = audited || case.must_audit;
+    let verdict = scores.verdict(app, &matter, &answers, setting, looks).await;
     let accepted = verdict.winner.map(|winner| Accepted {
         ids: answers[winner].ids.clone(),
         finish: answers[winner].finish,
@@ -131,7 +123,7 @@ pub(crate) async fn decide(app: &App, case: &Case<'_>) -> Judgement {
     });
     let disputed = scores.tell_disputes(app, &answers);
     conclude_audit(app, case, audited, &answers, &verdict, &scores).await;
-    let checks = checks(app, case, &answers, &verdict, &scores);
+    let checks = checks(app, case.question, case.account, &answers, &verdict, &scores);
     let mut judged = answers.iter().zip(verdict.outcomes.iter().zip(checks));
     let parts = case.branches.iter().zip(&told).filter_map(|(branch, told)| match told {
         Some(_) => {
@@ -159,34 +151,31 @@ async fn conclude_audit(
     verdict: &assay_verifier::Verdict,
     scores: &Scores,
 ) {
-    let failed = verdict.findings.iter().any(|f| matches!(f, Some(Finding::Failed { .. })));
-    let is_scored = |winner: usize| scores.about(&answers[winner]).next().is_some();
-    let result = match (audited, verdict.winner.map(is_scored)) {
+    // What the client got was not looked at, whatever was found of others.
+    let unseen = verdict.winner.filter(|winner| scores.about(&answers[*winner]).next().is_none());
+    let result = match (audited, unseen) {
         (false, _) => None,
-        // What the client got was not looked at, whatever was found of others.
-        (true, Some(false)) => Some(AuditResult::Queued),
-        (true, None) if scores.0.is_empty() => Some(AuditResult::Dropped),
-        (true, _) if failed => Some(AuditResult::Failed),
-        (true, _) => Some(AuditResult::Passed),
+        (true, Some(_)) => Some(AuditResult::Queued),
+        (true, None) => Some(scores.audit_result(answers, verdict).unwrap_or(AuditResult::Dropped)),
     };
     if case.first_answer().is_some() {
         audits::conclude(app, case, audited, result).await;
     }
-    if result == Some(AuditResult::Queued) {
-        let agreed: Vec<Answer> = answers
+    if let Some(winner) = unseen.filter(|_| audited) {
+        let paid = answers
             .iter()
             .zip(&verdict.outcomes)
-            .filter(|(_, outcome)| outcome.is_paid())
-            .map(|(answer, _)| answer.clone())
-            .collect();
+            .filter(|(answer, outcome)| outcome.is_paid() && answer.is_equal_to(&answers[winner]));
+        let agreed: Vec<Answer> = paid.map(|(answer, _)| answer.clone()).collect();
         audit_queue::keep(app, case, &agreed).await;
     }
 }
 
 /// What each answer's check means for its node.
-fn checks(
+pub(super) fn checks(
     app: &App,
-    case: &Case<'_>,
+    question: Question<'_>,
+    account: AccountId,
     answers: &[Answer],
     verdict: &assay_verifier::Verdict,
     scores: &Scores,
@@ -208,7 +197,7 @@ fn checks(
         })
         .collect();
     let all: Vec<Found<'_>> = found.iter().copied().flatten().collect();
-    let mut checks = weigh(app, case.question, case.account, &all).into_iter();
+    let mut checks = weigh(app, question, account, &all).into_iter();
     found.into_iter().map(|found| found.and_then(|_| checks.next())).collect()
 }
 

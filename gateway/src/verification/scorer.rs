@@ -7,7 +7,7 @@ use std::{
 
 use assay_protocol::{JobId, JobKind, JobOffer, NodeId, PositionScore, ScoreStart, Start, TokenId};
 use rand::seq::SliceRandom;
-use tokio::time::sleep_until;
+use tokio::time::{sleep_until, timeout_at};
 use tracing::{debug, warn};
 use uuid::Uuid;
 
@@ -27,6 +27,21 @@ pub struct Score {
     pub elapsed_ms: i64,
 }
 
+/// How long somebody is looked for, and how long what was asked may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Until {
+    /// Nobody took it by then: it is given up.
+    pub found: Instant,
+    /// What is said later is not heard.
+    pub heard: Instant,
+}
+
+impl From<Instant> for Until {
+    fn from(deadline: Instant) -> Self {
+        Self { found: deadline, heard: deadline }
+    }
+}
+
 /// How often scorers contradicted each other since the gateway started.
 #[derive(Debug, Default)]
 pub struct Disputes(AtomicU64);
@@ -42,22 +57,12 @@ impl Disputes {
     }
 }
 
-/// Scores an answer on whichever scorer takes it first; nothing when none did by `deadline`.
+/// Scores an answer on whichever scorer takes it first and is none of `except`; nothing when none did in time.
 pub async fn score(
     app: &App,
     question: Question<'_>,
     output: &[TokenId],
-    deadline: Instant,
-) -> Option<Score> {
-    score_by_another(app, question, output, deadline, &[]).await
-}
-
-/// The same by a scorer that is none of these.
-pub async fn score_by_another(
-    app: &App,
-    question: Question<'_>,
-    output: &[TokenId],
-    deadline: Instant,
+    until: Until,
     except: &[NodeId],
 ) -> Option<Score> {
     let mut changes = app.nodes.changes();
@@ -65,14 +70,14 @@ pub async fn score_by_another(
         changes.mark_unchanged();
         let others = scorers(app, question).into_iter().filter(|h| !except.contains(&h.id()));
         for handle in others {
-            match ask(app, &handle, question, output).await {
+            match ask(app, &handle, question, output, until.heard).await {
                 Some(score) => return Some(score),
                 None => debug!(scorer = %handle.id(), "scorer did not take or finish the job"),
             }
         }
         // Somebody may come, or a busy scorer may be free again soon.
         let retry = Instant::now() + Duration::from_millis(250);
-        if retry >= deadline || app.shutdown.is_cancelled() {
+        if retry >= until.found.min(until.heard) || app.shutdown.is_cancelled() {
             warn!(job = %question.job, "no scorer for an answer that needs one");
             return None;
         }
@@ -86,8 +91,7 @@ pub async fn score_by_another(
 
 /// Whether a scorer for this model is connected.
 pub fn is_available(app: &App, question: Question<'_>) -> bool {
-    let model = &question.model.text;
-    !app.nodes.serving(&model.manifest.id, model.manifest_hash, true).is_empty()
+    is_another_available(app, question, &[])
 }
 
 /// Whether a scorer is connected that is none of these.
@@ -109,7 +113,9 @@ async fn ask(
     handle: &NodeHandle,
     question: Question<'_>,
     output: &[TokenId],
+    deadline: Instant,
 ) -> Option<Score> {
+    let left = deadline.checked_duration_since(Instant::now())?;
     let job = JobId(Uuid::now_v7());
     let limit = Duration::from_millis(app.config.serving.score_ms);
     let offer = JobOffer {
@@ -120,10 +126,10 @@ async fn ask(
         kind: JobKind::Score,
         prompt_tokens: u32::try_from(question.prompt.len()).unwrap_or(u32::MAX),
         max_tokens: u32::try_from(output.len()).unwrap_or(u32::MAX),
-        deadline_ms: app.config.serving.score_ms,
+        deadline_ms: u64::try_from(left.min(limit).as_millis()).unwrap_or(u64::MAX),
     };
     let mut errand = Errand::offer(handle, offer, ModelFacts::of(question.model)).ok()?;
-    if errand.reply().await? != JobNews::Accepted {
+    if timeout_at(deadline.into(), errand.reply()).await.ok()?? != JobNews::Accepted {
         return None;
     }
     let start = ScoreStart {
@@ -135,9 +141,11 @@ async fn ask(
     };
     errand.start(Start::Score(start)).ok()?;
     let since = errand.since();
-    let Ok(scored) = errand.news(since + limit).await else {
-        // Whoever takes the work and does not do it keeps no other answer waiting for a while.
-        app.nodes.rest(handle.id());
+    let Ok(scored) = errand.news(deadline.min(since + limit)).await else {
+        if since.elapsed() >= limit {
+            // Whoever takes the work and does not do it keeps no other answer waiting for a while.
+            app.nodes.rest(handle.id());
+        }
         return None;
     };
     let JobNews::Scored(positions) = scored? else { return None };

@@ -1,7 +1,7 @@
 //! A node's self-test: it answers a question or two like anybody's, a scorer judges the answers, and what it
 //! reports along with them says which class of hardware and runtime it is.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use assay_protocol::{
     CancelReason, Finish, GenerateStart, JobId, JobKind, JobOffer, NodeId, RefuseCode, Start,
@@ -21,6 +21,8 @@ use crate::{
 
 /// Questions that are asked at most, until the answers have shown enough.
 const CANARIES_MAX: u32 = 4;
+/// A question has a dozen tokens: whoever says nothing for this long must not keep the place of another.
+const FIRST_TOKEN: Duration = Duration::from_secs(5);
 /// What the answers must have been worth together, as passes of a check: short ones say little.
 const WEIGHT_MIN: f64 = 0.5;
 
@@ -129,9 +131,16 @@ async fn write(
     errand.start(Start::Generate(start)).map_err(gone)?;
     let (mut ids, mut logits, mut first): (Vec<TokenId>, Vec<f32>, _) = (vec![], vec![], None);
     loop {
-        let Ok(Some(news)) = errand.news(deadline).await else {
+        let until = match first {
+            Some(_) => deadline,
+            None => deadline.min(since + FIRST_TOKEN),
+        };
+        let Ok(Some(news)) = errand.news(until).await else {
             let _ = handle.cancel(job, CancelReason::TooSlow);
-            return Err(failed("its answer took too long"));
+            return Err(failed(match first {
+                Some(_) => "its answer took too long",
+                None => "its first token took too long",
+            }));
         };
         match news {
             JobNews::Tokens { ids: more, logits: of_them } => {
@@ -198,7 +207,7 @@ async fn judge(
         seed: canary.seed,
         salt: canary.salt,
     };
-    let Some(score) = scorer::score(app, question, &answer.ids, deadline).await else {
+    let Some(score) = scorer::score(app, question, &answer.ids, deadline.into(), &[]).await else {
         return Err(Outcome::Open("no scorer did its part".into()));
     };
     let (mut kept, mut weight, mut why) = (Vec::new(), 0.0, String::new());

@@ -39,9 +39,10 @@ pub const LIARS: [Behaviour; 19] = [
 ];
 
 /// Every other kind, and where in the benchmark it is found or why it is not there.
-pub const OTHERS: [(Behaviour, &str); 22] = [
+pub const OTHERS: [(Behaviour, &str); 23] = [
     (Behaviour::Honest, "the honest answers, which every row is held against"),
     (Behaviour::Slow, "its answers are the honest ones"),
+    (Behaviour::Flip, "no cheat: a flip inside the limits is an honest answer"),
     (Behaviour::Copy, "nothing that it could copy reaches it on the wire, so it says nothing"),
     (Behaviour::Sybil, "the rows `sybil`"),
     (Behaviour::FalseClass, "its answers are those of `fp16`; what it claims is not looked at"),

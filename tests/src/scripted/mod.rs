@@ -30,13 +30,15 @@ pub struct Manners {
     pub behaviour: Behaviour,
     /// Of tokens; a scorer that is gated sends each set of scores as one.
     pub pace: Pace,
+    /// Of its answers to the gateway's self-test.
+    pub test_pace: Pace,
     /// Jobs at once, as its hello says.
     pub slots: u32,
 }
 
 impl From<Behaviour> for Manners {
     fn from(behaviour: Behaviour) -> Self {
-        Self { behaviour, pace: behaviour.pace(), slots: SLOTS }
+        Self { behaviour, pace: behaviour.pace(), test_pace: Pace::Free, slots: SLOTS }
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use self::work::{Work, write};
-use super::{Identity, Manners, Pace, Seen, Told, connection::Connection, writing::Writing};
+use super::{Identity, Manners, Seen, Told, connection::Connection, writing::Writing};
 use crate::{
     Model,
     zoo::{Behaviour, Job, OnOffer, Step},
@@ -211,7 +211,8 @@ impl<'a> Session<'a> {
         let job = self.job(start);
         let is_itself = !canary && self.manners.behaviour.cheats_in(&job);
         let kind = if is_itself { self.manners.behaviour } else { Behaviour::Honest };
-        let pace = if canary { Pace::Free } else { self.manners.pace.clone() };
+        let manners = self.manners;
+        let pace = if canary { manners.test_pace.clone() } else { manners.pace.clone() };
         let writer = self.tasks.spawn(write(kind, pace, job, self.sender.clone()));
         self.running.insert(id, Running { writing, kind, canary, told: None, writer });
         self.note(|seen| match canary {

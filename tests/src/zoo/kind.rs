@@ -52,6 +52,11 @@ pub trait Kind: Debug + Send + Sync {
         false
     }
 
+    /// Whether it takes another token at one near tie (`flip.rs`).
+    fn flips(&self) -> bool {
+        false
+    }
+
     /// How it sends that, step by step.
     fn sends(&self, answer: Answer, _job: &Job) -> Vec<Step> {
         Step::whole(answer)

@@ -8,6 +8,7 @@ mod step;
 
 use clap::{ValueEnum, builder::PossibleValue};
 
+pub use flip::NEAR;
 pub use job::Job;
 pub use kind::{Kind, OnOffer};
 pub use step::Step;
@@ -35,6 +36,7 @@ zoo! {
     // No cheats.
     honest::Honest,
     slow::Slow,
+    flip::Flip,
     // Other answers.
     random::Random,
     canned::Canned,
@@ -89,7 +91,10 @@ impl Behaviour {
             Some(name) => Model::of_zoo(name),
             None => job.model.clone(),
         };
-        let computed = model.answer(&self.asks(job)).await;
+        let mut computed = model.answer(&self.asks(job)).await;
+        if self.flips() {
+            computed = flip::flipped(job, computed).await;
+        }
         let said = self.says(computed, job).cut_to(job.room());
         match self.forges_logits() {
             true => Answer { logits: job.model.true_logits(&job.start, &said.ids).await, ..said },

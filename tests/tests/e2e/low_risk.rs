@@ -1,8 +1,11 @@
 //! Risk `low`: two nodes at the plain price, or one whose every word is checked.
 
-use assay_tests::{Ask, Behaviour, Gate, World};
+use assay_tests::{Ask, Behaviour, Gate, Pace, World};
 
-use crate::expect::{assert_not_charged, assert_outcome, assert_paid, assert_undisturbed};
+use crate::{
+    expect::{assert_not_charged, assert_outcome, assert_paid, assert_undisturbed},
+    records::{PROVEN, join, recorded},
+};
 
 fn ask() -> Ask {
     Ask::say("Tell me a story.").risk("low")
@@ -99,5 +102,38 @@ async fn at_low_risk_a_single_node_that_nobody_can_check_is_not_asked() {
     assert_eq!(single.seen().starts, 0, "it has not seen the prompt");
     world.admin.no_job_runs().await;
     assert_not_charged(&world, &world.admin.jobs().await[0]).await;
+    world.finish().await;
+}
+
+/// What one node said alone cannot be handed over before the model confirmed it: a scorer that is away is waited for.
+#[tokio::test]
+async fn at_low_risk_an_answer_outlives_its_node_although_no_scorer_is_there_at_that_moment() {
+    let mut world = World::with("[serving]\nfailover_wait_ms = 30000").await;
+    let [first, second] = recorded(&mut world, PROVEN).await;
+    let writing = Gate::closed();
+    let leaves = join(&world, first, Behaviour::Honest, &writing).await;
+    let scorer = world.scorer().await;
+    let ask = ask().endless(world.model.end_token).max_tokens(40);
+    writing.allow(10);
+
+    let mut stream = world.client.stream(&ask).await.expect("a stream");
+    stream.read_until(|text| !text.is_empty()).await;
+    let fresh = join(&world, second, Behaviour::Honest, Pace::Free).await;
+    for gone in [scorer, leaves] {
+        let id = gone.id();
+        drop(gone);
+        world.admin.node_is(id, "offline").await;
+    }
+    assert_eq!(fresh.seen().starts, 0, "nobody can say yet what is to be gone on from");
+    let _scorer = world.scorer().await;
+    fresh.is_started().await;
+    let job = stream.job.clone();
+    let streamed = stream.rest().await;
+    assert!(streamed.done && streamed.error.is_none(), "{streamed:?}");
+    let expected = world.model.expected(&ask).await;
+    assert_eq!(streamed.text, world.model.text(&expected.ids));
+    assert!(fresh.seen().prefix_tokens > 0, "it did not start over: {:?}", fresh.seen());
+    let job = world.admin.job(&job).await;
+    assert!(job.part(fresh.id()).pay > 0, "{job:#?}");
     world.finish().await;
 }

@@ -1,11 +1,11 @@
 //! Nobody is put out for a scorer's mistake, or for a calibration's.
 
-use std::{fs, path::Path};
-
 use assay_model::sampler;
 use assay_protocol::{Bytes32, GenerateStart, JobId, ScoreStart};
 use assay_tests::{
-    Ask, Behaviour, Gate, Model, Pace, ScriptedNode, World, binaries::demo_model, wait_until,
+    Ask, Behaviour, Gate, Model, Pace, ScriptedNode, World,
+    calibrated::{calibrated, class, shipped_class},
+    wait_until,
 };
 use uuid::Uuid;
 
@@ -71,6 +71,11 @@ async fn outlives_a_broken_scorer(ask: &Ask, parts: Behaviour, questions: usize)
     };
     let (streamed, _sound) = tokio::join!(asking, meanwhile);
     assert!(streamed.done, "{streamed:?}");
+    assert_eq!(
+        broken.seen().offers as usize,
+        questions,
+        "whoever was overruled is not asked again"
+    );
     let expected = world.model.expected(ask).await;
     assert_eq!(streamed.text, world.model.text(&expected.ids));
     let log = world.gateway.log();
@@ -117,13 +122,8 @@ async fn when_independent_owners_fail_together_none_of_them_is_put_out() {
     let folder = tempfile::tempdir().expect("a folder");
     let model = Model::demo();
     let tau_logit = honest_difference(&model, &ask).await / 3.0;
-    wrongly_calibrated(folder.path(), &model, tau_logit);
-    let settings = format!(
-        "[[models]]\ndir = '{}'\nprice_input_nano_usd_per_mtok = 1000\n\
-         price_output_nano_usd_per_mtok = 1000",
-        folder.path().display()
-    );
-    let world = World::with(&settings).await;
+    let wrong = class(shipped_class().tau_gap, tau_logit);
+    let world = World::with(&calibrated(folder.path(), [("cpu-fp32", wrong)])).await;
     let _scorers = [world.scorer().await, world.scorer().await];
     let nodes = [world.honest().await, world.honest().await, world.honest().await];
     for _ in 0..5 {
@@ -192,30 +192,4 @@ async fn honest_difference(model: &std::sync::Arc<Model>, ask: &Ask) -> f64 {
         answer.logits.iter().zip(&scored).map(|(said, own)| f64::from((own.logit - said).abs()));
     let count = u32::try_from(answer.ids.len()).expect("a short answer");
     apart.sum::<f64>() / f64::from(count)
-}
-
-/// The shipped model's text side, and limits that nobody can keep.
-fn wrongly_calibrated(folder: &Path, model: &Model, tau_logit: f64) {
-    for entry in fs::read_dir(demo_model()).expect("the shipped model") {
-        let entry = entry.expect("a file");
-        if entry.file_type().expect("a type").is_file() {
-            fs::copy(entry.path(), folder.join(entry.file_name())).expect("a copy");
-        }
-    }
-    let limits = serde_json::json!({
-        "format": "assay-limits/1",
-        "manifest_hash": model.served(1).manifest_hash,
-        "classes": {"cpu-fp32": {
-            "runtime": "a story",
-            "tau_gap": 1e-3,
-            "tau_logit": tau_logit,
-            "sigma2_max": 2.5e-4,
-            "flips_max_per_mille": 1,
-            "measured": {
-                "answers": 1, "tokens": 1, "flips": 0, "largest_margin": 0.0,
-                "largest_logit_difference": 0.0, "largest_sigma2": 0.0, "configurations": []
-            }
-        }}
-    });
-    fs::write(folder.join("limits.json"), limits.to_string()).expect("the limits are written");
 }

@@ -1,7 +1,11 @@
 //! Before its first job a node answers a question of the gateway's own, and a scorer judges the answer.
 
 use assay_protocol::{NodeState, StandingCode};
-use assay_tests::{Ask, Behaviour, Model, ScriptedNode, World};
+use assay_tests::{
+    Ask, Behaviour, Gate, Model, Pace, ScriptedNode, World,
+    scripted::{Identity, Manners, Seen},
+    wait_until,
+};
 
 use crate::expect::assert_outcome;
 
@@ -84,5 +88,44 @@ async fn a_node_that_runs_other_weights_is_not_let_in() {
     assert_eq!(view.self_test_failure.as_deref(), Some(told.reason.as_str()));
     assert!(view.admitted.is_empty());
     assert_eq!(view.reputation[0].failures, 0.0, "nobody was cheated yet");
+    world.finish().await;
+}
+
+/// It takes one place among the tests, however many nodes it has, for as long as a first token may take; and a new
+/// session is no new turn.
+#[tokio::test]
+async fn an_owner_of_silent_nodes_keeps_nobody_else_from_being_tested() {
+    let world = testing().await;
+    let _scorer = world.scorer().await;
+    let operator = world.operator().await;
+    let silent = || Manners { test_pace: Pace::from(&Gate::closed()), ..Behaviour::Honest.into() };
+    let mut identities = Vec::new();
+    for _ in 0..6 {
+        identities.push(world.enrol(operator).await);
+    }
+    let join = |identity: &Identity| {
+        ScriptedNode::connect(identity.clone(), operator, world.model.clone(), silent())
+    };
+    let mut nodes: Vec<ScriptedNode> = identities.iter().map(join).collect();
+    let is_tested = |node: &ScriptedNode| node.seen().self_tests > 0;
+    let failed = |seen: &Seen| {
+        seen.standings.last().is_some_and(|last| last.code == StandingCode::SelfTestFailed)
+    };
+    let first =
+        wait_until("one of them is tested", async || nodes.iter().position(is_tested)).await;
+    world.honest().await;
+    let tested = nodes.iter().filter(|node| is_tested(node)).count();
+    let done = nodes.iter().filter(|node| failed(&node.seen())).count();
+    assert!(tested <= done + 1, "one of its nodes at a time: {tested} began, {done} ended");
+
+    let told = nodes[first].wait_for("is told that it failed", failed).await;
+    let reason = &told.standings.last().expect("a standing").reason;
+    assert!(reason.contains("its first token took too long"), "{reason}");
+    nodes[first] = join(&identities[first]);
+    wait_until("the next two of them have failed", async || {
+        (nodes.iter().filter(|node| failed(&node.seen())).count() == 2).then_some(())
+    })
+    .await;
+    assert_eq!(nodes[first].seen().self_tests, 0, "it waits for its next turn");
     world.finish().await;
 }

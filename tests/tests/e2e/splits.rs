@@ -1,12 +1,12 @@
 //! Nodes that part while they write: the model is asked at that position, and the honest ones go on.
 
-use std::{fs, os::unix::fs::symlink, path::Path};
-
 use assay_protocol::CancelReason;
 use assay_tests::{
-    Ask, Behaviour, Gate, Model, World, binaries::demo_model, money::PRICE, scripted::Told,
+    Ask, Behaviour, Gate, World,
+    calibrated::{calibrated, class, shipped_class},
+    scripted::Told,
+    zoo::NEAR,
 };
-use assay_verifier::{ClassLimits, Limits, Measured};
 
 use crate::{
     expect::{assert_outcome, assert_paid},
@@ -17,6 +17,11 @@ const SOME: usize = 6;
 
 fn long(world: &World) -> Ask {
     Ask::say("Tell me a story.").endless(world.model.end_token).max_tokens(60)
+}
+
+/// A long answer whose 24th token is 0.013 ahead of the second best.
+fn tied(world: &World) -> Ask {
+    long(world).with("temperature", 1.0).with("seed", 12)
 }
 
 fn gates() -> [Gate; 3] {
@@ -104,19 +109,21 @@ async fn a_wrong_majority_loses_the_split_and_a_fresh_node_joins_there() {
     world.finish().await;
 }
 
-/// A flip that honest hardware may make, as far as this gateway's limits go: the likelier token is the client's.
+/// A flip that honest hardware of a noisier class may make: the likelier token is the client's, and whoever took the
+/// other one is paid like everybody, and learns that it passed.
 #[tokio::test]
-async fn of_two_claims_that_both_pass_the_nearer_one_goes_on_and_the_other_is_vindicated() {
+async fn a_flip_at_a_near_tie_is_vindicated_paid_and_no_stain() {
     let folder = tempfile::tempdir().expect("a folder for a model");
-    let world = World::with(&wide_limits(folder.path())).await;
-    let _scorer = world.scorer().await;
+    let noisy = class(NEAR, shipped_class().tau_logit);
+    let world = World::with(&calibrated(folder.path(), [("cpu-fp32", noisy)])).await;
+    let _scorers = [world.scorer().await, world.scorer().await];
     let gates = gates();
     let nodes = [
         world.paced(Behaviour::Honest, &gates[0]).await,
         world.paced(Behaviour::Honest, &gates[1]).await,
     ];
-    let flips = world.paced(Behaviour::Edit, &gates[2]).await;
-    let ask = long(&world);
+    let flips = world.paced(Behaviour::Flip, &gates[2]).await;
+    let ask = tied(&world);
     let asking = async { world.client.plain(&ask).await.expect("an answer") };
     let meanwhile = async {
         for node in nodes.iter().chain([&flips]) {
@@ -132,6 +139,27 @@ async fn of_two_claims_that_both_pass_the_nearer_one_goes_on_and_the_other_is_vi
     assert!(!flips.seen().told.iter().any(|told| matches!(told, Told::Cancel(_))), "it wrote on");
     let paid: Vec<_> = nodes.iter().chain([&flips]).map(Into::into).collect();
     assert_paid(&world, &job, &paid, 3).await;
+
+    let view = world.admin.node(flips.id()).await;
+    let [record] = &view.reputation[..] else { panic!("one model: {view:?}") };
+    assert_eq!((record.failures, record.cusum, record.proofs), (0.0, 0.0, 0), "{view:?}");
+    assert!(record.passes > 0.0, "a check that it passed: {view:?}");
+    assert_eq!(view.state, "probation", "{view:?}");
+    world.finish().await;
+}
+
+/// The same flip where calibration found no such noise: it is another answer, and unpaid.
+#[tokio::test]
+async fn the_same_flip_fails_where_the_class_makes_none() {
+    let world = World::new().await;
+    let _scorer = world.scorer().await;
+    let nodes = [world.honest().await, world.honest().await];
+    let flips = world.scripted(Behaviour::Flip).await;
+    let ask = tied(&world);
+    let answer = world.client.plain(&ask).await.expect("an answer");
+    let job = world.admin.job(&answer.job).await;
+    assert_outcome(&job, &flips, "failed_spot_check");
+    assert_paid(&world, &job, &[(&nodes[0]).into(), (&nodes[1]).into()], 3).await;
     world.finish().await;
 }
 
@@ -163,35 +191,4 @@ async fn two_strangers_release_nothing_that_the_proven_node_has_not_said() {
     }
     assert_outcome(&job, &proven, "vindicated");
     world.finish().await;
-}
-
-/// Settings for the demo model with limits that nearly everything passes.
-fn wide_limits(folder: &Path) -> String {
-    for file in fs::read_dir(demo_model()).expect("the model's folder") {
-        let file = file.expect("a file of it");
-        symlink(file.path(), folder.join(file.file_name())).expect("a link to it");
-    }
-    let any = ClassLimits {
-        runtime: "any".into(),
-        tau_gap: 1e3,
-        tau_logit: 1e3,
-        sigma2_max: 1e6,
-        flips_max_per_mille: 999,
-        measured: Measured::default(),
-    };
-    let limits = Limits {
-        format: assay_verifier::limits::FORMAT.into(),
-        manifest_hash: Model::demo().served(1).manifest_hash,
-        classes: [("cpu-fp32".to_owned(), any)].into(),
-    };
-    let json = serde_json::to_vec(&limits).expect("limits are JSON");
-    let path = folder.join("limits.json");
-    let _ = fs::remove_file(&path);
-    fs::write(path, json).expect("the limits are written");
-    format!(
-        "[[models]]\ndir = '{}'\nprice_input_nano_usd_per_mtok = {}\nprice_output_nano_usd_per_mtok = {}",
-        folder.display(),
-        PRICE.input,
-        PRICE.output,
-    )
 }

@@ -4,9 +4,12 @@
 use std::time::Duration;
 
 use assay_protocol::CancelReason;
-use assay_tests::{Ask, Behaviour, Gate, Pace, World, scripted::Told};
+use assay_tests::{Ask, Behaviour, Gate, Pace, World, scripted::Told, wait_until};
 
-use crate::expect::{assert_not_charged, assert_outcome, assert_paid, assert_undisturbed};
+use crate::{
+    expect::{assert_not_charged, assert_outcome, assert_paid, assert_undisturbed},
+    records::{TRUSTED, join, recorded},
+};
 
 /// Nobody waits long for a scorer that is not there. `settings`: more of `[serving]`.
 async fn unscored(settings: &str) -> World {
@@ -124,6 +127,49 @@ async fn a_straggler_that_drips_past_the_deadline_takes_no_pay_from_the_others()
     assert_eq!(job.state, "succeeded", "{job:#?}");
     assert!(drips.seen().tokens_sent < 60, "it had not finished: {:?}", drips.seen());
     assert_paid(&world, &job, &[(&nodes[0]).into(), (&nodes[1]).into()], 3).await;
+    world.finish().await;
+}
+
+/// It neither holds the settlement up nor passes unseen: the draw is certain, and the audit waits for a scorer.
+#[tokio::test]
+async fn who_differs_and_drips_is_let_go_and_those_who_agree_are_audited_for_certain() {
+    let mut world = unscored("straggler_ms = 300").await;
+    let [first, second] = recorded(&mut world, TRUSTED).await;
+    let trusted = [
+        join(&world, first, Behaviour::Honest, Pace::Free).await,
+        join(&world, second, Behaviour::Honest, Pace::Free).await,
+    ];
+    let ask = long(&world).await.with("temperature", 1.0);
+    // They have pay to lose by now: nothing else makes the draw certain.
+    let mut q_ppm = 0;
+    for seed in 100..108 {
+        let before = world.client.plain(&ask.clone().with("seed", seed)).await.expect("an answer");
+        let job = world.admin.job(&before.job).await;
+        q_ppm = world.admin.audits(&job.id).await[0].q_ppm;
+    }
+    assert!(q_ppm < 500_000, "{q_ppm} in a million");
+    // Sixty tokens in fifteen seconds.
+    let drips = world.paced(Behaviour::Canned, Pace::Each(Duration::from_millis(250))).await;
+    world.model.expected(&ask).await;
+    let answer = world.client.plain(&ask).await.expect("an answer");
+    assert_undisturbed(&world, &ask, &answer).await;
+    assert_eq!(answer.json["x_assay"]["audited"], true, "{:#}", answer.json["x_assay"]);
+
+    let job = world.admin.job(&answer.job).await;
+    assert!(drips.seen().tokens_sent < 60, "it had not finished: {:?}", drips.seen());
+    assert_outcome(&job, &drips, "cancelled");
+    assert!(trusted.iter().all(|node| job.part(node.id()).pay > 0), "{job:#?}");
+    assert_eq!(job.part(drips.id()).pay, 0);
+    let [audit] = &world.admin.audits(&job.id).await[..] else { panic!("one draw") };
+    assert_eq!((audit.q_ppm, audit.drawn), (1_000_000, Some(true)), "logged as certain");
+    assert_eq!(audit.result.as_deref(), Some("queued"));
+
+    let _scorer = world.scorer().await;
+    wait_until("a scorer confirms it", async || {
+        let result = world.admin.audits(&job.id).await[0].result.clone();
+        (result.as_deref() == Some("passed")).then_some(())
+    })
+    .await;
     world.finish().await;
 }
 

@@ -1,12 +1,19 @@
 //! One story for each cheat of the zoo that no other module tells of: what catches it, that it is not paid, and
 //! that the honest nodes beside it are.
 
-use assay_tests::{Ask, Behaviour, Pace, World};
+use assay_tests::{
+    Ask, Behaviour, Pace, World,
+    calibrated::{calibrated, class, shipped_class},
+    zoo::NEAR,
+};
 
 use crate::{
     expect::{assert_outcome, assert_paid, assert_undisturbed},
     records::{Member, PROVEN, join, record},
 };
+
+/// Ten times what 16 bits differ by.
+const WIDE_TAU_LOGIT: f64 = 2e-2;
 
 /// A story with many ways to go on, so that whoever does not do the work is bound to differ.
 fn warm(world: &World) -> Ask {
@@ -66,13 +73,20 @@ async fn a_text_with_forged_evidence_is_caught() {
     is_caught(Behaviour::Prefill, "failed_spot_check").await;
 }
 
+fn capital() -> Ask {
+    Ask::say("What is the capital of France?").max_tokens(12)
+}
+
 /// Two honest nodes and one whose text is mostly the right one, and whose logits are not.
 async fn is_caught_by_its_logits(kind: Behaviour) {
-    let world = World::new().await;
+    is_caught_by_its_logits_in(World::new().await, kind).await;
+}
+
+async fn is_caught_by_its_logits_in(world: World, kind: Behaviour) {
     let _scorer = world.scorer().await;
     let honest = [world.honest().await, world.honest().await];
     let cheat = world.scripted(kind).await;
-    let ask = Ask::say("What is the capital of France?").max_tokens(12);
+    let ask = capital();
     let answer = world.client.plain(&ask).await.expect("an answer");
     assert_undisturbed(&world, &ask, &answer).await;
     let job = world.admin.job(&answer.job).await;
@@ -106,10 +120,24 @@ async fn made_up_logits_are_caught_although_the_text_is_right() {
     is_caught_by_its_logits(Behaviour::ForgeLogits).await;
 }
 
-/// The class that a node claims decides nothing.
+/// The class that a node claims decides nothing, although this model has a class that 16 bits would pass.
 #[tokio::test]
 async fn a_claim_to_be_of_another_class_widens_no_limit() {
-    is_caught_by_its_logits(Behaviour::FalseClass).await;
+    let folder = tempfile::tempdir().expect("a folder for a model");
+    let classes = [("cpu-fp32", shipped_class()), ("cuda-bf16", class(NEAR, WIDE_TAU_LOGIT))];
+    let world = World::with(&calibrated(folder.path(), classes)).await;
+    is_caught_by_its_logits_in(world, Behaviour::FalseClass).await;
+    // The same weights, where that class is the only one.
+    let folder = tempfile::tempdir().expect("a folder for a model");
+    let classes = [("cuda-bf16", class(NEAR, WIDE_TAU_LOGIT))];
+    let world = World::with(&calibrated(folder.path(), classes)).await;
+    let _scorer = world.scorer().await;
+    let _honest = [world.honest().await, world.honest().await];
+    let cheat = world.scripted(Behaviour::FalseClass).await;
+    let answer = world.client.plain(&capital()).await.expect("an answer");
+    let job = world.admin.job(&answer.job).await;
+    assert_outcome(&job, &cheat, "agreed");
+    world.finish().await;
 }
 
 #[tokio::test]

@@ -119,6 +119,7 @@ fn known_limits(folder: &Path) -> anyhow::Result<Option<Limits>> {
 fn write(folder: &Path, limits: &Limits) -> anyhow::Result<()> {
     let path = folder.join(FILE_NAME);
     let text = serde_json::to_string_pretty(limits)? + "\n";
+    Limits::parse(text.as_bytes()).context("so noisy a class is not served as verified")?;
     fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     println!("written to {}", path.display());
     Ok(())

@@ -75,10 +75,12 @@ pub enum AuditResult {
     Failed,
     /// It was not done: no scorer was there, or none could do it.
     Dropped,
+    /// One scorer contradicts the answer, another one confirms it: it counts as right.
+    Disputed,
 }
 
 impl AuditResult {
-    const ALL: [Self; 3] = [Self::Passed, Self::Failed, Self::Dropped];
+    const ALL: [Self; 4] = [Self::Passed, Self::Failed, Self::Dropped, Self::Disputed];
 
     /// The word for it.
     pub fn as_str(self) -> &'static str {
@@ -86,6 +88,7 @@ impl AuditResult {
             Self::Passed => "passed",
             Self::Failed => "failed",
             Self::Dropped => "dropped",
+            Self::Disputed => "disputed",
         }
     }
 }

@@ -167,9 +167,7 @@ impl Follower {
     pub fn missing(&self, now_ms: u64, grace_ms: u64) -> Missing {
         let now_ms = now_ms.max(self.time_ms);
         let is_late = |since_ms: u64| now_ms.saturating_sub(since_ms) >= grace_ms;
-        let is_done = |round: &Round| {
-            matches!(self.done.get(round), Some(AuditResult::Passed | AuditResult::Failed))
-        };
+        let is_done = |round: &Round| matches!(self.done.get(round), Some(result) if *result != AuditResult::Dropped);
         let missing = self.due.iter().filter(|(round, _)| !is_done(round));
         let (late, open): (Vec<_>, Vec<_>) =
             missing.partition(|(_, sealed_ms)| is_late(**sealed_ms));

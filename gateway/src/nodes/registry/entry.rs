@@ -78,6 +78,7 @@ pub struct NodeSnapshot {
 #[derive(Clone, Debug)]
 pub struct Awaiting {
     pub node: NodeId,
+    pub owner: AccountId,
     pub epoch: u64,
     pub trusted: bool,
     pub standing: NodeStanding,
@@ -159,6 +160,7 @@ impl Entry {
         };
         (!settled).then(|| Awaiting {
             node: self.registration.node,
+            owner: self.registration.owner,
             epoch: self.epoch,
             trusted,
             standing: self.standing.clone(),

@@ -13,7 +13,7 @@ use assay_protocol::{NodeId, TokenId};
 use tracing::error;
 
 use super::{super::answer::Answer, Round};
-use crate::verification::scorer::{self, Score};
+use crate::verification::scorer::{self, Score, Until};
 
 /// After all scorers were busy.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
@@ -47,21 +47,22 @@ impl Round<'_> {
         !self.unheard
             && !answer.is_done()
             && answer.stopped_at().is_none()
-            && scorer::is_available(self.app, self.job.question())
+            && scorer::is_another_available(self.app, self.job.question(), &self.overruled())
     }
 
-    /// Has a scorer run the model over these output ids. One that is merely busy is waited for as long as the job has
-    /// time: what is split stays unsaid until then.
+    /// Has a scorer run the model over these output ids, one that was not overruled before. One that is merely busy is
+    /// waited for as long as the job has time: what is split stays unsaid until then.
     pub(super) fn inquire(&mut self, ids: Vec<TokenId>) {
         let (app, job, deadline) = (self.app, self.job, self.deadline);
         let wait = Duration::from_millis(app.config.serving.scorer_wait_ms);
+        let except = self.overruled();
         let reply = async move {
             loop {
-                let until = deadline.min(Instant::now() + wait);
-                let score = scorer::score(app, job.question(), &ids, until).await;
+                let until = Until { found: deadline.min(Instant::now() + wait), heard: deadline };
+                let score = scorer::score(app, job.question(), &ids, until, &except).await;
                 let is_hopeless = || {
-                    let is_over = app.shutdown.is_cancelled() || until == deadline;
-                    is_over || !scorer::is_available(app, job.question())
+                    let is_over = app.shutdown.is_cancelled() || until.found == deadline;
+                    is_over || !scorer::is_another_available(app, job.question(), &except)
                 };
                 if score.is_some() || is_hopeless() {
                     return score;
@@ -77,19 +78,19 @@ impl Round<'_> {
     pub(super) fn inquire_again(&mut self, refuted: &[TokenId], answer: &Answer<'_>) -> bool {
         let looked = self.looked_at(refuted);
         let (app, job) = (self.app, self.job);
+        let except = [&looked[..], &self.overruled()].concat();
         if self.unheard_again
             || looked.len() != 1
             || !self.is_grave(refuted, answer)
-            || !scorer::is_another_available(app, job.question(), &looked)
+            || !scorer::is_another_available(app, job.question(), &except)
         {
             return false;
         }
         let wait = Duration::from_millis(app.config.serving.scorer_wait_ms);
         let until = self.deadline.min(Instant::now() + wait);
         let ids = refuted.to_vec();
-        let reply = async move {
-            scorer::score_by_another(app, job.question(), &ids, until, &looked).await
-        };
+        let reply =
+            async move { scorer::score(app, job.question(), &ids, until.into(), &except).await };
         self.inquiry = Some(Inquiry { again: Some(refuted.to_vec()), reply: Box::pin(reply) });
         true
     }
@@ -107,6 +108,12 @@ impl Round<'_> {
         scorers.sort_unstable();
         scorers.dedup();
         scorers
+    }
+
+    /// The scorers that another one contradicted: they are not asked again in this round.
+    pub(super) fn overruled(&self) -> Vec<NodeId> {
+        let overruled = self.found.iter().filter(|score| self.is_overruled(score));
+        overruled.map(|score| score.scorer).collect()
     }
 
     /// Takes what the model said. From tokens that it contradicts nobody goes on, and if the client has read them,
@@ -190,7 +197,9 @@ impl Round<'_> {
         }
         if answer.ids().starts_with(ids) {
             answer.begin_round(job);
-            self.over |= answer.ids().starts_with(ids);
+            if answer.ids().starts_with(ids) {
+                self.contradicted = Some(ids.to_vec());
+            }
         }
     }
 }

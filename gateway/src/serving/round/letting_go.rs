@@ -24,7 +24,7 @@ impl Round<'_> {
                     && common(ids, &branch.ids) < ids.len().min(branch.ids.len())
             };
             if self.branches.iter().any(differs) {
-                self.audited = Some(true);
+                self.must_audit = true;
             }
         }
         self.drop_writers("two equal answers were complete long before");

@@ -18,7 +18,7 @@ impl Round<'_> {
     /// Asks fresh nodes when too few are left to go on with the answer.
     pub(super) fn replace_lost(&mut self, answer: &Answer<'_>) -> Result<(), ServeError> {
         self.waits_until = None;
-        if self.over || answer.stopped_at().is_some() || answer.is_done() {
+        if self.is_over() || answer.stopped_at().is_some() || answer.is_done() {
             return Ok(());
         }
         let on_line = self.on_line(answer);

@@ -48,7 +48,7 @@ impl Round<'_> {
                 return;
             }
             self.carry_out(&parting, &rulings.rulings, rulings.best(), answer);
-            if self.over {
+            if self.is_over() {
                 return;
             }
         }
@@ -108,7 +108,7 @@ impl Round<'_> {
                 Ruling::Stands { .. } | Ruling::Open => {}
             }
         }
-        if let Some(claim) = main.filter(|_| !self.over) {
+        if let Some(claim) = main.filter(|_| !self.is_over()) {
             self.release(&parting.claimed(claim), answer);
         }
     }

@@ -1,91 +1,166 @@
-//! What scorers said of the answers to one round, and whom to ask next.
+//! What scorers said of answers, and whom to ask next, until there is a verdict.
 
 use std::time::{Duration, Instant};
 
 use assay_protocol::{NodeId, TokenId};
-use assay_verifier::{Answer, Scored, deciding, spot_check};
+use assay_verifier::{
+    Answer, Finding, Judgement as Step, Rule, Rules, Scored, Scorer, Setting, Verdict, deciding,
+    judge, spot_check,
+};
 use futures_util::future::join_all;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use tracing::{error, warn};
 
-use super::{
-    super::scorer::{self, Score},
-    Case,
-};
-use crate::app::App;
+use super::super::scorer::{self, Score, Until};
+use crate::{app::App, db::audits::AuditResult, serving::Question};
+
+/// What scorers are asked about.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) struct Matter<'a> {
+    pub(in super::super) question: Question<'a>,
+    pub(in super::super) rules: &'a Rules,
+    pub(in super::super) round: u8,
+    /// When their word comes too late.
+    pub(in super::super) deadline: Instant,
+    /// Scorers that others contradicted: they are not asked.
+    pub(in super::super) overruled: &'a [NodeId],
+}
 
 /// What scorers said so far.
 #[derive(Debug, Default)]
-pub(super) struct Scores(pub(super) Vec<Scored>);
+pub(in super::super) struct Scores(pub(super) Vec<Scored>);
 
 impl Scores {
+    /// Asks scorers whatever the verdict needs. An audit that finds none does not hold up what everybody agrees on.
+    pub(in super::super) async fn verdict(
+        &mut self,
+        app: &App,
+        matter: &Matter<'_>,
+        answers: &[Answer],
+        setting: Setting<'_>,
+        audited: bool,
+    ) -> Verdict {
+        let mut now = setting;
+        loop {
+            now.score_all = setting.score_all || (audited && now.scorer == Scorer::Available);
+            let of = |open: Vec<usize>| open.into_iter().map(|index| &answers[index]).collect();
+            match judge(answers, &self.0, &now, matter.rules) {
+                Step::Decided(verdict) => return verdict,
+                Step::NeedsScores(open) => {
+                    let open: Vec<&Answer> = of(open);
+                    if !self.score(app, matter, &open).await {
+                        now.scorer = Scorer::Absent;
+                    }
+                }
+                Step::NeedsSecondScore(open) => {
+                    let open: Vec<&Answer> = of(open);
+                    if !self.score_again(app, matter, &open).await {
+                        now.second_scorer = Scorer::Absent;
+                    }
+                }
+            }
+        }
+    }
+
     /// Scores these answers at once. False when one could not be scored in time.
-    pub(super) async fn score(&mut self, app: &App, case: &Case<'_>, open: &[&Answer]) -> bool {
+    async fn score(&mut self, app: &App, matter: &Matter<'_>, open: &[&Answer]) -> bool {
+        let Matter { question, deadline, overruled, .. } = *matter;
         // A scorer that is merely busy is worth all the time of the job: audits must not be starved.
         let wait = Duration::from_millis(app.config.serving.scorer_wait_ms);
-        let until = match scorer::is_available(app, case.question) {
-            true => case.deadline,
-            false => case.deadline.min(Instant::now() + wait),
+        let found = match scorer::is_another_available(app, question, overruled) {
+            true => deadline,
+            false => deadline.min(Instant::now() + wait),
         };
+        let until = Until { found, heard: deadline };
         let scores =
-            open.iter().map(|answer| scorer::score(app, case.question, &answer.ids, until));
+            open.iter().map(|answer| scorer::score(app, question, &answer.ids, until, overruled));
         let mut all = true;
         for (answer, score) in open.iter().zip(join_all(scores).await) {
-            all &= score.is_some_and(|score| self.add(app, case, answer, score));
+            all &= score.is_some_and(|score| self.add(app, matter, answer, score));
         }
         all
     }
 
     /// Has each of these scored by somebody who has not looked at it yet. False when one was not.
-    pub(super) async fn score_again(
-        &mut self,
-        app: &App,
-        case: &Case<'_>,
-        open: &[&Answer],
-    ) -> bool {
+    async fn score_again(&mut self, app: &App, matter: &Matter<'_>, open: &[&Answer]) -> bool {
         let mut all = true;
         for answer in open {
-            let looked: Vec<NodeId> = self.about(answer).map(|scored| scored.scorer).collect();
-            if !scorer::is_another_available(app, case.question, &looked) {
+            let looked = self.about(answer).map(|scored| scored.scorer);
+            let except: Vec<NodeId> = looked.chain(matter.overruled.iter().copied()).collect();
+            if !scorer::is_another_available(app, matter.question, &except) {
                 all = false;
                 continue;
             }
-            let (question, until) = (case.question, case.deadline);
-            let score = scorer::score_by_another(app, question, &answer.ids, until, &looked).await;
-            all &= score.is_some_and(|score| self.add(app, case, answer, score));
+            let (question, until) = (matter.question, matter.deadline.into());
+            let score = scorer::score(app, question, &answer.ids, until, &except).await;
+            all &= score.is_some_and(|score| self.add(app, matter, answer, score));
         }
         all
     }
 
     /// Scorers that contradict each other: one of them is broken or of another class, and a person must look.
-    pub(super) fn tell_disputes(&self, app: &App, answers: &[Answer]) -> bool {
-        let mut any = false;
+    pub(in super::super) fn tell_disputes(
+        &self,
+        app: &App,
+        answers: &[Answer],
+    ) -> Vec<Vec<TokenId>> {
+        let mut disputed = Vec::new();
         for answer in answers {
-            let confirms = |scored: &&Scored| scored.check.confirms(answer);
-            let (confirming, refuting): (Vec<_>, Vec<_>) = self.about(answer).partition(confirms);
-            if let (Some(confirming), Some(refuting)) = (confirming.first(), refuting.first()) {
-                any = true;
+            if let Some((confirming, refuting)) = self.disputes(answer) {
+                disputed.push(answer.ids.clone());
                 app.disputes.add_one();
                 error!(
-                    node = %answer.node, confirmed_by = %confirming.scorer,
-                    refuted_by = %refuting.scorer, "scorers contradict each other; nobody is punished"
+                    node = %answer.node, confirmed_by = %confirming, refuted_by = %refuting,
+                    "scorers contradict each other; nobody is punished"
                 );
             }
         }
-        any
+        disputed
+    }
+
+    /// What an audit of these answers found; nothing where none was looked at, or nobody could decide.
+    pub(in super::super) fn audit_result(
+        &self,
+        answers: &[Answer],
+        verdict: &Verdict,
+    ) -> Option<AuditResult> {
+        let failed = verdict.findings.iter().any(|it| matches!(it, Some(Finding::Failed { .. })));
+        match (verdict.winner, verdict.rule) {
+            _ if failed => Some(AuditResult::Failed),
+            (None, Rule::ReleasedContradicted) => Some(AuditResult::Failed),
+            (Some(winner), _) if self.disputes(&answers[winner]).is_some() => {
+                Some(AuditResult::Disputed)
+            }
+            (Some(winner), _) => self.of(&answers[winner]).map(|_| AuditResult::Passed),
+            (None, _) => None,
+        }
+    }
+
+    /// A scorer that confirms the answer, and one that contradicts it.
+    fn disputes(&self, answer: &Answer) -> Option<(NodeId, NodeId)> {
+        let confirms = |scored: &&Scored| scored.check.confirms(answer);
+        let confirming = self.about(answer).find(confirms)?;
+        let refuting = self.about(answer).find(|scored| !confirms(scored))?;
+        Some((confirming.scorer, refuting.scorer))
     }
 
     /// Adds what was found while the answers were written, as far as it is about the whole of one.
-    pub(super) fn add_found(&mut self, app: &App, case: &Case<'_>, answers: &[Answer]) {
-        for score in case.found {
+    pub(super) fn add_found(
+        &mut self,
+        app: &App,
+        matter: &Matter<'_>,
+        found: &[Score],
+        answers: &[Answer],
+    ) {
+        for score in found {
             let is_of = |answer: &&Answer| {
                 score.ids.starts_with(&answer.ids)
                     && !self.about(answer).any(|it| it.scorer == score.scorer)
             };
             for answer in answers.iter().filter(is_of).cloned().collect::<Vec<_>>() {
                 let positions = score.positions[..answer.ids.len()].to_vec();
-                self.add(app, case, &answer, Score { positions, ..score.clone() });
+                self.add(app, matter, &answer, Score { positions, ..score.clone() });
             }
         }
     }
@@ -94,9 +169,9 @@ impl Scores {
         self.0.iter().filter(|scored| scored.check.is_of(answer))
     }
 
-    fn add(&mut self, app: &App, case: &Case<'_>, answer: &Answer, score: Score) -> bool {
-        let draw = draw(app, b"spot checks", case, &answer.ids);
-        match spot_check(answer, score.positions, &case.rules, draw) {
+    fn add(&mut self, app: &App, matter: &Matter<'_>, answer: &Answer, score: Score) -> bool {
+        let draw = draw(app, b"spot checks", matter, &answer.ids);
+        match spot_check(answer, score.positions, matter.rules, draw) {
             Ok(check) => {
                 self.0.push(Scored { scorer: score.scorer, check });
                 true
@@ -115,13 +190,13 @@ impl Scores {
 }
 
 /// Secret randomness, fixed by the gateway's secret, the job and what was answered.
-fn draw(app: &App, purpose: &[u8], case: &Case<'_>, ids: &[TokenId]) -> [u8; 32] {
+fn draw(app: &App, purpose: &[u8], matter: &Matter<'_>, ids: &[TokenId]) -> [u8; 32] {
     let mut mac =
         Hmac::<Sha256>::new_from_slice(app.keys.k_seed()).expect("any key length is good");
     mac.update(b"assay/draw/1\0");
     mac.update(purpose);
-    mac.update(case.question.job.0.as_bytes());
-    mac.update(&[case.round]);
+    mac.update(matter.question.job.0.as_bytes());
+    mac.update(&[matter.round]);
     ids.iter().for_each(|id| mac.update(&id.to_le_bytes()));
     mac.finalize().into_bytes().into()
 }
