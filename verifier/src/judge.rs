@@ -79,11 +79,11 @@ pub struct Verdict {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rule {
-    /// At least two owners gave the same answer, and nobody another one.
+    /// At least two owners gave the same answer without a fault of their own, and nobody another one.
     Agreement,
-    /// At least two owners gave the same answer, more than any other.
+    /// At least two owners gave the same answer without a fault of their own, more than any other.
     Majority,
-    /// No majority stood; the model itself confirmed the winner.
+    /// No two owners of one answer stood; the model itself confirmed the winner.
     SpotChecks,
     /// One proven node was asked, and nobody looked at this answer of its.
     Trusted,

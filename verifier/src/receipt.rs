@@ -1,6 +1,7 @@
 //! A receipt: what a gateway says about one answer, signed, so that whoever holds it can check the answer without
 //! trusting the gateway. Signed bytes travel verbatim; [`Receipt`] is what they mean.
 
+mod asked;
 pub mod bound;
 pub mod bundle;
 pub mod canonical;
@@ -14,14 +15,17 @@ use assay_protocol::{Bytes32, Bytes64, Finish, JobId, NodeId, Sampling, identity
 use ed25519_dalek::SigningKey;
 use sha2::{Digest, Sha256};
 
-pub use bound::{Request, Response};
+pub use bound::{Headers, Request, Response};
 pub use bundle::Bundle;
 pub use check::check;
 pub use finding::{Checked, Note, Refusal};
 pub use replay::{Replay, replay};
 pub use saved::Saved;
 
-use crate::wire::WireError;
+use crate::{
+    log::{Entry, entry::AnswerEntry},
+    wire::WireError,
+};
 
 /// A receipt is read up to this length; one of three nodes without a bias list has about 900 bytes.
 pub const RECEIPT_BYTES_MAX: usize = 64 * 1024;
@@ -81,6 +85,17 @@ pub enum Policy {
     Low,
     Standard,
     High,
+}
+
+impl Policy {
+    /// The word in a request.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Standard => "standard",
+            Self::High => "high",
+        }
+    }
 }
 
 /// Whose randomness the seed is.
@@ -184,6 +199,13 @@ impl Receipt {
     /// Reads a receipt; what it reads is written the same again.
     pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
         form::decode(bytes)
+    }
+
+    /// What stands for it in the log, if its signed bytes have this hash.
+    pub fn entry(&self, hash: Bytes32) -> Entry {
+        let Audit { epoch, q_ppm, .. } = self.audit;
+        let (job, link) = (self.job, self.answer_link);
+        Entry::Answer(AnswerEntry { job, receipt: hash, link, epoch, q_ppm })
     }
 
     /// Signs as the gateway.

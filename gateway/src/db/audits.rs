@@ -4,16 +4,16 @@ use assay_protocol::{Bytes32, JobId, NodeId};
 
 use super::{
     Db, DbError, EvidenceDelta,
+    bulk::bulks,
     engine::retried,
+    log::{self, NewEntry},
     reputation,
     statement::statements,
     transaction::Tx,
-    value::{Record, Row, args, columns},
+    value::{Arg, Record, Row, args, columns},
 };
 
 statements! { "audits";
-    plain INSERT = "insert into audit (job, round, gateway, epoch, answer_hash, q_ppm, inputs, at_ms)
-        values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing";
     plain END = "update audit set drawn = $3, result = $4, ended_ms = $5
         where job = $1 and round = $2 and (result is null or result = 'queued')";
     plain DROP_QUEUED = "update audit set result = 'dropped', ended_ms = $2
@@ -24,6 +24,11 @@ statements! { "audits";
         and role = 'generate'";
     plain REFUTED = "update job_node set refuted_ms = $4 where job = $1 and round = $2 and node = $3
         and role = 'generate'";
+}
+
+bulks! { "audits";
+    plain INSERT_ALL = "insert into audit (job, round, gateway, epoch, answer_hash, q_ppm, inputs, at_ms) values ",
+        "($, $, $, $, $, $, $, $)", " on conflict do nothing";
 }
 
 /// What is written before a draw.
@@ -87,22 +92,29 @@ pub struct LateCheck {
 pub enum AuditWrite {
     /// Before the draw; the first word counts.
     New(NewAudit),
-    /// After it: what was drawn, and what came of it. Only a result that was queued is ever replaced.
-    End { job: JobId, round: u8, drawn: bool, result: Option<AuditResult>, at_ms: i64 },
+    /// After it: what was drawn, and what came of it, with its entry for the log. Only a result that was queued is
+    /// ever replaced.
+    End {
+        job: JobId,
+        round: u8,
+        drawn: bool,
+        result: Option<AuditResult>,
+        at_ms: i64,
+        entry: Option<NewEntry>,
+    },
 }
 
 /// Keeps all of these, or none.
 pub async fn write(db: &Db, gateway: &str, writes: &[AuditWrite]) -> Result<(), DbError> {
     retried(async || {
         let mut tx = db.begin().await?;
+        insert_all(&mut tx, gateway, writes.iter().filter_map(AuditWrite::opening)).await?;
         for write in writes {
-            match write {
-                AuditWrite::New(new) => insert(&mut tx, gateway, new).await?,
-                AuditWrite::End { job, round, drawn, result, at_ms } => {
-                    tx.execute(&END, args![*job, *round, *drawn, *result, *at_ms]).await?;
-                }
+            if let AuditWrite::End { job, round, drawn, result, at_ms, .. } = write {
+                tx.execute(&END, args![*job, *round, *drawn, *result, *at_ms]).await?;
             }
         }
+        log::append_all(&mut tx, writes.iter().filter_map(AuditWrite::entry)).await?;
         tx.commit().await
     })
     .await
@@ -114,11 +126,31 @@ pub async fn drop_queued(db: &Db, gateway: &str, at_ms: i64) -> Result<(), DbErr
     Ok(())
 }
 
-pub(super) async fn insert(tx: &mut Tx, gateway: &str, new: &NewAudit) -> Result<(), DbError> {
-    let NewAudit { job, round, epoch, answer_hash, q_ppm, inputs, at_ms } = new;
-    let args = args![*job, *round, gateway, *epoch, *answer_hash, *q_ppm, inputs, *at_ms];
-    tx.execute(&INSERT, args).await?;
+/// Keeps what decides over these audits; the first word counts.
+pub(super) async fn insert_all(
+    tx: &mut Tx,
+    gateway: &str,
+    audits: impl Iterator<Item = &NewAudit>,
+) -> Result<(), DbError> {
+    let row = |new: &NewAudit| -> [Arg; 8] {
+        let NewAudit { job, round, epoch, answer_hash, q_ppm, inputs, at_ms } = new;
+        let (epoch, answer_hash, at_ms) = ((*epoch).into(), (*answer_hash).into(), (*at_ms).into());
+        let (job, round, q_ppm) = ((*job).into(), (*round).into(), (*q_ppm).into());
+        [job, round, gateway.into(), epoch, answer_hash, q_ppm, inputs.into(), at_ms]
+    };
+    let rows: Vec<Arg> = audits.flat_map(row).collect();
+    tx.execute_all(&INSERT_ALL, &rows).await?;
     Ok(())
+}
+
+impl AuditWrite {
+    fn opening(&self) -> Option<&NewAudit> {
+        if let Self::New(new) = self { Some(new) } else { None }
+    }
+
+    fn entry(&self) -> Option<&NewEntry> {
+        if let Self::End { entry, .. } = self { entry.as_ref() } else { None }
+    }
 }
 
 /// The audits of a job's rounds.

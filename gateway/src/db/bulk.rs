@@ -13,7 +13,7 @@ use super::{
 
 /// Rows of the prepared texts. The most rows times the widest row must stay under SQLite's 32,766
 /// arguments.
-const SIZES: [usize; 5] = [256, 64, 16, 4, 1];
+const SIZES: [usize; 7] = [256, 64, 16, 8, 4, 2, 1];
 
 /// A statement that is written out for a number of rows.
 #[derive(Debug)]
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn rows_are_written_out_with_their_numbers() {
-        let [.., four, one] = FIND.statements() else { panic!("five sizes") };
+        let [.., four, _, one] = FIND.statements() else { panic!("seven sizes") };
         assert_eq!(one.sqlite, "select a from b where (a, c) in ((?, ?)) order by a");
         assert_eq!(
             one.postgres,

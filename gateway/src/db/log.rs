@@ -16,14 +16,10 @@ use super::{
 statements! { "log";
     plain INSERT = "insert into log_entry (gateway, key, entry, receipt) values ($1, $2, $3, $4)
         on conflict do nothing";
-    plain PLACE = "update log_entry set position = placed.position from (
-            select key, row_number() over (order by key) + $2 - 1 as position from (
-                select key from log_entry where gateway = $1 and position is null order by key limit $3
-            ) as waiting
-        ) as placed
-        where log_entry.gateway = $1 and log_entry.key = placed.key";
-    plain INSERT_SEAL = "insert into log_entry (gateway, key, entry, position) values ($1, $2, $3, $4)";
-    plain INSERT_TILE = "insert into log_tile (gateway, level, number, hashes) values ($1, $2, $3, $4)";
+    plain WAITING = "select key, entry from log_entry
+        where gateway = $1 and position is null order by key limit $2";
+    plain PLACE_OF = "select position from log_entry
+        where gateway = $1 and key = $2 and position is not null";
     plain SET_HEAD = "insert into log_head (gateway, size, note) values ($1, $2, $3)
         on conflict (gateway) do update set size = excluded.size, note = excluded.note";
     plain HEAD = "select size, note from log_head where gateway = $1";
@@ -39,6 +35,11 @@ statements! { "log";
 bulks! { "log";
     plain INSERT_ALL = "insert into log_entry (gateway, key, entry, receipt) values ",
         "($, $, $, $)", " on conflict do nothing";
+    /// An entry that waits gets its place; one that has a place keeps it.
+    plain PLACE_ALL = "insert into log_entry (gateway, key, entry, position) values ",
+        "($, $, $, $)", " on conflict (gateway, key) do update set position = excluded.position
+            where log_entry.position is null";
+    plain INSERT_TILES = "insert into log_tile (gateway, level, number, hashes) values ", "($, $, $, $)", "";
 }
 
 /// Rows that one call returns at most: a bundle, or a batch of the sealer.
@@ -89,18 +90,23 @@ pub struct ReceiptRow {
     pub position: Option<i64>,
 }
 
-/// An answer's draw: its row, and its entry in the log.
+/// An entry that waits, as the sealer reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewDraw {
-    pub audit: NewAudit,
-    pub entry: NewEntry,
+pub struct WaitingEntry {
+    pub key: String,
+    /// Base64.
+    pub entry: String,
 }
 
-/// What one sealing adds beside the places.
+/// What one sealing writes, all or nothing.
 #[derive(Clone, Debug)]
 pub struct Sealed {
-    /// The seal's own entry, in base64.
-    pub seal: String,
+    /// What is kept of the answers whose draws it seals.
+    pub audits: Vec<NewAudit>,
+    /// Where the first of `entries` has its place; the others follow.
+    pub from: i64,
+    /// The last one is the seal.
+    pub entries: Vec<WaitingEntry>,
     pub tiles: Vec<TileRow>,
     pub head: HeadRow,
 }
@@ -126,38 +132,40 @@ pub(super) async fn append_all(
     Ok(())
 }
 
-/// Adds these draws, gives waiting entries their places from `size` on, at most [`ENTRIES_MAX`], and stores what `seal`
-/// makes of them: all or nothing. None when nothing waits.
-pub async fn place<T>(
-    db: &Db,
-    gateway: &str,
-    size: i64,
-    draws: &[NewDraw],
-    seal: impl Fn(Vec<EntryRow>) -> Result<(Sealed, T), DbError>,
-) -> Result<Option<T>, DbError> {
+/// Entries that wait, by their keys, at most [`ENTRIES_MAX`].
+pub async fn waiting(db: &Db, gateway: &str) -> Result<Vec<WaitingEntry>, DbError> {
+    db.all(&WAITING, args![gateway, ENTRIES_MAX]).await
+}
+
+/// Stores a sealing. The log's writer is one: where an entry has a place already, somebody else wrote.
+pub async fn seal(db: &Db, gateway: &str, sealed: &Sealed) -> Result<(), DbError> {
+    let Sealed { audits, from, entries, tiles, head } = sealed;
+    let places = entries.iter().zip(*from..).flat_map(|(row, position)| -> [Arg; 4] {
+        [gateway.into(), (&row.key).into(), (&row.entry).into(), position.into()]
+    });
+    let places: Vec<Arg> = places.collect();
+    let tiles = tiles.iter().flat_map(|TileRow { level, number, hashes }| -> [Arg; 4] {
+        [gateway.into(), (*level).into(), (*number).into(), hashes.into()]
+    });
+    let tiles: Vec<Arg> = tiles.collect();
     retried(async || {
         let mut tx = db.begin().await?;
-        for draw in draws {
-            audits::insert(&mut tx, gateway, &draw.audit).await?;
+        audits::insert_all(&mut tx, gateway, audits.iter()).await?;
+        let placed = tx.execute_all(&PLACE_ALL, &places).await?;
+        if placed != entries.len() as u64 {
+            return Err(DbError::Corrupt("an entry of the log has its place already".into()));
         }
-        append_all(&mut tx, draws.iter().map(|draw| &draw.entry)).await?;
-        let placed = tx.execute(&PLACE, args![gateway, size, ENTRIES_MAX]).await?;
-        if placed == 0 {
-            return Ok(None);
-        }
-        let to = size + i64::try_from(placed).unwrap_or(i64::MAX);
-        let rows: Vec<EntryRow> = tx.all(&RANGE, args![gateway, size, to, ENTRIES_MAX]).await?;
-        let (Sealed { seal, tiles, head }, made) = seal(rows)?;
-        let key = format!("seal:{to}");
-        tx.execute(&INSERT_SEAL, args![gateway, key, seal, to]).await?;
-        for TileRow { level, number, hashes } in tiles {
-            tx.execute(&INSERT_TILE, args![gateway, level, number, hashes]).await?;
-        }
-        tx.execute(&SET_HEAD, args![gateway, head.size, head.note]).await?;
-        tx.commit().await?;
-        Ok(Some(made))
+        tx.execute_all(&INSERT_TILES, &tiles).await?;
+        tx.execute(&SET_HEAD, args![gateway, head.size, &head.note]).await?;
+        tx.commit().await
     })
     .await
+}
+
+/// Whether the entry with this key has its place.
+pub async fn is_placed(db: &Db, gateway: &str, key: &str) -> Result<bool, DbError> {
+    let found: Option<Place> = db.optional(&PLACE_OF, args![gateway, key]).await?;
+    Ok(found.is_some())
 }
 
 /// The last checkpoint; none of an empty log.
@@ -194,6 +202,19 @@ pub async fn receipt(db: &Db, job: JobId, key: KeyId) -> Result<Option<ReceiptRo
 
 struct Text(String);
 struct Count(i64);
+struct Place;
+
+impl Record for Place {
+    fn read(row: &Row) -> Result<Self, DbError> {
+        row.get::<i64>("position").map(|_| Self)
+    }
+}
+
+impl Record for WaitingEntry {
+    fn read(row: &Row) -> Result<Self, DbError> {
+        Ok(Self { key: row.get("key")?, entry: row.get("entry")? })
+    }
+}
 
 impl Record for Text {
     fn read(row: &Row) -> Result<Self, DbError> {

@@ -103,6 +103,7 @@ pub fn statements() -> Vec<&'static Statement> {
         .chain(jobs::bulks())
         .chain(yardstick::BULKS)
         .chain(log::BULKS)
+        .chain(audits::BULKS)
         .flat_map(|bulk| bulk.statements());
     #[cfg(feature = "crash-points")]
     let sized = sized.chain(tampering::STATEMENTS.iter().copied());

@@ -15,10 +15,7 @@ use tokio::{sync::oneshot, time::timeout};
 
 use crate::{
     app::App,
-    db::{
-        audits::NewAudit,
-        log::{NewDraw, NewEntry},
-    },
+    db::{audits::NewAudit, log::WaitingEntry},
 };
 
 /// A seal takes milliseconds; where it takes longer than this, the answer is audited.
@@ -30,16 +27,12 @@ pub(crate) struct Draws(Mutex<Vec<Waiting>>);
 
 #[derive(Debug)]
 pub(super) struct Waiting {
-    pub(super) draw: NewDraw,
+    pub(super) audit: NewAudit,
     /// Gets the root of the checkpoint that covers the draw.
     pub(super) sealed: oneshot::Sender<Hash>,
 }
 
 impl Draws {
-    pub(super) fn is_empty(&self) -> bool {
-        self.lock().is_empty()
-    }
-
     /// The oldest ones, at most `max`.
     pub(super) fn take(&self, max: usize) -> Vec<Waiting> {
         let mut waiting = self.lock();
@@ -62,14 +55,13 @@ impl Draws {
 /// kept.
 pub(crate) async fn draw(app: &App, audit: NewAudit) -> Option<Bytes32> {
     let (sealed, root) = oneshot::channel();
-    let draw = NewDraw { entry: entry(app.keys.gateway_id(), &audit), audit };
-    app.log.draws().push(Waiting { draw, sealed });
+    app.log.draws().push(Waiting { audit, sealed });
     app.log.has_draws();
     timeout(SEAL_WAIT, root).await.ok()?.ok()
 }
 
-/// Its key comes after every epoch's and before every answer's in one batch.
-fn entry(gateway: &str, audit: &NewAudit) -> NewEntry {
+/// What the log says of it.
+pub(super) fn entry(audit: &NewAudit) -> WaitingEntry {
     let NewAudit { job, round, epoch, answer_hash, q_ppm, inputs, .. } = audit;
     let entry = Entry::Draw(DrawEntry {
         job: *job,
@@ -79,10 +71,5 @@ fn entry(gateway: &str, audit: &NewAudit) -> NewEntry {
         q_ppm: *q_ppm,
         inputs: Bytes32(Sha256::digest(inputs).into()),
     });
-    NewEntry {
-        gateway: gateway.to_owned(),
-        key: format!("00000001-draw-{job}-{round}"),
-        entry: BASE64.encode(entry.encode()),
-        receipt: None,
-    }
+    WaitingEntry { key: format!("draw-{job}-{round}"), entry: BASE64.encode(entry.encode()) }
 }

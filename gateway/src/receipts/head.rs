@@ -1,15 +1,19 @@
 //! The log's end, in memory: its signed size, and the hashes that are not in a full tile yet.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use assay_protocol::Bytes32;
 use assay_verifier::log::{
     Checkpoint, Entry, Hash, SignedCheckpoint,
-    merkle::{self, leaf_hash},
-    tiles::{LEVELS_MAX, WIDTH, tile_root},
+    merkle::{Peaks, leaf_hash},
+    tiles::{HEIGHT, LEVELS_MAX, WIDTH, tile_root},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use tokio::sync::{Notify, watch};
@@ -19,7 +23,8 @@ use crate::{
     auth::GatewayKeys,
     db::{
         self, Db, DbError,
-        log::{EntryRow, HeadRow, Sealed, TileRow},
+        audits::NewAudit,
+        log::{HeadRow, Sealed, TileRow, WaitingEntry},
     },
 };
 
@@ -32,6 +37,10 @@ pub struct Log {
     drawn: Notify,
     /// Since when the oldest entry waits that this run knows of.
     waiting_since: Mutex<Option<Instant>>,
+    /// Epochs whose commitments have their places.
+    opened: Mutex<BTreeSet<i64>>,
+    /// The store may know more than this head, since it did not say what became of the last seal.
+    doubtful: AtomicBool,
 }
 
 /// The log at one checkpoint.
@@ -40,6 +49,9 @@ pub(crate) struct Head {
     size: u64,
     /// Level by level: the hashes after the last full tile.
     edge: Vec<Vec<Hash>>,
+    peaks: Peaks,
+    /// Of the last seal.
+    time_ms: u64,
     note: String,
 }
 
@@ -53,7 +65,36 @@ impl Log {
             draws: Draws::default(),
             drawn: Notify::new(),
             waiting_since: Mutex::default(),
+            opened: Mutex::default(),
+            doubtful: AtomicBool::default(),
         })
+    }
+
+    /// Asks the store once more where the log ends, if that is not known.
+    pub(super) async fn settle(&self, db: &Db, keys: &GatewayKeys) -> Result<(), DbError> {
+        if self.doubtful.load(Ordering::Acquire) {
+            self.publish(Head::load(db, keys).await?);
+            self.doubtful.store(false, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// The store did not say that it took the seal.
+    pub(super) fn doubt(&self) {
+        self.doubtful.store(true, Ordering::Release);
+    }
+
+    /// Whether this epoch's commitment is known to have its place.
+    pub(super) fn is_opened(&self, epoch: i64) -> bool {
+        self.opened().contains(&epoch)
+    }
+
+    pub(super) fn set_opened(&self, epoch: i64) {
+        self.opened().insert(epoch);
+    }
+
+    fn opened(&self) -> MutexGuard<'_, BTreeSet<i64>> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The log as it is signed now.
@@ -82,7 +123,6 @@ impl Log {
 
     /// Says that a draw waits.
     pub(super) fn has_draws(&self) {
-        self.waiting_since().get_or_insert_with(Instant::now);
         self.drawn.notify_one();
     }
 
@@ -132,18 +172,14 @@ impl Head {
 
     /// The root over all entries.
     pub(super) fn root(&self) -> Hash {
-        let mut partial = None;
-        for edge in &self.edge {
-            let hashes: Vec<Hash> = edge.iter().copied().chain(partial).collect();
-            partial = (!hashes.is_empty()).then(|| merkle::root(&hashes));
-        }
-        partial.unwrap_or_else(merkle::empty_root)
+        self.peaks.root()
     }
 
     /// Adds an entry; the tiles that it fills are for the store.
     fn push(&mut self, entry: &[u8], filled: &mut Vec<TileRow>) {
         let mut hash = leaf_hash(entry);
         let mut number = self.size;
+        self.peaks.push(hash);
         self.size += 1;
         for level in 0..usize::from(LEVELS_MAX) {
             if self.edge.len() == level {
@@ -164,26 +200,31 @@ impl Head {
         }
     }
 
-    /// Adds these entries and the seal over them.
+    /// Adds these entries and the seal over them. Time in a log never goes back, whatever a clock does.
     pub(super) fn sealed(
         &self,
-        entries: &[EntryRow],
+        mut entries: Vec<WaitingEntry>,
+        audits: Vec<NewAudit>,
         keys: &GatewayKeys,
-        time_ms: u64,
+        now_ms: u64,
     ) -> Result<(Sealed, Self), DbError> {
+        let from = i64::try_from(self.size).map_err(|_| corrupt("the size of the log"))?;
         let mut next = self.clone();
         let mut tiles = Vec::new();
-        for row in entries {
+        for row in &entries {
             next.push(&bytes(&row.entry)?, &mut tiles);
         }
-        let seal = Entry::Seal { time_ms, root: next.root() }.encode();
+        next.time_ms = self.time_ms.max(now_ms);
+        let seal = Entry::Seal { time_ms: next.time_ms, root: next.root() }.encode();
+        entries
+            .push(WaitingEntry { key: format!("seal:{}", next.size), entry: BASE64.encode(&seal) });
         next.push(&seal, &mut tiles);
         let origin = keys.gateway_id().to_owned();
         let checkpoint = Checkpoint { origin, size: next.size, root: next.root() };
         next.note = keys.sign_checkpoint(checkpoint).note;
         let size = i64::try_from(next.size).map_err(|_| corrupt("the size of the log"))?;
         let head = HeadRow { size, note: next.note.clone() };
-        Ok((Sealed { seal: BASE64.encode(seal), tiles, head }, next))
+        Ok((Sealed { audits, from, entries, tiles, head }, next))
     }
 
     async fn load(db: &Db, keys: &GatewayKeys) -> Result<Self, DbError> {
@@ -209,12 +250,27 @@ impl Head {
             below /= width;
         }
         let size = u64::try_from(size).map_err(|_| corrupt("the size of the log"))?;
-        let head = Self { size, edge, note };
+        let time_ms = last_seal_ms(db, gateway, size).await?;
+        let levels: Vec<(u32, &[Hash])> =
+            (0..).map(|level| level * HEIGHT).zip(edge.iter().map(Vec::as_slice)).collect();
+        let peaks = Peaks::of(levels.into_iter().rev());
+        let head = Self { size, edge, peaks, time_ms, note };
         let signed = SignedCheckpoint::open(&head.note, gateway, keys.public_key());
         match signed {
             Ok(signed) if signed.checkpoint.root == head.root() => Ok(head),
             _ => Err(DbError::Corrupt("the log is not the one that was signed".into())),
         }
+    }
+}
+
+/// The time of the entry that the log ends with.
+async fn last_seal_ms(db: &Db, gateway: &str, size: u64) -> Result<u64, DbError> {
+    let size = i64::try_from(size).map_err(|_| corrupt("the size of the log"))?;
+    let last = db::log::range(db, gateway, size - 1, size).await?;
+    let last = last.first().ok_or_else(|| corrupt("the log's end"))?;
+    match Entry::decode(&bytes(&last.entry)?) {
+        Ok(Entry::Seal { time_ms, .. }) => Ok(time_ms),
+        _ => Err(corrupt("the last seal")),
     }
 }
 

@@ -89,26 +89,31 @@ pub async fn append(app: &App, key: String, entry: &Entry) -> Result<(), DbError
     Ok(())
 }
 
-/// Logs how an audit ended; one that waits is logged when it ends. The job need not wait for that.
-pub(crate) fn audited(app: &App, job: JobId, round: u8, result: Option<AuditResult>) {
+/// What the log says of an audit that ended; one that waits is logged when it ends.
+pub(crate) fn audited(
+    app: &App,
+    job: JobId,
+    round: u8,
+    result: Option<AuditResult>,
+) -> Option<NewEntry> {
     let result = match result {
         Some(AuditResult::Passed) => entry::AuditResult::Passed,
         Some(AuditResult::Failed) => entry::AuditResult::Failed,
         Some(AuditResult::Disputed) => entry::AuditResult::Disputed,
         Some(AuditResult::Dropped) => entry::AuditResult::Dropped,
-        Some(AuditResult::Queued) | None => return,
+        Some(AuditResult::Queued) | None => return None,
     };
     if !app.config.receipts.enabled {
-        return;
+        return None;
     }
     let evidence = Bytes32(Sha256::digest(format!("{job}/{round}/{}", result.as_str())).into());
     let logged = Entry::Audit(entry::AuditEntry { job, round, result, evidence });
-    let later = app.clone();
-    app.tasks.spawn(async move {
-        if let Err(error) = append(&later, format!("audit-{job}-{round}"), &logged).await {
-            tracing::error!(%job, %error, "an audit's result is not in the log");
-        }
-    });
+    Some(NewEntry {
+        gateway: app.keys.gateway_id().to_owned(),
+        key: format!("audit-{job}-{round}"),
+        entry: BASE64.encode(logged.encode()),
+        receipt: None,
+    })
 }
 
 /// A receipt as the store keeps it: the signature, then what it signs.

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, time::Duration};
 use assay_protocol::{Bytes32, Bytes64};
 use assay_verifier::log::{Entry, LedgerHead};
 
-use super::{append, corrupt};
+use super::{append, corrupt, seal::place_waiting};
 use crate::{
     app::App,
     db::{
@@ -72,6 +72,20 @@ pub async fn append_ledger_head(app: &App, seal: &Seal) -> Result<(), DbError> {
     let chain = Bytes32(seal.hash.0);
     let head = Entry::LedgerHead(LedgerHead { number, journals, chain, signature });
     append(app, format!("ledger-{number:018}"), &head).await
+}
+
+/// Sees to it that this epoch's commitment has its place in the log.
+pub(super) async fn commit_to(app: &App, number: i64) -> Result<(), DbError> {
+    let gateway = app.keys.gateway_id();
+    let found = db::epochs::before(&app.db, gateway, number.saturating_add(1), 1).await?;
+    let epoch = found.into_iter().find(|epoch| epoch.number == number);
+    let (key, entry) = opened(&epoch.ok_or_else(|| DbError::NotFound("epoch".into()))?);
+    if !db::log::is_placed(&app.db, gateway, &key).await? {
+        append(app, key, &entry).await?;
+        while place_waiting(app).await? {}
+    }
+    app.log.set_opened(number);
+    Ok(())
 }
 
 /// Its key comes before every answer's in one batch.

@@ -4,7 +4,6 @@ use assay_ledger::{Nano, Settlement};
 use assay_protocol::{AnswerChain, Bytes32, Finish, JobId, NodeId, Outcome, TokenId};
 use assay_verifier::{
     Receipt,
-    log::{Entry, entry::AnswerEntry},
     receipt::{
         Audit, Money, Part, Policy, Response, SeedFrom, State, Verdict,
         bound::{finish_reason, request_hash, response_id, tool_calls_digest},
@@ -69,13 +68,7 @@ pub(crate) fn write(app: &App, known: &Known<'_>) -> Option<NewEntry> {
     }
     let receipt = receipt(app, known, &notes);
     let signed = app.keys.sign_receipt(&receipt);
-    let entry = Entry::Answer(AnswerEntry {
-        job: receipt.job,
-        receipt: signed.hash(),
-        link: receipt.answer_link,
-        epoch: receipt.audit.epoch,
-        q_ppm: receipt.audit.q_ppm,
-    });
+    let entry = receipt.entry(signed.hash());
     Some(NewEntry {
         gateway: app.keys.gateway_id().to_owned(),
         key: entry_key(receipt.job),

@@ -211,9 +211,10 @@ async fn end(app: &App, waiting: &Waiting, result: AuditResult) {
     info!(job = %waiting.job, result = result.as_str(), "audit of an answer that waited");
     let Waiting { job, round, .. } = *waiting;
     let (drawn, result, at_ms) = (true, Some(result), clock::now_ms());
-    let write = AuditWrite::End { job, round, drawn, result, at_ms };
+    let entry = receipts::audited(app, job, round, result);
+    let write = AuditWrite::End { job, round, drawn, result, at_ms, entry };
     app.audits.write(&app.db, app.keys.gateway_id(), write).await;
-    receipts::audited(app, waiting.job, waiting.round, result);
+    app.log.has_news();
 }
 
 fn set_gauge(waiting: usize) {

@@ -53,9 +53,10 @@ async fn keep(app: &App, new: NewAudit) -> Option<Bytes32> {
 /// Keeps what was drawn, and what came of it if anything did by now.
 pub(crate) async fn conclude(app: &App, case: &Case<'_>, drawn: bool, result: Option<AuditResult>) {
     let (job, round, at_ms) = (case.question.job, case.round, clock::now_ms());
-    let end = AuditWrite::End { job, round, drawn, result, at_ms };
+    let entry = receipts::audited(app, job, round, result);
+    let end = AuditWrite::End { job, round, drawn, result, at_ms, entry };
     app.audits.write(&app.db, app.keys.gateway_id(), end).await;
-    receipts::audited(app, job, round, result);
+    app.log.has_news();
     let result = result.map_or(if drawn { "open" } else { "not_drawn" }, AuditResult::as_str);
     metrics::counter!("assay_audits_total", "result" => result).increment(1);
 }

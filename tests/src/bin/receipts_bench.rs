@@ -1,8 +1,12 @@
 //! `cargo xtask bench receipts` runs this: the CPU time that a gateway spends on a request with receipts and without,
-//! side by side; how large a receipt is in a log of a million entries, and how long checking it takes (all but the
+//! turn by turn and pair by pair, so that what else the machine does meets both alike; how large a receipt is in a log of a million entries, and how long checking it takes (all but the
 //! prefill). A goal that is missed fails the run.
 
-use std::{fs, path::PathBuf, time::Instant};
+use std::{
+    fs,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, ensure};
 use assay_gateway::auth::GatewayKeys;
@@ -16,8 +20,7 @@ use assay_tests::{
 use assay_verifier::{
     Receipt, Trust,
     log::{
-        Checkpoint, Entry,
-        entry::AnswerEntry,
+        Checkpoint,
         merkle::{Tree, inclusion_proof, leaf_hash},
     },
     receipt::{Bundle, Request, Saved, check, replay},
@@ -28,6 +31,8 @@ use serde_json::{Map, Value, json};
 
 /// The kernel counts CPU time in these.
 const TICKS_PER_SECOND: f64 = 100.0;
+/// After a turn: twice as long as entries wait for each other.
+const AFTERWARDS: Duration = Duration::from_secs(1);
 /// Checks of one receipt, of which the median counts.
 const CHECKS: usize = 201;
 /// The answer that is asked for: as long as a chat's mostly is.
@@ -45,11 +50,11 @@ const GOALS: [(&str, f64); 4] = [
 #[derive(Debug, Parser)]
 #[command(name = "receipts-bench", version)]
 struct Cli {
-    /// Times that each gateway takes its turn.
-    #[arg(long, default_value_t = 6)]
-    turns: u32,
+    /// Pairs of turns, one of each gateway: each gives one ratio, of which the median counts.
+    #[arg(long, default_value_t = 24)]
+    pairs: usize,
     /// Requests of a turn.
-    #[arg(long, default_value_t = 128)]
+    #[arg(long, default_value_t = 400)]
     requests: u32,
     /// Requests that run at the same time.
     #[arg(long, default_value_t = 8)]
@@ -92,17 +97,31 @@ async fn measure_cpu(cli: &Cli, results: &mut Map<String, Value>) -> anyhow::Res
     let (with, without) = (Bench::new(1, true).await, Bench::new(1, false).await);
     with.ask(cli).await?;
     without.ask(cli).await?;
-    let (mut cpu_with, mut cpu_without) = (Vec::new(), Vec::new());
-    for _ in 0..cli.turns {
-        cpu_with.push(with.cpu_ms_per_request(cli).await?);
-        cpu_without.push(without.cpu_ms_per_request(cli).await?);
+    let requests = f64::from(cli.requests / cli.at_once * cli.at_once);
+    let (mut cpu_with, mut cpu_without, mut percents) = (Vec::new(), Vec::new(), Vec::new());
+    for pair in 0..cli.pairs {
+        let before = (with.cpu_ms()?, without.cpu_ms()?);
+        // Whoever has its turn second finds what the first left behind, so they change places.
+        let turns = if pair % 2 == 0 { [&with, &without] } else { [&without, &with] };
+        for bench in turns {
+            bench.ask(cli).await?;
+            // What is left to do after the last answer is part of it: the entries that wait are sealed by then.
+            tokio::time::sleep(AFTERWARDS).await;
+        }
+        let (a, b) = (with.cpu_ms()? - before.0, without.cpu_ms()? - before.1);
+        cpu_with.push(a / requests);
+        cpu_without.push(b / requests);
+        percents.push(100.0 * (a - b) / b);
     }
     with.world.finish().await;
     without.world.finish().await;
-    let (with, without) = (median(&mut cpu_with), median(&mut cpu_without));
-    results.insert("cpu_ms_per_request_with".into(), json!(with));
-    results.insert("cpu_ms_per_request_without".into(), json!(without));
-    results.insert("receipt_cpu_percent".into(), json!(100.0 * (with - without) / without));
+    let (low, high) = median_bounds(&mut percents);
+    let mut tell = |key: &str, value: f64| results.insert(key.to_owned(), json!(value));
+    tell("cpu_ms_per_request_with", median(&mut cpu_with));
+    tell("cpu_ms_per_request_without", median(&mut cpu_without));
+    tell("receipt_cpu_percent", median(&mut percents));
+    tell("receipt_cpu_percent_low", low);
+    tell("receipt_cpu_percent_high", high);
     Ok(())
 }
 
@@ -175,13 +194,6 @@ impl Bench {
         Ok(())
     }
 
-    async fn cpu_ms_per_request(&self, cli: &Cli) -> anyhow::Result<f64> {
-        let before = self.cpu_ms()?;
-        self.ask(cli).await?;
-        let requests = cli.requests / cli.at_once * cli.at_once;
-        Ok((self.cpu_ms()? - before) / f64::from(requests))
-    }
-
     /// What the gateway's process has used so far: fields 14 and 15 of `/proc/PID/stat`.
     fn cpu_ms(&self) -> anyhow::Result<f64> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.world.gateway.pid()))?;
@@ -212,13 +224,7 @@ impl Bench {
 /// The same receipt in a log of a million entries.
 fn in_a_million(bundle: Bundle, keys: &GatewayKeys) -> anyhow::Result<Bundle> {
     let receipt = Receipt::decode(&bundle.receipt.bytes)?;
-    let entry = Entry::Answer(AnswerEntry {
-        job: receipt.job,
-        receipt: bundle.receipt.hash(),
-        link: receipt.answer_link,
-        epoch: receipt.audit.epoch,
-        q_ppm: receipt.audit.q_ppm,
-    });
+    let entry = receipt.entry(bundle.receipt.hash());
     let index = ENTRIES * 2 / 3;
     let mut tree = Tree::default();
     for at in 0..ENTRIES {
@@ -256,4 +262,24 @@ impl Held {
 fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// Between these the median lies with 95 % confidence, whatever the distribution: values as far from both ends as the
+/// sign test allows.
+fn median_bounds(values: &mut [f64]) -> (f64, f64) {
+    values.sort_by(f64::total_cmp);
+    // P(fewer than k of n are below the median) for a fair coin, while it stays under a fortieth on each side.
+    let count = values.len();
+    let (mut skipped, mut term) = (0, 0.5_f64.powi(i32::try_from(count).unwrap_or(i32::MAX)));
+    let mut tail = term;
+    while tail <= 0.025 && skipped < count / 2 {
+        skipped += 1;
+        #[expect(clippy::cast_precision_loss, reason = "a few dozen turns")]
+        let ratio = (count - skipped + 1) as f64 / skipped as f64;
+        term *= ratio;
+        tail += term;
+    }
+    let outermost = skipped.saturating_sub(1);
+    let at = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
+    (at(outermost), at(count.saturating_sub(outermost + 1)))
 }

@@ -105,13 +105,7 @@ impl Kept {
         let mut receipt = Receipt::decode(&bundle.receipt.bytes).expect("a receipt");
         change(&mut receipt);
         let signed = self.keys.sign_receipt(&receipt);
-        let entry = Entry::Answer(AnswerEntry {
-            job: receipt.job,
-            receipt: signed.hash(),
-            link: receipt.answer_link,
-            epoch: receipt.audit.epoch,
-            q_ppm: receipt.audit.q_ppm,
-        });
+        let entry = receipt.entry(signed.hash());
         let mut tree = Tree::default();
         tree.push(leaf_hash(&entry.encode()));
         let origin = self.keys.gateway_id().to_owned();
@@ -333,6 +327,45 @@ fn a_forked_log_is_exposed_by_two_checkpoints() {
     assert_eq!((status, said.contains("the log is forked")), (1, true), "{said}");
 }
 
+/// What is kept is what held: a run that finds a lie leaves the copy as it was, the next good one adds to it.
+#[test]
+fn a_saved_copy_grows_with_what_was_verified_and_with_nothing_else() {
+    let honest = Mirror::new().batch(&[opened()]).batch(&[draw(1), answer(1)]);
+    let saved = honest.folder.path().join("saved");
+    let save = ["--save", &shown(&saved)];
+    let files = || {
+        let checkpoint = fs::read_to_string(saved.join("checkpoint")).unwrap_or_default();
+        let names = |folder: &Path| match fs::read_dir(folder) {
+            Ok(found) => found.map(|file| file.expect("a name").file_name()).collect(),
+            Err(_) => std::collections::BTreeSet::new(),
+        };
+        (checkpoint, names(&saved), names(&saved.join("tile/entries/000.p")))
+    };
+    let lying = Mirror::new().batch(&[opened()]).batch(&[draw(1), draw(1)]);
+    assert_eq!(lying.follow("lying", &save).0, 1);
+    assert_eq!(files().0, "", "nothing of it counts");
+    assert!(files().2.is_empty(), "{:?}", files());
+
+    assert_eq!(honest.follow("log", &save).0, 0);
+    let first = files();
+    assert_eq!((first.1.len(), first.2.len()), (2, 1), "{first:?}");
+    let grown = Mirror::new().batch(&[opened()]).batch(&[draw(1), answer(1)]);
+    let skipped = grown.batch(&[audited(2)]).batch(&[closed()]).batch(&[]);
+    assert_eq!(skipped.follow("skipped", &save).0, 1, "the audit of job 1 was never done");
+    let after = files();
+    assert_eq!((&after.0, &after.2), (&first.0, &first.2), "a failure adds nothing");
+
+    let grown = Mirror::new().batch(&[opened()]).batch(&[draw(1), answer(1)]);
+    let grown = grown.batch(&[audited(1)]).batch(&[closed()]);
+    let (status, said) = grown.follow("grown", &save);
+    assert_eq!(status, 0, "{said}");
+    let last = files();
+    assert!(last.0 != first.0 && last.2.len() == 2, "{last:?}");
+    let (keys, saved) = (shown(&grown.folder.path().join("keys.json")), shown(&saved));
+    let (status, said) = verifier(&["audit-log", &saved, "--trust", &keys]);
+    assert_eq!(status, 0, "the copy stands by itself: {said}");
+}
+
 #[test]
 fn entries_that_were_changed_after_their_checkpoint_are_exposed() {
     let mut log = Mirror::new().batch(&[opened()]).batch(&[draw(1), answer(1)]);
@@ -369,6 +402,7 @@ async fn an_audit_that_a_real_gateway_leaves_out_forks_its_log_and_is_exposed() 
     let figures = &told["figures"];
     assert_eq!((&told["holds"], &figures["drawn"]), (&true.into(), &1.into()), "{told}");
     assert!(figures["ledger_heads"].as_u64() > Some(0), "{told}");
+    assert!(told["notes"].to_string().contains("fell on an audit: passed"), "{told}");
 
     let lying = Mirror::of(keys_of(&world));
     world.finish().await;

@@ -13,7 +13,8 @@ use assay_protocol::{PositionScore, TokenId};
 use assay_verifier::{
     Limits,
     receipt::{
-        Bundle, Checked, Note, Receipt, Refusal, Replay, Request, Saved, State, check, replay,
+        Bundle, Checked, Headers, Note, Receipt, Refusal, Replay, Request, Saved, State, check,
+        replay,
         replay::{check_manifest, check_output},
     },
     rules::TAU_GAP,
@@ -45,6 +46,12 @@ pub(super) struct Args {
     /// The keys that you pinned: what `verifier keys` printed, once you compared it
     #[arg(long, value_name = "FILE")]
     trust: PathBuf,
+    /// What the header x-assay-risk said, if it was sent
+    #[arg(long, value_name = "WORD", requires = "request")]
+    risk: Option<String>,
+    /// What the header x-assay-nonce said, if it was sent
+    #[arg(long, value_name = "TEXT", requires = "request")]
+    nonce: Option<String>,
     /// Replay the text side only, and leave the model's weights alone
     #[arg(long)]
     without_weights: bool,
@@ -61,7 +68,9 @@ struct Prefill {
 pub(super) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     let trust = files::trust(&args.trust)?;
     let bundle = files::bundle(&args.receipt)?;
+    let headers = Headers { risk: args.risk.clone(), nonce: args.nonce.clone() };
     let request = args.request.as_deref().map(files::request).transpose()?;
+    let request = request.map(|request| request.with(headers));
     let response = args.response.as_deref().map(files::response).transpose()?;
     report.progress("signatures, place in the log, payout");
     let checked =

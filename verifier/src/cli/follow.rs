@@ -1,9 +1,6 @@
 //! `verifier audit-log URL`: reads a log from its first entry, grows its tree again and repeats its draws.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use assay_verifier::{
@@ -11,16 +8,17 @@ use assay_verifier::{
     log::{
         SignedCheckpoint,
         checkpoint::NOTE_BYTES_MAX,
-        follow::{Follower, LogFault, Missing, Summary},
+        follow::{Follower, LogFault, Missing, Summary, Told},
         merkle::root_of,
         tiles::{Tile, read_bundle},
     },
-    receipt::{Receipt, gateway_name},
+    receipt::{Bundle, Checked, Receipt, check},
 };
 use serde_json::json;
 
 use super::{
     files::{self, Source},
+    mirror::Mirror,
     report::{Failure, Report},
 };
 
@@ -41,7 +39,7 @@ pub(super) struct Args {
     /// Checkpoints that you or others saw: the log must go on from each
     #[arg(long, value_name = "FILE")]
     checkpoint: Vec<PathBuf>,
-    /// Receipts whose checkpoints the log must go on from
+    /// Receipts that the log must hold, with the checkpoints that they carry, and whose draws are repeated
     #[arg(long, value_name = "FILE")]
     receipt: Vec<PathBuf>,
     /// How long an audit may take, from its answer's seal
@@ -60,14 +58,23 @@ pub(super) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     let mut faults = Vec::new();
     let known = trust.gateway(&now.checkpoint.origin).context("the log's gateway is pinned")?;
     let mut follower = Follower::of_gateway(known.key);
-    follow(args, &source, size, &mut follower, &mut faults, report)?;
+    let mirror = args.save.as_deref().map(Mirror::open).transpose()?;
+    follow(mirror.as_ref(), &source, size, &mut follower, &mut faults, report)?;
     let head = follower.head();
     if head != (size, now.checkpoint.root) {
         faults.push("the entries are not those of the signed checkpoint".to_owned());
     }
-    let elsewhere = seen_elsewhere(args, &trust)?;
+    let held = args.receipt.iter().map(|path| held(path, &trust)).collect::<Result<Vec<_>, _>>()?;
+    let elsewhere = seen_elsewhere(args, &trust, &held)?;
     for (name, seen) in &elsewhere {
         faults.extend(compare(&follower, &now, name, seen));
+    }
+    let mut told = Vec::new();
+    for Held { bundle, checked, .. } in &held {
+        match follower.receipt(bundle, &checked.receipt) {
+            Ok(audit) => told.push(said(&checked.receipt, audit)),
+            Err(fault) => faults.push(fault.to_string()),
+        }
     }
     let grace_ms = args.audit_hours.saturating_mul(MS_PER_HOUR);
     let missing = follower.missing(source.now_ms(), grace_ms);
@@ -75,16 +82,54 @@ pub(super) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     if !faults.is_empty() {
         return Err(Failure::Refused(faults));
     }
-    if let Some(folder) = &args.save {
-        write(&folder.join("checkpoint"), &note)?;
+    if let Some(mirror) = &mirror {
+        mirror.advance(&note)?;
     }
-    tell(report, &now, follower.summary(), &missing, !elsewhere.is_empty());
+    tell(report, &now, follower.summary(), &missing, !elsewhere.is_empty(), told);
     Ok(())
 }
 
-/// Reads every entry, and keeps them if wished; what was kept before is never written over by something else.
+/// A receipt that holds by itself.
+struct Held {
+    name: String,
+    bundle: Bundle,
+    checked: Checked,
+}
+
+fn held(path: &Path, trust: &Trust) -> Result<Held, Failure> {
+    let (name, bundle) = (path.display().to_string(), files::bundle(path)?);
+    let checked = check(&bundle, None, None, trust)
+        .map_err(|refusal| Failure::refused(format!("{name}: {refusal}")))?;
+    Ok(Held { name, bundle, checked })
+}
+
+/// What the log says of a receipt's audit, in a sentence.
+fn said(receipt: &Receipt, audit: Told) -> String {
+    let (job, q_ppm) = (receipt.job, receipt.audit.q_ppm);
+    let chance = f64::from(q_ppm) / 1e4;
+    let how = match audit {
+        Told::NoDraw => "no audit was to be drawn".to_owned(),
+        Told::Undisclosed => format!(
+            "its audit is drawn with a chance of {chance} %, by the secret that the log committed to and that is not \
+             out yet"
+        ),
+        Told::Spared => format!("its draw, with a chance of {chance} %, did not fall on an audit"),
+        Told::Drawn(None) => {
+            format!(
+                "its draw, with a chance of {chance} %, fell on an audit, which is not done yet"
+            )
+        }
+        Told::Drawn(Some(result)) => {
+            let result = result.as_str();
+            format!("its draw, with a chance of {chance} %, fell on an audit: {result}")
+        }
+    };
+    format!("the receipt of job {job} is in the log; {how}")
+}
+
+/// Reads every entry, and sets it aside if wished. What was kept before must be the same.
 fn follow(
-    args: &Args,
+    mirror: Option<&Mirror>,
     source: &Source,
     size: u64,
     follower: &mut Follower,
@@ -101,12 +146,10 @@ fn follow(
         }
         let found = entries.iter().filter_map(|entry| follower.push(entry).err());
         faults.extend(found.map(|fault: LogFault| fault.to_string()));
-        if let Some(kept) = args.save.as_ref().map(|folder| folder.join(&path)) {
-            if kept.is_file() && files::read(&kept)? != bytes {
-                faults.push(format!("{path} is another one than was saved before"));
-            } else {
-                write(&kept, &bytes)?;
-            }
+        if let Some(mirror) = mirror
+            && !mirror.set_aside(&path, &bytes)?
+        {
+            faults.push(format!("{path} is another one than was saved before"));
         }
         if (tile.index + 1).is_multiple_of(BUNDLES_PER_LINE) {
             report.progress(&format!("{} of {size} entries", follower.head().0));
@@ -116,21 +159,17 @@ fn follow(
 }
 
 /// Checkpoints that the log must contain: of an earlier run, of files, of receipts.
-fn seen_elsewhere(args: &Args, trust: &Trust) -> Result<Vec<(String, SignedCheckpoint)>, Failure> {
-    let mut seen = Vec::new();
+fn seen_elsewhere(
+    args: &Args,
+    trust: &Trust,
+    held: &[Held],
+) -> Result<Vec<(String, SignedCheckpoint)>, Failure> {
+    let of_receipts = held.iter().map(|held| (held.name.clone(), held.checked.checkpoint.clone()));
+    let mut seen: Vec<(String, SignedCheckpoint)> = of_receipts.collect();
     let earlier = args.save.as_ref().map(|folder| folder.join("checkpoint"));
     let earlier = earlier.filter(|path| path.is_file());
     for path in args.checkpoint.iter().chain(&earlier) {
         seen.push((path.display().to_string(), opened(&files::read(path)?, trust)?));
-    }
-    for path in &args.receipt {
-        let bundle = files::bundle(path)?;
-        let receipt = Receipt::decode(&bundle.receipt.bytes)
-            .map_err(|error| Failure::refused(format!("the receipt cannot be read: {error}")))?;
-        let name = gateway_name(receipt.gateway);
-        let known = trust.gateway(&name).with_context(|| format!("{name} is not pinned"))?;
-        let signed = SignedCheckpoint::open(&bundle.note, &name, known.key);
-        seen.push((path.display().to_string(), signed.map_err(Failure::refused)?));
     }
     Ok(seen)
 }
@@ -183,19 +222,13 @@ fn opened(note: &[u8], trust: &Trust) -> Result<SignedCheckpoint, Failure> {
     SignedCheckpoint::open(text, origin, known.key).map_err(Failure::refused)
 }
 
-fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
-}
-
 fn tell(
     report: &Report,
     now: &SignedCheckpoint,
     summary: &Summary,
     missing: &Missing,
     compared: bool,
+    told: Vec<String>,
 ) {
     let Missing { open, undisclosed, .. } = missing;
     let Summary { answers, undrawn, audits, draws, drawn, epochs_closed, ledger_heads, seals } =
@@ -209,6 +242,7 @@ fn tell(
         "audits done {audits}, still open {open}; {undrawn} answer(s) without a draw: scored or failed, as their \
          receipts say; heads of sealed journals {ledger_heads}"
     )];
+    notes.extend(told);
     if *undisclosed > 0 {
         notes.push(format!(
             "{undisclosed} draw(s) rest on a secret that is not out yet: they cannot be repeated before"

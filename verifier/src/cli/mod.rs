@@ -4,6 +4,7 @@ mod check;
 mod files;
 mod follow;
 mod keys;
+mod mirror;
 mod model;
 mod report;
 mod show;

@@ -208,10 +208,17 @@ impl<'a> Case<'a> {
         }
     }
 
+    /// Owners of members who gave the group's answer without a fault of their own.
+    fn owners_who_pass(&self, group: usize) -> usize {
+        let members = self.consensus.groups[group].members.iter();
+        let pass = members.filter(|member| self.standings[**member].failure().is_none());
+        pass.map(|member| self.answers[*member].owner).collect::<BTreeSet<_>>().len()
+    }
+
     fn rule(&self, winner: Option<usize>, accepted: &[usize]) -> Rule {
         let unscored = |group| self.check(group).is_none();
         match winner {
-            Some(group) if self.is_majority(group) => {
+            Some(group) if self.is_majority(group) && self.owners_who_pass(group) >= OWNERS_MIN => {
                 let agree = self.consensus.groups[group].members.len() == self.answers.len();
                 if agree { Rule::Agreement } else { Rule::Majority }
             }

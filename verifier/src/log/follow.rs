@@ -1,5 +1,10 @@
 //! Follows a log from outside: every entry is read, the tree is grown again, and the draws are repeated.
 
+mod fault;
+mod receipt;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use assay_protocol::{Bytes32, JobId};
@@ -10,6 +15,9 @@ use super::{
     entry::{AnswerEntry, AuditResult, DrawEntry, LedgerHead},
     merkle::{Tree, leaf_hash},
 };
+
+pub use fault::LogFault;
+pub use receipt::Told;
 
 /// What an auditor knows of a log after reading it from its first entry.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +36,8 @@ pub struct Follower {
     starts_ms: BTreeMap<u64, u64>,
     /// … what it committed to …
     epochs: BTreeMap<u64, Bytes32>,
+    /// … unless no seal covers that yet …
+    fresh: BTreeSet<u64>,
     /// … and its secret, once it is out.
     secrets: BTreeMap<u64, Bytes32>,
     /// Audits that were drawn, with the time of the seal over their answer.
@@ -76,41 +86,6 @@ pub struct Missing {
     pub undisclosed: u64,
 }
 
-/// What is wrong with a log.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LogFault {
-    #[error("the secret of epoch {epoch}, which {draws} draws rest on, was never published")]
-    SecretWithheld { epoch: u64, draws: u64 },
-    #[error("entry {0} cannot be read")]
-    Unreadable(u64),
-    #[error("entry {0} seals another tree than the one before it")]
-    WrongSeal(u64),
-    #[error("entry {index} opens epoch {epoch} a second time")]
-    EpochTwice { index: u64, epoch: u64 },
-    #[error("entry {index} closes epoch {epoch} with a secret that is not the one committed to")]
-    WrongSecret { index: u64, epoch: u64 },
-    #[error("entry {index} draws with the secret of epoch {epoch}, which was never opened")]
-    NoEpoch { index: u64, epoch: u64 },
-    #[error("entry {index} draws with the secret of epoch {epoch}, which was already known")]
-    AfterClose { index: u64, epoch: u64 },
-    #[error("job {0} has two receipts")]
-    AnswerTwice(JobId),
-    #[error("entry {index} draws a second time for round {round} of job {job}")]
-    DrawnTwice { index: u64, job: JobId, round: u8 },
-    #[error("the receipt of job {0} names a chance of an audit that no entry before it draws with")]
-    NeverDrawn(JobId),
-    #[error("the audit of job {0} was drawn and never done")]
-    AuditSkipped(JobId),
-    #[error("the audit of job {0} was drawn and dropped, as the gateway says itself")]
-    AuditDropped(JobId),
-    #[error("entry {index} shortens the sealed journals from {before} to {after}")]
-    JournalsShrank { index: u64, before: u64, after: u64 },
-    #[error("entry {index} gives another head for the same {journals} journals")]
-    JournalsForked { index: u64, journals: u64 },
-    #[error("the gateway did not sign the head of the ledger in entry {0}")]
-    HeadUnsigned(u64),
-}
-
 impl Follower {
     /// Checks heads of the ledger against this key, too.
     pub fn of_gateway(key: Bytes32) -> Self {
@@ -147,6 +122,7 @@ impl Follower {
             }
             Entry::EpochOpened { epoch, starts_ms, commitment } => {
                 self.starts_ms.entry(epoch).or_insert(starts_ms);
+                self.fresh.insert(epoch);
                 match self.epochs.insert(epoch, commitment) {
                     Some(_) => Err(LogFault::EpochTwice { index, epoch }),
                     None => Ok(()),
@@ -155,8 +131,13 @@ impl Follower {
             Entry::EpochClosed { epoch, secret } => self.close(index, epoch, secret),
             Entry::LedgerHead(head) => self.ledger_head(index, head),
             Entry::Seal { root, time_ms } => {
+                let is_later = time_ms >= self.time_ms;
                 self.seal(time_ms);
-                if before == Some(root) { Ok(()) } else { Err(LogFault::WrongSeal(index)) }
+                match before {
+                    Some(before) if before != root => Err(LogFault::WrongSeal(index)),
+                    _ if !is_later => Err(LogFault::TimeBackwards { index }),
+                    _ => Ok(()),
+                }
             }
         }
     }
@@ -216,6 +197,7 @@ impl Follower {
         self.unsealed.push(draw);
         match () {
             () if !self.epochs.contains_key(&epoch) => Err(LogFault::NoEpoch { index, epoch }),
+            () if self.fresh.contains(&epoch) => Err(LogFault::Unsealed { index, epoch }),
             () if self.secrets.contains_key(&epoch) => Err(LogFault::AfterClose { index, epoch }),
             () => Ok(()),
         }
@@ -225,6 +207,7 @@ impl Follower {
     fn seal(&mut self, time_ms: u64) {
         self.summary.seals += 1;
         self.time_ms = self.time_ms.max(time_ms);
+        self.fresh.clear();
         let checkpoint = self.tree.root();
         for DrawEntry { job, round, link, epoch, q_ppm, .. } in std::mem::take(&mut self.unsealed) {
             let draw = Draw { job, link, checkpoint, q_ppm };
@@ -273,6 +256,3 @@ impl Follower {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -61,6 +61,47 @@ pub fn root(leaves: &[Hash]) -> Hash {
     }
 }
 
+/// The full subtrees that a growing log consists of, the largest first: all that it takes to add leaves and to know the
+/// root, in a handful of hashes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Peaks {
+    /// Each with its height.
+    peaks: Vec<(u32, Hash)>,
+}
+
+impl Peaks {
+    /// Of hashes of full subtrees, each list with their height, the highest first; of each fewer than make up one of the
+    /// list before.
+    pub fn of<'a>(levels: impl Iterator<Item = (u32, &'a [Hash])>) -> Self {
+        let mut all = Self::default();
+        for (height, hashes) in levels {
+            let mut level = Self::default();
+            hashes.iter().for_each(|hash| level.add(height, *hash));
+            all.peaks.extend(level.peaks);
+        }
+        all
+    }
+
+    /// Adds a leaf.
+    pub fn push(&mut self, leaf: Hash) {
+        self.add(0, leaf);
+    }
+
+    fn add(&mut self, mut height: u32, mut hash: Hash) {
+        while let Some((_, left)) = self.peaks.pop_if(|(other, _)| *other == height) {
+            (height, hash) = (height + 1, node_hash(left, hash));
+        }
+        self.peaks.push((height, hash));
+    }
+
+    /// The root over all leaves.
+    pub fn root(&self) -> Hash {
+        let mut peaks = self.peaks.iter().rev().map(|(_, hash)| *hash);
+        let Some(last) = peaks.next() else { return empty_root() };
+        peaks.fold(last, |right, left| node_hash(left, right))
+    }
+}
+
 /// The largest power of two smaller than `size`, which is at least 2.
 fn split(size: u64) -> u64 {
     1 << (size - 1).ilog2()

@@ -14,6 +14,17 @@ const ID_PREFIX: &str = "chatcmpl-";
 pub struct Request {
     pub json: Json,
     digest: Bytes32,
+    /// What was sent beside the body.
+    headers: Headers,
+}
+
+/// Headers that ask for what the body could ask for, too. They come first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Headers {
+    /// `x-assay-risk`.
+    pub risk: Option<String>,
+    /// `x-assay-nonce`.
+    pub nonce: Option<String>,
 }
 
 impl Request {
@@ -21,7 +32,31 @@ impl Request {
     pub fn parse(body: &[u8]) -> Result<Self, NotJson> {
         let json = Json::parse(body)?;
         let digest = Bytes32(Sha256::digest(json.canonical()).into());
-        Ok(Self { json, digest })
+        Ok(Self { json, digest, headers: Headers::default() })
+    }
+
+    /// With the headers that it was sent with.
+    pub fn with(self, headers: Headers) -> Self {
+        Self { headers, ..self }
+    }
+
+    /// How much assurance it asks for; nothing leaves that to the client's key.
+    pub fn risk(&self) -> Option<&str> {
+        self.headers.risk.as_deref().or_else(|| self.verification("risk"))
+    }
+
+    /// The client's own randomness.
+    pub fn nonce(&self) -> Option<&str> {
+        self.headers.nonce.as_deref().or_else(|| self.verification("nonce"))
+    }
+
+    /// The model that it asks for.
+    pub fn model(&self) -> Option<&str> {
+        self.json.get("model").and_then(Json::as_text)
+    }
+
+    fn verification(&self, key: &str) -> Option<&str> {
+        self.json.get("verification")?.get(key)?.as_text()
     }
 
     /// SHA-256 of the canonical form.

@@ -1,6 +1,7 @@
 //! JSON with one spelling, as in RFC 8785: no spaces, keys by their UTF-16 units, numbers as ECMAScript writes them.
 //! Integers of 64 bits keep all their digits, because a `seed` has them. A key that stands twice is refused: two
-//! readers could see two different requests.
+//! readers could see two different requests. So is a whole number that is too large for a double to tell it from its
+//! neighbours, and small enough for an integer, in the form of a float: its one spelling would be that of an integer.
 
 use std::{borrow::Cow, fmt};
 
@@ -26,7 +27,7 @@ pub enum Json {
 pub enum Number {
     Unsigned(u64),
     Signed(i64),
-    /// Finite, and not one of the integers above.
+    /// Finite, and not to be mistaken for one of the integers above.
     Float(f64),
 }
 
@@ -143,8 +144,13 @@ impl Number {
         if !value.is_finite() {
             return None;
         }
-        if value.fract() != 0.0 || value.abs() > EXACT {
+        /// From here on, integers of 64 bits end.
+        const BEYOND: f64 = 18_446_744_073_709_551_616.0;
+        if value.fract() != 0.0 || value.abs() >= BEYOND {
             return Some(Self::Float(value));
+        }
+        if value.abs() > EXACT {
+            return None;
         }
         #[expect(clippy::cast_possible_truncation, reason = "it is a whole number within 53 bits")]
         let whole = value as i64;
@@ -219,7 +225,9 @@ impl<'de> Visitor<'de> for Strict {
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Json, E> {
-        Number::of(value).map(Json::Number).ok_or_else(|| E::custom("a number is not finite"))
+        let wrong =
+            || E::custom("a float is not finite, or is an integer that is too large for one");
+        Number::of(value).map(Json::Number).ok_or_else(wrong)
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Json, E> {

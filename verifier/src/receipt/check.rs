@@ -5,13 +5,13 @@ use assay_protocol::{Attestation, Bytes32, Finish, NodeId, Outcome};
 
 use super::{
     Bundle, Checked, Note, Part, Receipt, Refusal, Request, Saved, State,
-    bound::{finish_reason, request_hash, response_id},
+    asked::{check_agreement, check_model, check_request},
+    bound::{finish_reason, response_id},
     gateway_name,
 };
 use crate::{
     log::{
-        Entry, SignedCheckpoint,
-        entry::AnswerEntry,
+        SignedCheckpoint,
         merkle::{check_inclusion, leaf_hash},
     },
     trust::Trust,
@@ -32,8 +32,11 @@ pub fn check(
         return Err(Refusal::Signature);
     }
     let checkpoint = check_log(bundle, &receipt, &gateway, key)?;
-    check_request(&receipt, request)?;
+    if let Some(request) = request {
+        check_request(&receipt, request)?;
+    }
     check_response(&receipt, response)?;
+    check_model(request, response)?;
     let signers = check_parts(&receipt, &gateway, trust)?;
     check_shares(&receipt)?;
     check_money(&receipt)?;
@@ -41,8 +44,11 @@ pub fn check(
     if receipt.state == State::Succeeded && signers.is_empty() && !may_be_cut(&receipt, request) {
         return Err(Refusal::AnswerUnsigned);
     }
+    check_agreement(&receipt)?;
     let mut notes = notes(&receipt, &signers, trust);
     notes.extend(request.is_none().then_some(Note::NoRequest));
+    let own_nonce = request.is_some_and(|request| request.nonce().is_none());
+    notes.extend((receipt.nonce.is_some() && own_nonce).then_some(Note::NonceNotAsked));
     let has_answer = receipt.state == State::Succeeded;
     notes.extend((has_answer && response.is_none()).then_some(Note::NoResponse));
     let witnessed = trust.witnesses.iter().any(|(name, key)| checkpoint.is_signed_by(name, *key));
@@ -57,25 +63,10 @@ fn check_log(
     key: Bytes32,
 ) -> Result<SignedCheckpoint, Refusal> {
     let signed = SignedCheckpoint::open(&bundle.note, gateway, key)?;
-    let entry = Entry::Answer(AnswerEntry {
-        job: receipt.job,
-        receipt: bundle.receipt.hash(),
-        link: receipt.answer_link,
-        epoch: receipt.audit.epoch,
-        q_ppm: receipt.audit.q_ppm,
-    });
+    let entry = receipt.entry(bundle.receipt.hash());
     let (size, root) = (signed.checkpoint.size, signed.checkpoint.root);
     check_inclusion(leaf_hash(&entry.encode()), bundle.index, size, &bundle.proof, root)?;
     Ok(signed)
-}
-
-fn check_request(receipt: &Receipt, request: Option<&Request>) -> Result<(), Refusal> {
-    match request {
-        Some(request) if request_hash(receipt.salt, request.digest()) != receipt.request => {
-            Err(Refusal::Request)
-        }
-        _ => Ok(()),
-    }
 }
 
 /// Whether a stop string may have cut the answer out of what nodes signed: only where one was asked for.
@@ -129,7 +120,7 @@ fn check_unfinished(receipt: &Receipt, saved: &Saved) -> Result<(), Refusal> {
 }
 
 /// Whether this is a signature over this very answer, its end included.
-fn is_of_this_answer(receipt: &Receipt, part: &Part) -> bool {
+pub(super) fn is_of_this_answer(receipt: &Receipt, part: &Part) -> bool {
     let Some(signed) = &part.signed else { return false };
     let ends_alike = match receipt.verdict.as_ref().map(|verdict| verdict.finish) {
         Some(finish @ (Finish::Stop | Finish::Length)) => signed.finish == Some(finish),
@@ -187,7 +178,7 @@ fn check_parts(receipt: &Receipt, gateway: &str, trust: &Trust) -> Result<Vec<No
     Ok(signers)
 }
 
-fn outcome(part: &Part) -> Option<Outcome> {
+pub(super) fn outcome(part: &Part) -> Option<Outcome> {
     serde_json::from_value(part.outcome.as_str().into()).ok()
 }
 

@@ -40,6 +40,10 @@ pub enum Note {
     CutOut,
     #[error("the seed is the gateway's own choice: it could have tried several")]
     SeedOfGateway,
+    #[error(
+        "the receipt names a nonce that the request does not: unless a header had it, it is the gateway's own choice"
+    )]
+    NonceNotAsked,
     #[error("nobody but the gateway can compute the seed from your nonce")]
     SeedOfNonce,
     #[error("the answer was not checked against the model, and no audit of it can be drawn")]
@@ -69,6 +73,12 @@ pub enum Refusal {
     Log(#[from] ProofError),
     #[error("the receipt is of another request than this one")]
     Request,
+    #[error(
+        "the request asks for another {0} than the receipt says; what a header asked for, --risk and --nonce tell"
+    )]
+    Asked(&'static str),
+    #[error("the receipt says that nodes agreed, and {0} of them signed the answer and passed")]
+    Agreement(usize),
     #[error("the response's {0} is not what the receipt says")]
     Response(&'static str),
     #[error("the receipt says that the answer did not succeed, and {0}")]

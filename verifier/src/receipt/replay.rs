@@ -33,6 +33,9 @@ pub fn replay(
     model: &TextModel,
 ) -> Result<Replay, Refusal> {
     check_manifest(receipt, model.manifest_hash)?;
+    if request.model().is_some_and(|asked| asked != model.manifest.id) {
+        return Err(Refusal::Asked("model"));
+    }
     let asked = Asked::read(&request.json).map_err(Refusal::NotReplayable)?;
     let prompt = prompt(receipt, &asked, model)?;
     check_sampling(receipt, &asked)?;

@@ -194,6 +194,85 @@ fn a_gateway_that_changes_what_was_asked_or_said_is_refused() {
     }
 }
 
+/// The same answer, to a request with these fields; the gateway may lie about it.
+fn asked(
+    fields: &str,
+    headers: Headers,
+    change: impl FnOnce(&mut Receipt),
+) -> Result<Checked, Refusal> {
+    let case = case(3);
+    let body = String::from_utf8(case.request.clone()).unwrap();
+    let body = body.replacen('{', &format!("{{{fields}"), 1);
+    let request = Request::parse(body.as_bytes()).unwrap();
+    let mut receipt = case.receipt.clone();
+    receipt.request = bound::request_hash(receipt.salt, request.digest());
+    change(&mut receipt);
+    let bundle = case.bundle_of(&receipt, ENTRIES);
+    let response = Saved::parse(&case.response).unwrap();
+    check(&bundle, Some(&request.with(headers)), Some(&response), &case.trust)
+}
+
+#[test]
+fn risk_nonce_and_model_are_those_that_were_asked_for() {
+    let body = r#""verification":{"risk":"standard","nonce":"mine"},"#;
+    let mine = |receipt: &mut Receipt| {
+        (receipt.nonce, receipt.seed_from) = (Some("mine".into()), SeedFrom::Nonce);
+    };
+    let none = Headers::default;
+    assert!(!asked(body, none(), mine).unwrap().notes.contains(&Note::NonceNotAsked));
+    for (change, wrong) in
+        [(Policy::Low, "risk"), (Policy::High, "risk"), (Policy::Standard, "nonce")]
+    {
+        let refusal = asked(body, none(), |receipt| receipt.policy = change).unwrap_err();
+        assert_eq!(refusal, Refusal::Asked(wrong));
+    }
+    // Headers come first.
+    let headers = Headers { risk: Some("low".into()), nonce: Some("other".into()) };
+    assert_eq!(asked(body, headers.clone(), mine), Err(Refusal::Asked("risk")));
+    let low = |receipt: &mut Receipt| {
+        (receipt.policy, receipt.nonce) = (Policy::Low, Some("other".into()));
+    };
+    assert!(asked(body, headers, low).is_ok());
+    // A nonce that nobody asked for is the gateway's.
+    assert!(asked("", none(), mine).unwrap().notes.contains(&Note::NonceNotAsked));
+}
+
+#[test]
+fn another_model_than_the_one_asked_for_is_refused() {
+    let mut case = case(3);
+    case.request = br#"{"model":"large","messages":[{"role":"user","content":"hi"}]}"#.to_vec();
+    let request = Request::parse(&case.request).unwrap();
+    let mut receipt = case.receipt.clone();
+    receipt.request = bound::request_hash(receipt.salt, request.digest());
+    let refusal = judged(&case, &case.bundle_of(&receipt, ENTRIES)).unwrap_err();
+    assert_eq!(refusal, Refusal::Asked("model"));
+}
+
+#[test]
+fn agreement_takes_two_who_signed_and_passed() {
+    let alone = |rule: &str, change: &dyn Fn(&mut Receipt)| {
+        let case = case(2);
+        let mut receipt = case.receipt.clone();
+        receipt.verdict.as_mut().unwrap().rule = rule.into();
+        change(&mut receipt);
+        judged(&case, &case.bundle_of(&receipt, ENTRIES))
+    };
+    let unpaid = |receipt: &mut Receipt| {
+        receipt.money.reserve += std::mem::take(&mut receipt.parts[0].pay);
+        receipt.parts[0].outcome = "failed_logits".into();
+    };
+    for rule in ["agreement", "majority"] {
+        assert!(alone(rule, &|_| {}).is_ok());
+        assert_eq!(alone(rule, &unpaid), Err(Refusal::Agreement(1)), "{rule}");
+        // One node's work under two names.
+        let twice = |receipt: &mut Receipt| {
+            receipt.money.reserve += receipt.parts.pop().unwrap().pay;
+        };
+        assert_eq!(alone(rule, &twice), Err(Refusal::Agreement(1)), "{rule}");
+    }
+    assert!(alone("spot_checks", &unpaid).is_ok());
+}
+
 #[test]
 fn a_key_inside_the_receipt_counts_for_nothing() {
     let mut case = case(1);

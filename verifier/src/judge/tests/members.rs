@@ -76,6 +76,16 @@ fn a_quantised_node_beside_honest_ones_is_caught_without_an_audit() {
 }
 
 #[test]
+fn one_who_is_left_of_two_did_not_agree_with_anybody() {
+    let answers = reported(&[(&A, OFF), (&A, TRUE)]);
+    let found = decided(&answers, &[by(100, &answers[0], &[])], setting());
+    assert_eq!(told(&found).0, Some(1));
+    assert_eq!(found.outcomes[0], O::FailedLogits);
+    assert!(found.outcomes[1].is_paid(), "{:?}", found.outcomes);
+    assert_eq!(found.rule, Rule::SpotChecks, "the model itself confirmed it");
+}
+
+#[test]
 fn without_a_scorer_unequal_logits_settle_as_agreed_and_teach_nothing() {
     let answers = reported(&[(&A, OFF), (&A, TRUE), (&A, TRUE)]);
     let absent = Setting { scorer: Scorer::Absent, ..setting() };

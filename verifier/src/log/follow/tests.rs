@@ -3,7 +3,10 @@
 use uuid::Uuid;
 
 use super::*;
-use crate::log::{draw::PPM, entry::AuditEntry};
+use crate::{
+    log::{draw::PPM, entry::AuditEntry},
+    receipt::{Audit, Bundle, Receipt, fixtures},
+};
 
 const SECRET: Bytes32 = Bytes32([5; 32]);
 
@@ -114,6 +117,70 @@ fn a_draw_outside_of_its_epoch_is_seen() {
     let (faults, follower) = follow(&[opened(), closed(), draw(1, PPM)]);
     assert_eq!(faults, [LogFault::AfterClose { index: 4, epoch: 1 }]);
     assert_eq!(follower.missing(0, 0).skipped, [LogFault::AuditSkipped(job(1))]);
+}
+
+#[test]
+fn an_epoch_that_is_opened_in_the_batch_that_draws_with_it_is_seen() {
+    let mut follower = Follower::default();
+    follower.push(&opened().encode()).unwrap();
+    let index = 1;
+    let fault = follower.push(&draw(1, PPM).encode());
+    assert_eq!(fault, Err(LogFault::Unsealed { index, epoch: 1 }), "it could have tried secrets");
+    let seal = Entry::Seal { time_ms: 1, root: follower.head().1 };
+    follower.push(&seal.encode()).unwrap();
+    follower.push(&draw(2, PPM).encode()).unwrap();
+}
+
+#[test]
+fn a_seal_whose_time_goes_back_is_seen() {
+    let mut follower = Follower::default();
+    let mut seal = |time_ms| {
+        let root = follower.head().1;
+        follower.push(&Entry::Seal { time_ms, root }.encode())
+    };
+    assert_eq!([seal(5), seal(5)], [Ok(()), Ok(())]);
+    assert_eq!(seal(4), Err(LogFault::TimeBackwards { index: 2 }));
+}
+
+#[test]
+fn a_receipt_is_held_to_the_log_and_its_draw_is_repeated() {
+    let case = fixtures::case(1);
+    let with = |epoch: u64, commitment: Bytes32, q_ppm: u32| {
+        let mut receipt = case.receipt.clone();
+        receipt.audit = Audit { epoch, commitment, q_ppm };
+        let bundle = case.bundle_of(&receipt, 1);
+        (receipt, bundle)
+    };
+    let told = |follower: &Follower, (receipt, bundle): &(Receipt, Bundle), index| {
+        follower.receipt(&Bundle { index, ..bundle.clone() }, receipt)
+    };
+    let honest = with(1, commitment(SECRET), PPM);
+    let draws = |receipt: &Receipt| {
+        let (job, link, inputs) = (receipt.job, receipt.answer_link, Bytes32([3; 32]));
+        Entry::Draw(DrawEntry { job, round: 1, link, epoch: 1, q_ppm: PPM, inputs })
+    };
+    let entry = |receipt: &Receipt, bundle: &Bundle| receipt.entry(bundle.receipt.hash());
+    let entries = [opened(), draws(&honest.0), entry(&honest.0, &honest.1)];
+    let job = honest.0.job;
+    let (faults, follower) = follow(&entries);
+    assert_eq!(faults, []);
+    assert_eq!(told(&follower, &honest, 4), Ok(Told::Undisclosed));
+    for elsewhere in [0, 3, 5, 99] {
+        let missed = Err(LogFault::NotLogged { job, index: elsewhere });
+        assert_eq!(told(&follower, &honest, elsewhere), missed);
+    }
+    let (_, follower) = follow(&[&entries[..], &[closed()]].concat());
+    assert_eq!(told(&follower, &honest, 4), Ok(Told::Drawn(None)));
+
+    // The receipt names what the log does not have: another secret, or a draw that nobody made.
+    let other = with(1, Bytes32([9; 32]), PPM);
+    let (_, follower) = follow(&[opened(), draws(&other.0), entry(&other.0, &other.1)]);
+    assert_eq!(told(&follower, &other, 4), Err(LogFault::OtherCommitment { job, epoch: 1 }));
+    let (_, follower) = follow(&[opened(), entry(&honest.0, &honest.1)]);
+    assert_eq!(told(&follower, &honest, 2), Err(LogFault::NeverDrawn(job)));
+    let none = with(0, Bytes32([0; 32]), 0);
+    let (_, follower) = follow(&[entry(&none.0, &none.1)]);
+    assert_eq!(told(&follower, &none, 0), Ok(Told::NoDraw));
 }
 
 #[test]

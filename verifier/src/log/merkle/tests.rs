@@ -46,6 +46,26 @@ fn vectors() -> Vec<Hash> {
 }
 
 #[test]
+fn peaks_give_the_root_of_every_size_however_they_were_read() {
+    let leaves: Vec<Hash> = (0..70u64).map(|n| leaf_hash(&n.to_be_bytes())).collect();
+    let mut grown = Peaks::default();
+    for size in 0..leaves.len() {
+        assert_eq!(grown.root(), root(&leaves[..size]), "{size} entries");
+        // As if tiles were of four: full subtrees of sixteen, of four, and the rest.
+        let (full, rest) = leaves[..size].split_at(size / 4 * 4);
+        let fours: Vec<Hash> = full.chunks(4).map(root).collect();
+        let (full, fours) = fours.split_at(fours.len() / 4 * 4);
+        let sixteens: Vec<Hash> = full.chunks(4).map(root).collect();
+        let levels = [(4, sixteens.as_slice()), (2, fours), (0, rest)];
+        let mut read = Peaks::of(levels.into_iter());
+        assert_eq!(read, grown, "{size} entries");
+        read.push(leaves[size]);
+        assert_eq!(read.root(), root(&leaves[..=size]));
+        grown.push(leaves[size]);
+    }
+}
+
+#[test]
 fn roots_are_those_of_the_reference() {
     let leaves = vectors();
     assert_eq!(

@@ -30,8 +30,9 @@ impl Said {
     /// Judges it as the answer to a request with these fields.
     fn judged(&self, fields: &str) -> Result<Replay, Refusal> {
         let Self { model, ids, .. } = self;
+        let name = &model.manifest.id;
         let body = format!(
-            r#"{{"model":"m","messages":[{{"role":"user","content":"hi"}}],"temperature":0.7{fields}}}"#
+            r#"{{"model":"{name}","messages":[{{"role":"user","content":"hi"}}],"temperature":0.7{fields}}}"#
         );
         let request = Request::parse(body.as_bytes()).unwrap();
         let asked = Asked::read(&request.json).unwrap();
@@ -48,6 +49,17 @@ impl Said {
     fn refusal(&self, fields: &str) -> String {
         self.judged(fields).unwrap_err().to_string()
     }
+}
+
+#[test]
+fn an_answer_of_another_model_than_asked_is_refused() {
+    let mut said = said("one two three", Finish::Stop);
+    said.model.manifest.id = "another".into();
+    said.judged("").unwrap();
+    let request = br#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#;
+    let request = Request::parse(request).unwrap();
+    let refusal = replay(&said.receipt, &request, None, &said.model).unwrap_err();
+    assert_eq!(refusal, Refusal::Asked("model"));
 }
 
 #[test]
