@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{gateway::ADMIN_SECRET, wait::wait_until};
 pub use views::{
-    AdmittedView, AuditView, Balance, ForfeitView, JobView, NodeView, Operator, PartView,
+    AdmittedView, AuditView, Balance, ForfeitView, JobView, NewKey, NodeView, Operator, PartView,
     RefundView, ReputationView, VerificationView,
 };
 
@@ -53,6 +53,13 @@ impl Admin {
     pub async fn key(&self, account: i64) -> String {
         let body = json!({"account_id": account, "name": "a story"});
         text(&self.ask(Method::POST, "keys", Some(body)).await, "key")
+    }
+
+    /// The same, which may spend so much a day.
+    pub async fn new_key(&self, account: i64, budget_day_nano: Option<i64>) -> NewKey {
+        let body =
+            json!({"account_id": account, "name": "a story", "budget_day_nano": budget_day_nano});
+        self.ask(Method::POST, "keys", Some(body)).await
     }
 
     pub async fn balance(&self, account: i64) -> Balance {

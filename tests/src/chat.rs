@@ -221,6 +221,11 @@ impl Stream {
         }
     }
 
+    /// Waits for the next event, however long that takes; false at the end.
+    pub async fn read_on(&mut self) -> bool {
+        self.read().await
+    }
+
     /// Reads to the end.
     pub async fn rest(mut self) -> Streamed {
         while within("more of a stream", self.read()).await {}

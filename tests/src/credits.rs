@@ -1,5 +1,7 @@
 //! What a client does with money: asks for payment pages, looks at them, wants credit back.
 
+pub mod history;
+
 use reqwest::{Client, Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -4,7 +4,7 @@ use assay_ledger::{AccountId, Nano};
 use assay_protocol::JobId;
 
 use super::{
-    Db, DbError,
+    Db, DbError, Store,
     statement::statements,
     value::{Record, Row, args},
 };
@@ -24,6 +24,31 @@ pub async fn add_credit(db: &Db, account: AccountId, amount: Nano) -> Result<(),
 pub async fn noted_tokens(db: &Db, job: JobId) -> Result<Option<u32>, DbError> {
     let noted: Option<Noted> = db.optional(&NOTED, args![job]).await?;
     Ok(noted.map(|noted| noted.0))
+}
+
+/// On PostgreSQL: commits of new jobs wait until [`let_commits_go`].
+///
+/// # Panics
+/// On SQLite, which has nobody who could commit later.
+pub async fn hold_commits(db: &Db) -> Result<(), DbError> {
+    let Store::Postgres(postgres) = &**db else { panic!("only PostgreSQL commits by itself") };
+    let sql = "create table gate (shut bigint not null);
+        insert into gate (shut) values (1);
+        create function wait_at_gate() returns trigger language plpgsql as $$ begin
+            while exists (select 1 from gate) loop perform pg_sleep(0.02); end loop;
+            return null;
+        end $$;
+        create constraint trigger wait_at_gate after insert on job
+            deferrable initially deferred for each row execute function wait_at_gate();";
+    sqlx::raw_sql(sql).execute(&postgres.pool).await?;
+    Ok(())
+}
+
+/// Lets them commit.
+pub async fn let_commits_go(db: &Db) -> Result<(), DbError> {
+    let Store::Postgres(postgres) = &**db else { panic!("only PostgreSQL commits by itself") };
+    sqlx::raw_sql("delete from gate").execute(&postgres.pool).await?;
+    Ok(())
 }
 
 struct Noted(u32);

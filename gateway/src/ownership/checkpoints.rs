@@ -18,9 +18,9 @@ const CHECKPOINTS_PER_COMMAND: usize = 256;
 pub struct Checkpoints(Mutex<HashMap<JobId, CheckpointSettlement>>);
 
 impl Checkpoints {
-    /// Whether this job's next note would be written: nothing waits to be.
-    pub fn is_due(&self, job: JobId) -> bool {
-        !self.noted().contains_key(&job)
+    /// Whether a note of so many tokens says more of this job than the one that waits to be written.
+    pub fn is_due(&self, job: JobId, tokens: u32) -> bool {
+        self.noted().get(&job).is_none_or(|noted| noted.completion_tokens < tokens)
     }
 
     /// Takes a note.

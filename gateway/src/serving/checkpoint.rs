@@ -9,14 +9,14 @@ use crate::{
     db::{CheckpointPart, CheckpointSettlement},
 };
 
-/// Notes it, if the note before was written and anything went out. Answers that go out whole are not
-/// noted: until the end nothing was delivered.
+/// Notes it, if more went out than the note says that waits to be written: an answer may pause for long. Answers that go
+/// out whole are not noted: until the end nothing was delivered.
 pub(super) fn note(app: &App, round: &Round<'_>, answer: &Answer<'_>) {
     let (job, sent) = (round.job, answer.sent());
-    if !job.streamed || sent.is_empty() || !app.checkpoints.is_due(job.id) {
+    let tokens = u32::try_from(sent.len()).unwrap_or(u32::MAX);
+    if !job.streamed || sent.is_empty() || !app.checkpoints.is_due(job.id, tokens) {
         return;
     }
-    let tokens = u32::try_from(sent.len()).unwrap_or(u32::MAX);
     let own = |prefix: usize| u32::try_from(sent.len().saturating_sub(prefix)).unwrap_or(u32::MAX);
     let behind: Vec<_> = round
         .branches

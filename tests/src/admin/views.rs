@@ -13,6 +13,13 @@ pub struct Balance {
     pub held: i64,
 }
 
+/// An API key that was just made.
+#[derive(Clone, Debug, Deserialize)]
+pub struct NewKey {
+    pub id: i64,
+    pub key: String,
+}
+
 /// Someone who owns nodes.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 pub struct Operator {

@@ -1,88 +1,205 @@
 //! Two gateways on one PostgreSQL: when one is killed in the middle of its jobs, the other ends them within twenty
 //! seconds, for what was delivered.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
 
 use assay_gateway::db::{Db, tampering};
 use assay_tests::{
-    Admin, Ask, Behaviour, Gate, Gateway, World,
+    Admin, Ask, Behaviour, Gate, Gateway, JobView, ScriptedNode, World,
     money::{Factor, Tokens, cost},
     postgres::PostgresServer,
+    scripted::Manners,
     wait_until,
     world::CREDIT,
 };
+use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 const SOME: u32 = 10;
 const ENDED_WITHIN: Duration = Duration::from_secs(20);
+/// Jobs that run when a busy gateway is killed, and tokens that each of them gets, more or less.
+const FLEET: usize = 110;
+const TURNS: usize = 5;
+
+/// A world on PostgreSQL, and another gateway on its database.
+struct Pair {
+    world: World,
+    other: Gateway,
+    admin: Admin,
+    gates: [Gate; 3],
+    nodes: Vec<ScriptedNode>,
+    _scorer: ScriptedNode,
+    db: Db,
+    _folder: TempDir,
+    _server: PostgresServer,
+}
+
+impl Pair {
+    /// Nothing where PostgreSQL is not installed.
+    async fn start() -> Option<Self> {
+        let Some(server) = PostgresServer::start().await else {
+            eprintln!("PostgreSQL is not installed: not tested");
+            return None;
+        };
+        let url = server.database("assay").await;
+        let settings = format!("[gateway]\ndatabase_url = '{url}'");
+        let world = World::with(&settings).await;
+        let folder = tempfile::tempdir().expect("a folder for another gateway");
+        let other = Gateway::start(folder.path(), &settings).await;
+        let admin = Admin::log_in(&other.url()).await;
+        let scorer = world.scorer().await;
+        let gates = [Gate::closed(), Gate::closed(), Gate::closed()];
+        let mut nodes = Vec::new();
+        for gate in &gates {
+            let slots = u32::try_from(FLEET).expect("few").next_power_of_two();
+            let manners = Manners { pace: gate.into(), slots, ..Behaviour::Honest.into() };
+            nodes.push(world.scripted_of(world.operator().await, manners).await);
+        }
+        let db = Db::open(&url).await.expect("one more connection");
+        let (_folder, _server, _scorer) = (folder, server, scorer);
+        Some(Self { world, other, admin, gates, nodes, _scorer, db, _folder, _server })
+    }
+
+    /// Kills the gateway that has the jobs, and waits until the other one has ended them.
+    async fn kill(&mut self) {
+        self.world.gateway.kill_nine();
+        let killed = Instant::now();
+        self.admin.no_job_runs().await;
+        let stuck = killed.elapsed();
+        eprintln!("the last hold of the killed gateway ended after {stuck:?}");
+        assert!(stuck < ENDED_WITHIN, "a hold was stuck for {stuck:?}");
+    }
+
+    /// The killed one comes back to nothing that it would end again.
+    async fn finish(mut self, spent: i64) {
+        let balance = self.admin.balance(self.world.account).await;
+        assert_eq!((balance.available, balance.held), (CREDIT - spent, 0));
+        let (clean, report) = self.other.audit();
+        assert!(clean, "{report}");
+        self.db.close().await;
+        self.world.gateway.start_again().await;
+        self.world.admin = Admin::log_in(&self.world.gateway.url()).await;
+        assert_eq!(self.world.admin.balance(self.world.account).await.available, CREDIT - spent);
+        self.other.terminate();
+        assert!(self.other.end().await.success());
+        self.world.finish().await;
+    }
+}
+
+fn price(job: &JobView) -> i64 {
+    let tokens = Tokens { prompt: job.prompt_tokens, completion: job.completion_tokens };
+    cost(tokens, Factor::of(&job.risk))
+}
 
 #[tokio::test]
 async fn the_jobs_of_a_killed_gateway_are_ended_by_another_within_twenty_seconds() {
-    let Some(server) = PostgresServer::start().await else {
-        eprintln!("PostgreSQL is not installed: not tested");
-        return;
-    };
-    let url = server.database("assay").await;
-    let settings = format!("[gateway]\ndatabase_url = '{url}'");
-    let mut world = World::with(&settings).await;
-    let folder = tempfile::tempdir().expect("a folder for another gateway");
-    let mut other = Gateway::start(folder.path(), &settings).await;
-    let admin = Admin::log_in(&other.url()).await;
-    let _scorer = world.scorer().await;
-    let gates = [Gate::closed(), Gate::closed(), Gate::closed()];
-    let mut nodes = Vec::new();
-    for gate in &gates {
-        nodes.push(world.paced(Behaviour::Honest, gate).await);
-    }
+    let Some(mut pair) = Pair::start().await else { return };
+    let world = &pair.world;
 
     // One client has read some of its answer, and the gateway has noted that; another has nothing yet.
     let ask = Ask::say("Tell me a story.").endless(world.model.end_token).max_tokens(60);
     let some = world.model.text(&world.model.expected(&ask).await.ids[..SOME as usize]);
-    gates.iter().for_each(|gate| gate.allow(SOME as usize));
+    pair.gates.iter().for_each(|gate| gate.allow(SOME as usize));
     let mut stream = world.client.stream(&ask).await.expect("a stream");
     stream.read_until(|text| text.len() >= some.len()).await;
     let (client, waiting) = (world.client.clone(), ask.clone());
     let mut clients = JoinSet::new();
     clients.spawn(async move { drop(client.stream(&waiting).await) });
-    for node in &nodes {
+    for node in &pair.nodes {
         node.wait_for("has both jobs", |seen| seen.starts == 2).await;
     }
-    let db = Db::open(&url).await.expect("one more connection");
     let id = stream.job.parse().expect("a job's id");
     wait_until("what was delivered is noted", async || {
-        let noted = tampering::noted_tokens(&db, id).await.expect("the database answers");
+        let noted = tampering::noted_tokens(&pair.db, id).await.expect("the database answers");
         noted.filter(|tokens| *tokens == SOME)
     })
     .await;
-    db.close().await;
 
-    world.gateway.kill_nine();
-    let killed = Instant::now();
+    pair.kill().await;
     clients.abort_all();
-    admin.no_job_runs().await;
-    let stuck = killed.elapsed();
-    eprintln!("the last hold of the killed gateway ended after {stuck:?}");
-    assert!(stuck < ENDED_WITHIN, "a hold was stuck for {stuck:?}");
-
-    let jobs = admin.jobs().await;
+    let jobs = pair.admin.jobs().await;
     let job = jobs.iter().find(|job| job.id == stream.job).expect("the job that was read");
-    let tokens = Tokens { prompt: job.prompt_tokens, completion: SOME };
-    let price = cost(tokens, Factor::of(&job.risk));
     assert_eq!((job.state.as_str(), job.completion_tokens), ("cancelled", SOME), "{job:#?}");
-    assert_eq!(job.cost, price, "{job:#?}");
+    assert_eq!(job.cost, price(job), "{job:#?}");
     assert!(job.parts.iter().all(|part| part.pay > 0), "who wrote it is paid: {job:#?}");
     let unread = jobs.iter().find(|job| job.id != stream.job).expect("the other one");
     assert_eq!((unread.state.as_str(), unread.cost), ("failed", 0), "{unread:#?}");
-    let balance = admin.balance(world.account).await;
-    assert_eq!((balance.available, balance.held), (CREDIT - price, 0));
-    let (clean, report) = other.audit();
-    assert!(clean, "{report}");
+    let spent = job.cost;
+    pair.finish(spent).await;
+}
 
-    // The killed one comes back to nothing that it would end again.
-    world.gateway.start_again().await;
-    world.admin = Admin::log_in(&world.gateway.url()).await;
-    assert_eq!(world.admin.balance(world.account).await.available, CREDIT - price);
-    other.terminate();
-    assert!(other.end().await.success());
-    world.finish().await;
+/// What each client has read so far, by its job.
+type Read = Arc<Mutex<HashMap<String, String>>>;
+
+/// Reads until the gateway is gone.
+async fn read(mut stream: assay_tests::chat::Stream, read: Read) {
+    let job = stream.job.clone();
+    let note = |text: &str| {
+        read.lock().expect("nobody panics with it").insert(job.clone(), text.to_owned());
+    };
+    note("");
+    while stream.read_on().await {
+        note(&stream.seen().text);
+    }
+}
+
+#[tokio::test]
+async fn a_hundred_jobs_of_a_killed_gateway_are_each_charged_for_what_was_delivered() {
+    let Some(mut pair) = Pair::start().await else { return };
+    let world = &pair.world;
+    let ask = Ask::say("Tell me a story.").endless(world.model.end_token).max_tokens(60);
+    let ids = world.model.expected(&ask).await.ids;
+    let so_far: Read = Arc::default();
+    let mut clients = JoinSet::new();
+    for _ in 0..FLEET {
+        let (client, ask, so_far) = (world.client.clone(), ask.clone(), so_far.clone());
+        clients.spawn(async move {
+            read(client.stream(&ask).await.expect("a stream"), so_far).await;
+        });
+    }
+    for node in &pair.nodes {
+        node.wait_for("has all jobs", |seen| seen.starts as usize == FLEET).await;
+    }
+    // A token for each job, in turn: whoever waits first gets it.
+    for turn in 1..=TURNS {
+        pair.gates.iter().for_each(|gate| gate.allow(FLEET));
+        for node in &pair.nodes {
+            let sent = |tokens: u32| tokens as usize == turn * FLEET;
+            node.wait_for("has sent them", |seen| sent(seen.tokens_sent)).await;
+        }
+    }
+    let text = |n: usize| world.model.text(&ids[..n]).trim_end_matches('\u{fffd}').to_owned();
+    let texts: Vec<String> = (0..=ids.len()).map(text).collect();
+    wait_until("what was delivered is noted", async || {
+        let read = so_far.lock().expect("nobody panics with it").clone();
+        let mut all = read.len() == FLEET;
+        for (job, text) in &read {
+            let id = job.parse().expect("a job's id");
+            let noted = tampering::noted_tokens(&pair.db, id).await.expect("the database answers");
+            all &= !text.is_empty() && texts[noted.unwrap_or_default() as usize] == *text;
+        }
+        all.then_some(())
+    })
+    .await;
+    let running = pair.world.admin.jobs().await;
+    let running = running.iter().filter(|job| job.state == "running").count();
+    assert!(running >= 100, "{running} jobs run");
+
+    pair.kill().await;
+    clients.join_all().await;
+    let read = so_far.lock().expect("nobody panics with it").clone();
+    let jobs = pair.admin.jobs().await;
+    assert_eq!(jobs.len(), FLEET);
+    for job in &jobs {
+        assert_eq!((job.state.as_str(), job.cost), ("cancelled", price(job)), "{job:#?}");
+        assert_eq!(texts[job.completion_tokens as usize], read[&job.id], "{job:#?}");
+        let parts: i64 = job.parts.iter().map(|part| part.pay).sum();
+        assert_eq!(parts + job.fee + job.reserve, job.cost, "{job:#?}");
+    }
+    let spent = jobs.iter().map(|job| job.cost).sum();
+    pair.finish(spent).await;
 }

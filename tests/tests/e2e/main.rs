@@ -6,6 +6,7 @@ mod async_openai;
 mod audits;
 mod circle;
 mod collusion;
+mod credits;
 mod deliveries;
 mod expect;
 mod forfeits;

@@ -9,8 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use assay_gateway::db::{Db, tampering};
 use assay_tests::{
-    Ask, ChatClient, Completion, Refusal, World,
+    Ask, ChatClient, Refusal, World,
     money::{Factor, Tokens, cost},
     postgres::PostgresServer,
     wait_until,
@@ -36,9 +37,9 @@ struct Seen {
 }
 
 impl Seen {
-    fn note(&mut self, asked: Instant, answer: Result<Completion, Refusal>) {
+    fn note(&mut self, asked: Instant, answer: Result<String, Refusal>) {
         match answer {
-            Ok(answer) => self.answered.push((asked, Instant::now(), answer.job)),
+            Ok(job) => self.answered.push((asked, Instant::now(), job)),
             Err(refusal) => {
                 let told = refusal.headers.contains_key("retry-after");
                 self.refused.push((asked, refusal.status.as_u16(), told));
@@ -47,10 +48,28 @@ impl Seen {
     }
 }
 
-async fn keep_asking(client: ChatClient, seen: Arc<Mutex<Seen>>, enough: Arc<AtomicBool>) {
+/// Every other client reads its answers as streams.
+async fn keep_asking(
+    client: ChatClient,
+    streams: bool,
+    seen: Arc<Mutex<Seen>>,
+    enough: Arc<AtomicBool>,
+) {
+    let ask = Ask::say("Hello!").max_tokens(8);
     while !enough.load(Ordering::Relaxed) {
         let asked = Instant::now();
-        let answer = client.plain(&Ask::say("Hello!").max_tokens(8)).await;
+        let answer = match streams {
+            false => client.plain(&ask).await.map(|answer| answer.job),
+            true => match client.stream(&ask).await {
+                Err(refused) => Err(refused),
+                Ok(stream) => {
+                    let job = stream.job.clone();
+                    let streamed = stream.rest().await;
+                    assert!(streamed.done && streamed.error.is_none(), "{streamed:#?}");
+                    Ok(job)
+                }
+            },
+        };
         seen.lock().expect("nobody panics with it").note(asked, answer);
         tokio::time::sleep(BREATH).await;
     }
@@ -68,8 +87,9 @@ async fn postgresql_killed_and_away_for_ten_seconds_loses_nothing() {
     let _nodes = [world.honest().await, world.honest().await, world.honest().await];
     let (seen, enough) = (Arc::new(Mutex::new(Seen::default())), Arc::new(AtomicBool::new(false)));
     let mut clients = JoinSet::new();
-    for _ in 0..CLIENTS {
-        clients.spawn(keep_asking(world.client.clone(), seen.clone(), enough.clone()));
+    for client in 0..CLIENTS {
+        let streams = client % 2 == 1;
+        clients.spawn(keep_asking(world.client.clone(), streams, seen.clone(), enough.clone()));
     }
     let answered = |since: Option<Instant>| {
         let seen = seen.lock().expect("nobody panics with it");
@@ -98,7 +118,9 @@ async fn postgresql_killed_and_away_for_ten_seconds_loses_nothing() {
     assert!(seen.refused.iter().all(|refused| well_told(&refused)), "{:?}", seen.refused);
     let new_ones = seen.answered.iter().filter(|(asked, ..)| (gone..starting).contains(asked));
     assert_eq!(new_ones.count(), 0, "no job without a hold");
-    let first = seen.answered.iter().filter(|(_, came, _)| *came > back).map(|(_, came, _)| *came);
+    // Of those who asked when the database was on its way back: a job from before waits for nothing but its end.
+    let anew = seen.answered.iter().filter(|(asked, came, _)| *asked >= starting && *came > back);
+    let first = anew.map(|(_, came, _)| *came);
     let waited = first.min().expect("there were some").duration_since(back);
     eprintln!("the first answer came {waited:?} after PostgreSQL was back");
     assert!(waited <= BACK_WITHIN, "the service was back after {waited:?}");
@@ -113,5 +135,38 @@ async fn postgresql_killed_and_away_for_ten_seconds_loses_nothing() {
     }
     let spent: i64 = jobs.iter().map(|job| job.cost).sum();
     assert_eq!(world.admin.balance(world.account).await.available, CREDIT - spent);
+    world.finish().await;
+}
+
+/// The database commits a hold, but so late that nobody waits for the answer any more: the client is told to come again,
+/// and what was held for nothing is given back as soon as it shows, not at the hold's own end minutes later.
+#[tokio::test]
+async fn a_hold_that_nobody_knows_of_is_given_back_when_it_shows() {
+    let Some(server) = PostgresServer::start().await else {
+        eprintln!("PostgreSQL is not installed: not tested");
+        return;
+    };
+    let url = server.database("assay").await;
+    let world = World::with(&format!("[gateway]\ndatabase_url = '{url}'")).await;
+    let _scorer = world.scorer().await;
+    let _nodes = [world.honest().await, world.honest().await, world.honest().await];
+    let db = Db::open(&url).await.expect("one more connection");
+    tampering::hold_commits(&db).await.expect("commits can be held up");
+    let ask = Ask::say("Hello!").max_tokens(8);
+    let refused = world.client.plain(&ask).await.expect_err("nothing is known of the hold");
+    assert_eq!(refused.status, 503, "{:#}", refused.error);
+    assert!(refused.headers.contains_key("retry-after"));
+    assert_eq!(world.admin.jobs().await.len(), 0, "nothing shows");
+
+    tampering::let_commits_go(&db).await.expect("they go on");
+    let job = wait_until("the hold shows and is given back", async || {
+        world.admin.jobs().await.into_iter().find(|job| job.state != "running")
+    })
+    .await;
+    assert_eq!((job.state.as_str(), job.cost, job.returned), ("failed", 0, job.hold), "{job:#?}");
+    let balance = world.admin.balance(world.account).await;
+    assert_eq!((balance.available, balance.held), (CREDIT, 0));
+    world.client.plain(&ask).await.expect("the next one is served");
+    db.close().await;
     world.finish().await;
 }
