@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, fs, io, path::Path, sync::Arc};
 
 use assay_ledger::{Nano, Price};
 use assay_model::{ModelError, TextModel};
+use assay_protocol::Bytes32;
 use assay_verifier::{ClassLimits, Limits, LimitsError, Measured, limits};
+use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::config::ModelSettings;
@@ -20,6 +22,8 @@ pub struct HostedModel {
     pub price: Price,
     /// What honest nodes of each calibrated class stay under.
     pub limits: Limits,
+    /// SHA-256 of the file that they are from; none where there is no file.
+    pub limits_hash: Option<Bytes32>,
     turn: Mutex<()>,
 }
 
@@ -75,9 +79,9 @@ impl Catalog {
                 source,
             })?;
             let id = text.manifest.id.clone();
-            let limits = limits_of(&model.dir, &text)?;
-            let hosted =
-                HostedModel { text, price: price_of(model), limits, turn: Mutex::default() };
+            let (limits, limits_hash) = limits_of(&model.dir, &text)?;
+            let (price, turn) = (price_of(model), Mutex::default());
+            let hosted = HostedModel { text, price, limits, limits_hash, turn };
             if models.insert(id.clone(), Arc::new(hosted)).is_some() {
                 return Err(CatalogError::Twice { id });
             }
@@ -108,7 +112,7 @@ impl Catalog {
 
 /// Reads `limits.json` beside the manifest. Without one, what was measured on CPUs in fp32 is taken: no other
 /// class is served.
-fn limits_of(dir: &Path, text: &TextModel) -> Result<Limits, CatalogError> {
+fn limits_of(dir: &Path, text: &TextModel) -> Result<(Limits, Option<Bytes32>), CatalogError> {
     let shown = || dir.display().to_string();
     let bytes = match fs::read(dir.join("limits.json")) {
         Ok(bytes) => bytes,
@@ -118,11 +122,12 @@ fn limits_of(dir: &Path, text: &TextModel) -> Result<Limits, CatalogError> {
                 "the model is not calibrated: the built-in limits for {CPU_CLASS} are used"
             );
             let class = ClassLimits::from_measured("built in".into(), Measured::default());
-            return Ok(Limits {
+            let built_in = Limits {
                 format: limits::FORMAT.into(),
                 manifest_hash: text.manifest_hash,
                 classes: [(CPU_CLASS.to_owned(), class)].into(),
-            });
+            };
+            return Ok((built_in, None));
         }
         Err(source) => return Err(CatalogError::LimitsFile { dir: shown(), source }),
     };
@@ -131,7 +136,7 @@ fn limits_of(dir: &Path, text: &TextModel) -> Result<Limits, CatalogError> {
     if limits.manifest_hash != text.manifest_hash {
         return Err(CatalogError::LimitsOfAnother { dir: shown() });
     }
-    Ok(limits)
+    Ok((limits, Some(Bytes32(Sha256::digest(&bytes).into()))))
 }
 
 fn price_of(model: &ModelSettings) -> Price {

@@ -104,6 +104,7 @@ reasons! {
     ShuttingDown Request "shutting_down" "The gateway is stopping." "Try again in a moment.";
     StoreUnavailable Request "store_unavailable" "The gateway's database does not answer right now." "Try again in a moment.";
     NotSealed Request "not_sealed" "The receipt is not in the log yet." "Try again in a moment.";
+    OtherGateway Request "other_gateway" "The receipt is another gateway's, which has not sealed it." "Ask the gateway that the message names.";
     NotVerified Request "not_verified" "No answer passed verification; nothing was charged." "Try again; whoever runs the gateway sees why.";
     Timeout Request "timeout" "No answer came in time; nothing was charged." "Try again, or ask for a shorter answer.";
     Conflict Request "conflict" "The same thing exists already, or was asked for with other content, or it is too late for it." "Read the message; use another idempotency key for another thing.";

@@ -108,7 +108,8 @@ fn table(rates: Option<&Rates>) -> OpenApiRouter<App> {
         .routes(routes!(payments::list))
         .routes(routes!(payments::find))
         .routes(routes!(payments::give_back, payments::refunds))
-        .routes(routes!(receipts::find));
+        .routes(routes!(receipts::find))
+        .routes(routes!(receipts::evidence));
     let log = OpenApiRouter::new()
         .routes(routes!(log::keys))
         .routes(routes!(log::checkpoint))

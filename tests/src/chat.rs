@@ -174,9 +174,17 @@ impl ChatClient {
 
     /// The receipt of a job, as the gateway hands it out; its status when there is none.
     pub async fn receipt(&self, job: &str) -> Result<Vec<u8>, StatusCode> {
-        let url = format!("{}/v1/receipts/{job}", self.url);
+        self.file(&format!("{}/v1/receipts/{job}", self.url)).await
+    }
+
+    /// What the audit of a job rests on; the answer's status when there is none.
+    pub async fn evidence(&self, job: &str) -> Result<Vec<u8>, StatusCode> {
+        self.file(&format!("{}/v1/receipts/{job}/evidence", self.url)).await
+    }
+
+    async fn file(&self, url: &str) -> Result<Vec<u8>, StatusCode> {
         let answer = self.http.get(url).bearer_auth(&self.key).send();
-        let answer = within("a receipt", answer).await.expect("the gateway answers");
+        let answer = within("a file", answer).await.expect("the gateway answers");
         match answer.status() {
             StatusCode::OK => Ok(answer.bytes().await.expect("a file").to_vec()),
             status => Err(status),

@@ -6,7 +6,7 @@ use assay_protocol::Bytes32;
 use crate::{
     Receipt, Trust,
     log::{
-        Entry, SignedCheckpoint,
+        Entry, Evidence, SignedCheckpoint,
         follow::Follower,
         tiles::{Tile, read_bundle, write_bundle},
     },
@@ -34,13 +34,16 @@ pub fn receipts(bytes: &[u8]) {
     let _ = Trust::parse(bytes);
 }
 
-/// Log entries, bundles of them, checkpoints and paths of tiles.
+/// Log entries, evidence, bundles of them, checkpoints and paths of tiles.
 ///
 /// # Panics
 /// Where something that was read is not written the same again.
 pub fn log(bytes: &[u8]) {
     if let Ok(entry) = Entry::decode(bytes) {
         assert_eq!(entry.encode(), bytes, "an entry has one spelling");
+    }
+    if let Ok(evidence) = Evidence::decode(bytes) {
+        assert_eq!(evidence.encode(), bytes, "evidence has one spelling");
     }
     if let Ok(entries) = read_bundle(bytes) {
         let mut follower = Follower::default();
@@ -65,6 +68,7 @@ mod tests {
     use super::*;
     use crate::{
         log::entry::{AuditEntry, AuditResult, DrawEntry, LedgerHead},
+        log::evidence::Scored,
         receipt::fixtures::case,
     };
 
@@ -86,6 +90,18 @@ mod tests {
             Entry::EpochClosed { epoch: 1, secret: root },
             Entry::Seal { time_ms: 1_795_000_000_000, root },
         ];
+        let evidence = Evidence {
+            job,
+            round: 1,
+            result: AuditResult::Passed,
+            scored: vec![Scored {
+                scorer: three.receipt.parts[0].node,
+                link,
+                margins_nano: vec![0, 300, 70_000],
+                positions: vec![1, 2],
+                nodes: Vec::new(),
+            }],
+        };
         let entries: Vec<Vec<u8>> = entries.iter().map(Entry::encode).collect();
         let mut seeds = vec![
             bundle.encode(),
@@ -96,6 +112,7 @@ mod tests {
             one.response.clone(),
             serde_json::to_vec(&one.trust).unwrap(),
             write_bundle(entries.iter().map(Vec::as_slice)),
+            evidence.encode(),
             b"entries/x001/x234/067.p/12".to_vec(),
         ];
         seeds.extend(entries);

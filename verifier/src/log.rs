@@ -4,6 +4,7 @@
 pub mod checkpoint;
 pub mod draw;
 pub mod entry;
+pub mod evidence;
 pub mod follow;
 pub mod ledger_head;
 pub mod merkle;
@@ -11,5 +12,6 @@ pub mod tiles;
 
 pub use checkpoint::{Checkpoint, NoteError, SignedCheckpoint};
 pub use entry::Entry;
+pub use evidence::Evidence;
 pub use ledger_head::LedgerHead;
 pub use merkle::{Hash, ProofError};

@@ -53,6 +53,8 @@ pub struct Receipt {
     pub response: Option<Bytes32>,
     /// The model's identity.
     pub manifest_hash: Bytes32,
+    /// SHA-256 of the file of limits that the gateway judged by; absent where it took the floors.
+    pub limits_hash: Option<Bytes32>,
     /// Of the sampler `gmax-v1`.
     pub sampling: Sampling,
     pub seed: Bytes32,

@@ -90,6 +90,16 @@ impl SpotCheck {
         self.ids == answer.ids
     }
 
+    /// What was scored.
+    pub fn ids(&self) -> &[TokenId] {
+        &self.ids
+    }
+
+    /// The margin of each position, in logits.
+    pub fn margins(&self) -> impl Iterator<Item = f64> {
+        self.scores.iter().map(|score| score.margin)
+    }
+
     /// The positions that were drawn, rising, the last one among them.
     pub fn positions(&self) -> &[u32] {
         &self.positions

@@ -189,6 +189,14 @@ impl ApiError {
         Self::unavailable(Reason::NotSealed, 1, message)
     }
 
+    /// 421: a receipt that only this other gateway can seal.
+    pub fn elsewhere(gateway: &str) -> Self {
+        let message = format!(
+            "This receipt is of the gateway {gateway}, which has not sealed it; ask that one."
+        );
+        Self::invalid(StatusCode::MISDIRECTED_REQUEST, Some(Reason::OtherGateway), message)
+    }
+
     /// 500, with the chain of causes in the log and nothing of it in the answer.
     pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
         tracing::error!(error = chain(error), "a request failed inside the gateway");

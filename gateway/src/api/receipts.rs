@@ -1,4 +1,4 @@
-//! `GET /v1/receipts/{id}`: the receipt of an answer, for the key that asked for it.
+//! `GET /v1/receipts/{id}`: the receipt of an answer, and what its audit rests on, for the key that asked for it.
 
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use crate::{
 
 /// The form of the file; `verifier show` tells what is in it.
 const CONTENT_TYPE: &str = "application/vnd.assay.receipt";
+const EVIDENCE_TYPE: &str = "application/vnd.assay.evidence";
 /// A job that is not sealed yet is looked at again at least this often.
 const LOOK_EACH: Duration = Duration::from_millis(250);
 
@@ -35,6 +36,8 @@ const LOOK_EACH: Duration = Duration::from_millis(250);
             description = "The signed receipt, its place in the log, a signed checkpoint and the proof between them."),
         (status = 401, body = ErrorBody, description = "Code `invalid_api_key`."),
         (status = 404, body = ErrorBody, description = "Code `not_found`: no such answer that this key asked for."),
+        (status = 421, body = ErrorBody,
+            description = "Code `other_gateway`: the gateway that is named has not sealed it; ask that one."),
         (status = 503, body = ErrorBody, description = "Not sealed yet, with retry-after."),
     ),
 )]
@@ -53,11 +56,44 @@ pub async fn find(
                 return Ok((head, bundle.encode()).into_response());
             }
             Found::None => return Err(ApiError::not_found("receipt")),
-            Found::Pending if Instant::now() >= until => return Err(ApiError::not_sealed()),
-            Found::Pending => {
+            Found::Pending { gateway } if Instant::now() >= until => {
+                let own = gateway == app.keys.gateway_id();
+                return Err(if own {
+                    ApiError::not_sealed()
+                } else {
+                    ApiError::elsewhere(&gateway)
+                });
+            }
+            Found::Pending { .. } => {
                 // Whichever comes first, the receipt is looked for again.
                 let _ = timeout_at(until.min(Instant::now() + LOOK_EACH), heads.changed()).await;
             }
         }
     }
+}
+
+/// Fetch what the audit of an answer rests on
+///
+/// What each scorer measured, position by position. The log has its hash: `verifier audit-log --evidence` compares, and
+/// `verifier check --evidence` measures again.
+#[utoipa::path(
+    operation_id = "receipts_evidence",
+    get, path = "/v1/receipts/{id}/evidence", tag = "openai", security(("api_key" = [])),
+    params(("id" = String, Path, description = "The receipt's id.")),
+    responses(
+        (status = 200, body = Vec<u8>, content_type = "application/vnd.assay.evidence"),
+        (status = 401, body = ErrorBody, description = "Code `invalid_api_key`."),
+        (status = 404, body = ErrorBody,
+            description = "Code `not_found`: no such answer that this key asked for, or none that was audited by now."),
+    ),
+)]
+pub async fn evidence(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let job = id.parse().map_err(|_| ApiError::not_found("receipt"))?;
+    let file = receipts::evidence(&app, &caller, job).await?;
+    let file = file.ok_or_else(|| ApiError::not_found("evidence"))?;
+    Ok(([(header::CONTENT_TYPE, EVIDENCE_TYPE)], file).into_response())
 }

@@ -3,7 +3,7 @@
 use assay_protocol::{Bytes32, JobId, NodeId};
 
 use super::{
-    Db, DbError, EvidenceDelta,
+    Db, DbError, EvidenceDelta, KeyId,
     bulk::bulks,
     engine::retried,
     log::{self, NewEntry},
@@ -14,8 +14,11 @@ use super::{
 };
 
 statements! { "audits";
-    plain END = "update audit set drawn = $3, result = $4, ended_ms = $5
+    plain END = "update audit set drawn = $3, result = $4, ended_ms = $5, evidence = $6
         where job = $1 and round = $2 and (result is null or result = 'queued')";
+    plain EVIDENCE = "select audit.evidence from audit join job on job.id = audit.job
+        where audit.job = $1 and job.api_key = $2 and audit.evidence is not null
+        order by audit.round desc limit 1";
     plain DROP_QUEUED = "update audit set result = 'dropped', ended_ms = $2
         where gateway = $1 and result = 'queued'";
     plain OF_JOB = "select job, round, epoch, answer_hash, q_ppm, inputs, at_ms, drawn, result, ended_ms
@@ -100,8 +103,17 @@ pub enum AuditWrite {
         drawn: bool,
         result: Option<AuditResult>,
         at_ms: i64,
-        entry: Option<NewEntry>,
+        rests_on: Option<RestsOn>,
     },
+}
+
+/// What an audit rests on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestsOn {
+    /// Base64.
+    pub evidence: String,
+    /// What the log says of the audit; none where no log is kept.
+    pub entry: Option<NewEntry>,
 }
 
 /// Keeps all of these, or none.
@@ -110,8 +122,9 @@ pub async fn write(db: &Db, gateway: &str, writes: &[AuditWrite]) -> Result<(), 
         let mut tx = db.begin().await?;
         insert_all(&mut tx, gateway, writes.iter().filter_map(AuditWrite::opening)).await?;
         for write in writes {
-            if let AuditWrite::End { job, round, drawn, result, at_ms, .. } = write {
-                tx.execute(&END, args![*job, *round, *drawn, *result, *at_ms]).await?;
+            if let AuditWrite::End { job, round, drawn, result, at_ms, rests_on } = write {
+                let evidence = rests_on.as_ref().map(|rests_on| &rests_on.evidence);
+                tx.execute(&END, args![*job, *round, *drawn, *result, *at_ms, evidence]).await?;
             }
         }
         log::append_all(&mut tx, writes.iter().filter_map(AuditWrite::entry)).await?;
@@ -149,7 +162,22 @@ impl AuditWrite {
     }
 
     fn entry(&self) -> Option<&NewEntry> {
-        if let Self::End { entry, .. } = self { entry.as_ref() } else { None }
+        let Self::End { rests_on, .. } = self else { return None };
+        rests_on.as_ref()?.entry.as_ref()
+    }
+}
+
+/// What the last audit of a job rests on that this key asked for, in base64.
+pub async fn evidence(db: &Db, job: JobId, key: KeyId) -> Result<Option<String>, DbError> {
+    let found: Option<Text> = db.optional(&EVIDENCE, args![job, key]).await?;
+    Ok(found.map(|text| text.0))
+}
+
+struct Text(String);
+
+impl Record for Text {
+    fn read(row: &Row) -> Result<Self, DbError> {
+        row.get("evidence").map(Self)
     }
 }
 

@@ -27,7 +27,7 @@ statements! { "log";
         where gateway = $1 and position >= $2 and position < $3 order by position limit $4";
     plain TILE = "select hashes from log_tile where gateway = $1 and level = $2 and number = $3";
     plain TILES = "select count(*) as tiles from log_tile where gateway = $1 and level = $2";
-    plain RECEIPT = "select job.state, log_entry.receipt, log_entry.position
+    plain RECEIPT = "select job.gateway, job.state, log_entry.receipt, log_entry.position
         from job left join log_entry on log_entry.gateway = job.gateway and log_entry.key = job.id
         where job.id = $1 and job.api_key = $2";
 }
@@ -83,6 +83,8 @@ pub struct TileRow {
 /// What is known of a job's receipt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReceiptRow {
+    /// The gateway whose job it is, and whose log has it.
+    pub gateway: String,
     pub state: JobState,
     /// Base64; none while the job runs, or where none was written.
     pub receipt: Option<String>,
@@ -243,6 +245,7 @@ impl Record for HeadRow {
 impl Record for ReceiptRow {
     fn read(row: &Row) -> Result<Self, DbError> {
         let receipt = row.maybe("receipt")?;
-        Ok(Self { state: row.get("state")?, receipt, position: row.maybe("position")? })
+        let (gateway, state) = (row.get("gateway")?, row.get("state")?);
+        Ok(Self { gateway, state, receipt, position: row.maybe("position")? })
     }
 }

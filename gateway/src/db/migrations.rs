@@ -12,7 +12,7 @@ use super::{Db, DbError, engine::Store};
 /// Version, what it does, and its text for SQLite and for PostgreSQL.
 type Step = (i64, &'static str, &'static str, &'static str);
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     (
         1,
         "founding",
@@ -78,6 +78,12 @@ const STEPS: [Step; 10] = [
         "forfeit",
         include_str!("../../../migrations/common/0009_forfeit.sql"),
         include_str!("../../../migrations/common/0009_forfeit.sql"),
+    ),
+    (
+        11,
+        "receipts",
+        include_str!("../../../migrations/common/0011_receipts.sql"),
+        include_str!("../../../migrations/common/0011_receipts.sql"),
     ),
     (
         12,

@@ -77,6 +77,7 @@ impl Unconfirmed {
 async fn look(app: &App, end: &JobEnd) -> Result<Shown, DbError> {
     match db::jobs::end(&app.db, end).await {
         Ok(()) => {
+            app.log.has_news();
             tracing::info!(job = %end.id, "a hold that could not be confirmed was given back");
             Ok(Shown::Ended(end.id))
         }

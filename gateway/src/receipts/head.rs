@@ -28,6 +28,9 @@ use crate::{
     },
 };
 
+/// Another gateway's log is read again this often while it grows.
+const READS_MAX: u32 = 8;
+
 /// The log of this gateway.
 #[derive(Debug)]
 pub struct Log {
@@ -46,6 +49,8 @@ pub struct Log {
 /// The log at one checkpoint.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Head {
+    /// Whose log it is.
+    gateway: String,
     size: u64,
     /// Level by level: the hashes after the last full tile.
     edge: Vec<Vec<Hash>>,
@@ -156,6 +161,10 @@ impl Log {
 }
 
 impl Head {
+    pub(super) fn gateway(&self) -> &str {
+        &self.gateway
+    }
+
     pub(crate) fn size(&self) -> u64 {
         self.size
     }
@@ -229,8 +238,22 @@ impl Head {
 
     async fn load(db: &Db, keys: &GatewayKeys) -> Result<Self, DbError> {
         let gateway = keys.gateway_id();
+        let head = Self::stored(db, gateway).await?;
+        if head.size == 0 {
+            return Ok(head);
+        }
+        let signed = SignedCheckpoint::open(&head.note, gateway, keys.public_key());
+        match signed {
+            Ok(signed) if signed.checkpoint.root == head.root() => Ok(head),
+            _ => Err(DbError::Corrupt("the log is not the one that was signed".into())),
+        }
+    }
+
+    /// What the store says of this gateway's log; whoever gets its note checks the signature.
+    async fn stored(db: &Db, gateway: &str) -> Result<Self, DbError> {
+        let empty = Self { gateway: gateway.to_owned(), ..Self::default() };
         let Some(HeadRow { size, note }) = db::log::head(db, gateway).await? else {
-            return Ok(Self::default());
+            return Ok(empty);
         };
         let width = i64::try_from(WIDTH).unwrap_or(i64::MAX);
         let full = size / width;
@@ -254,13 +277,20 @@ impl Head {
         let levels: Vec<(u32, &[Hash])> =
             (0..).map(|level| level * HEIGHT).zip(edge.iter().map(Vec::as_slice)).collect();
         let peaks = Peaks::of(levels.into_iter().rev());
-        let head = Self { size, edge, peaks, time_ms, note };
-        let signed = SignedCheckpoint::open(&head.note, gateway, keys.public_key());
-        match signed {
-            Ok(signed) if signed.checkpoint.root == head.root() => Ok(head),
-            _ => Err(DbError::Corrupt("the log is not the one that was signed".into())),
+        Ok(Self { size, edge, peaks, time_ms, note, ..empty })
+    }
+}
+
+/// The end of a log that another gateway on this store writes, or wrote.
+pub(super) async fn of_another(db: &Db, gateway: &str) -> Result<Arc<Head>, DbError> {
+    // It may be sealed between two of the reads: then they do not fit each other, and once more they do.
+    for _ in 0..READS_MAX {
+        let head = Head::stored(db, gateway).await?;
+        if db::log::head(db, gateway).await?.is_none_or(|now| now.note == head.note) {
+            return Ok(Arc::new(head));
         }
     }
+    Err(DbError::Busy)
 }
 
 /// The time of the entry that the log ends with.

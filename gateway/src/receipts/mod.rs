@@ -11,22 +11,21 @@ mod settings;
 mod signatures;
 mod write;
 
-use assay_protocol::{Bytes32, Bytes64, JobId};
+use assay_protocol::{Bytes64, JobId};
 use assay_verifier::{
     Trust,
-    log::{Entry, entry},
+    log::{Entry, Evidence, entry},
     receipt::{Bundle, SignedReceipt},
     trust::GatewayKey,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use sha2::{Digest, Sha256};
 
 use crate::{
     app::App,
     auth::Caller,
     db::{
         self, DbError,
-        audits::AuditResult,
+        audits::{AuditResult, RestsOn},
         jobs::JobState,
         log::{NewEntry, ReceiptRow},
     },
@@ -40,14 +39,16 @@ pub use seal::place as seal_batch;
 pub(crate) use seal::run as run_sealer;
 pub use settings::ReceiptSettings;
 pub use signatures::Signatures;
-pub(crate) use write::{Known, KnownPart, write};
+pub(crate) use write::{Known, KnownPart, nano, write};
 
 /// A receipt, as far as it is there.
 #[derive(Debug)]
 pub(crate) enum Found {
     Ready(Box<Bundle>),
-    /// The job runs, or its receipt waits for its place in the log.
-    Pending,
+    /// The job runs, or its receipt waits for its place in the log of this gateway.
+    Pending {
+        gateway: String,
+    },
     /// No such job of this key, or one that left no receipt.
     None,
 }
@@ -57,16 +58,21 @@ pub(crate) async fn find(app: &App, caller: &Caller, job: JobId) -> Result<Found
     let Some(row) = db::log::receipt(&app.db, job, caller.key).await? else {
         return Ok(Found::None);
     };
-    let (receipt, position) = match row {
-        ReceiptRow { state: JobState::Running, .. } => return Ok(Found::Pending),
-        ReceiptRow { receipt: None, .. } => return Ok(Found::None),
-        ReceiptRow { position: None, .. } => return Ok(Found::Pending),
-        ReceiptRow { receipt: Some(receipt), position: Some(position), .. } => (receipt, position),
+    let ReceiptRow { gateway, state, receipt, position } = row;
+    let (receipt, position) = match (receipt, position) {
+        _ if state == JobState::Running => return Ok(Found::Pending { gateway }),
+        (None, _) => return Ok(Found::None),
+        (_, None) => return Ok(Found::Pending { gateway }),
+        (Some(receipt), Some(position)) => (receipt, position),
     };
     let index = u64::try_from(position).map_err(|_| corrupt("a place in the log"))?;
-    let head = app.log.head();
+    // A job of another gateway, or of an earlier key of this one, is in the log that was signed with that key.
+    let head = match gateway == app.keys.gateway_id() {
+        true => app.log.head(),
+        false => head::of_another(&app.db, &gateway).await?,
+    };
     if index >= head.size() {
-        return Ok(Found::Pending);
+        return Ok(Found::Pending { gateway });
     }
     let receipt = stored(&receipt).ok_or_else(|| corrupt("a receipt"))?;
     let proof = inclusion(app, &head, index).await?;
@@ -89,31 +95,38 @@ pub async fn append(app: &App, key: String, entry: &Entry) -> Result<(), DbError
     Ok(())
 }
 
-/// What the log says of an audit that ended; one that waits is logged when it ends.
-pub(crate) fn audited(
-    app: &App,
-    job: JobId,
-    round: u8,
-    result: Option<AuditResult>,
-) -> Option<NewEntry> {
-    let result = match result {
-        Some(AuditResult::Passed) => entry::AuditResult::Passed,
-        Some(AuditResult::Failed) => entry::AuditResult::Failed,
-        Some(AuditResult::Disputed) => entry::AuditResult::Disputed,
-        Some(AuditResult::Dropped) => entry::AuditResult::Dropped,
-        Some(AuditResult::Queued) | None => return None,
-    };
-    if !app.config.receipts.enabled {
-        return None;
+/// A result in the log's terms; one that waits is logged when it ends.
+pub(crate) fn logged_result(result: AuditResult) -> Option<entry::AuditResult> {
+    match result {
+        AuditResult::Passed => Some(entry::AuditResult::Passed),
+        AuditResult::Failed => Some(entry::AuditResult::Failed),
+        AuditResult::Disputed => Some(entry::AuditResult::Disputed),
+        AuditResult::Dropped => Some(entry::AuditResult::Dropped),
+        AuditResult::Queued => None,
     }
-    let evidence = Bytes32(Sha256::digest(format!("{job}/{round}/{}", result.as_str())).into());
-    let logged = Entry::Audit(entry::AuditEntry { job, round, result, evidence });
-    Some(NewEntry {
+}
+
+/// Keeps what an audit rests on, and has the log name it.
+pub(crate) fn audited(app: &App, evidence: &Evidence) -> RestsOn {
+    let Evidence { job, round, result, .. } = *evidence;
+    let logged = Entry::Audit(entry::AuditEntry { job, round, result, evidence: evidence.hash() });
+    let entry = app.config.receipts.enabled.then(|| NewEntry {
         gateway: app.keys.gateway_id().to_owned(),
         key: format!("audit-{job}-{round}"),
         entry: BASE64.encode(logged.encode()),
         receipt: None,
-    })
+    });
+    RestsOn { evidence: BASE64.encode(evidence.encode()), entry }
+}
+
+/// What the audit of a job rests on that the caller's key asked for: of its last round that was audited.
+pub(crate) async fn evidence(
+    app: &App,
+    caller: &Caller,
+    job: JobId,
+) -> Result<Option<Vec<u8>>, DbError> {
+    let found = db::audits::evidence(&app.db, job, caller.key).await?;
+    found.map(|text| BASE64.decode(text).map_err(|_| corrupt("evidence"))).transpose()
 }
 
 /// A receipt as the store keeps it: the signature, then what it signs.

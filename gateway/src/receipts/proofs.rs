@@ -50,7 +50,7 @@ async fn bundle(app: &App, head: &Head, tile: Tile) -> Result<Option<Vec<u8>>, D
     let (Some(first), Some(end), true) = (place(from), place(to), to <= head.size()) else {
         return Ok(None);
     };
-    let rows = db::log::range(&app.db, app.keys.gateway_id(), first, end).await?;
+    let rows = db::log::range(&app.db, head.gateway(), first, end).await?;
     let entries = rows.iter().map(|row| BASE64.decode(&row.entry));
     let entries = entries.collect::<Result<Vec<_>, _>>().map_err(|_| corrupt("an entry"))?;
     if entries.len() as u64 != tile.width {
@@ -90,7 +90,7 @@ async fn tile_hashes(
         return Ok(None);
     }
     let number = i64::try_from(number).map_err(|_| corrupt("a tile's number"))?;
-    let text = db::log::tile(&app.db, app.keys.gateway_id(), level.into(), number).await?;
+    let text = db::log::tile(&app.db, head.gateway(), level.into(), number).await?;
     let hashes = text.as_deref().and_then(read_hashes);
     hashes.map(Some).ok_or_else(|| corrupt("a tile"))
 }

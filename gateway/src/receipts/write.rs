@@ -124,6 +124,7 @@ fn receipt(app: &App, known: &Known<'_>, notes: &Notes) -> Receipt {
         request: request_hash(known.salt, known.request),
         response,
         manifest_hash: model.text.manifest_hash,
+        limits_hash: model.limits_hash,
         sampling: sampling.clone(),
         seed,
         prompt_tokens: usage.0,
@@ -216,7 +217,7 @@ fn finish(known: &Known<'_>) -> Finish {
     clippy::cast_sign_loss,
     reason = "a margin is finite and not negative; a cast of floats keeps to the type's bounds"
 )]
-fn nano(value: f64) -> u64 {
+pub(crate) fn nano(value: f64) -> u64 {
     (value * NANO).ceil() as u64
 }
 

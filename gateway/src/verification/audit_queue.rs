@@ -126,7 +126,7 @@ async fn push(app: &App, waiting: Waiting) {
     if let Some(oldest) = app.audit_queue.push(waiting, app.config.verification.audits_queued_max) {
         app.audit_queue.dropped.fetch_add(1, Ordering::Relaxed);
         warn!(job = %oldest.job, "an audit is dropped: too many wait for a scorer");
-        end(app, &oldest, AuditResult::Dropped).await;
+        end(app, &oldest, AuditResult::Dropped, &Scores::default()).await;
     }
 }
 
@@ -140,11 +140,11 @@ pub async fn run(app: App) {
                 return;
             }
             match audit(&app, &waiting).await {
-                Some(result) => end(&app, &waiting, result).await,
+                Some((result, scores)) => end(&app, &waiting, result, &scores).await,
                 None if waiting.tries + 1 >= TRIES_MAX => {
                     app.audit_queue.dropped.fetch_add(1, Ordering::Relaxed);
                     warn!(job = %waiting.job, "an audit is dropped: no scorer could do it");
-                    end(&app, &waiting, AuditResult::Dropped).await;
+                    end(&app, &waiting, AuditResult::Dropped, &Scores::default()).await;
                 }
                 None => {
                     waiting.tries += 1;
@@ -163,7 +163,7 @@ pub async fn run(app: App) {
 }
 
 /// Has the answers scored and their nodes learn from it; nothing when no scorer did its part.
-async fn audit(app: &App, waiting: &Waiting) -> Option<AuditResult> {
+async fn audit(app: &App, waiting: &Waiting) -> Option<(AuditResult, Scores)> {
     let Waiting { answers, rules, round, account, .. } = waiting;
     let question = waiting.question();
     // Two scorers, one after the other.
@@ -204,15 +204,20 @@ async fn audit(app: &App, waiting: &Waiting) -> Option<AuditResult> {
         app.pay.add(node, late);
         follow(app, node, model, check).await;
     }
-    Some(result)
+    Some((result, scores))
 }
 
-async fn end(app: &App, waiting: &Waiting, result: AuditResult) {
+async fn end(app: &App, waiting: &Waiting, result: AuditResult, scores: &Scores) {
     info!(job = %waiting.job, result = result.as_str(), "audit of an answer that waited");
     let Waiting { job, round, .. } = *waiting;
+    let Waiting { answers, rules, .. } = waiting;
+    let rests_on = receipts::logged_result(result).map(|logged| {
+        let evidence =
+            scores.evidence(waiting.question(), round, logged, answers, rules.temperature);
+        receipts::audited(app, &evidence)
+    });
     let (drawn, result, at_ms) = (true, Some(result), clock::now_ms());
-    let entry = receipts::audited(app, job, round, result);
-    let write = AuditWrite::End { job, round, drawn, result, at_ms, entry };
+    let write = AuditWrite::End { job, round, drawn, result, at_ms, rests_on };
     app.audits.write(&app.db, app.keys.gateway_id(), write).await;
     app.log.has_news();
 }

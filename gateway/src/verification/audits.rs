@@ -6,7 +6,10 @@ use std::{
 };
 
 use assay_protocol::{AnswerChain, Bytes32, TokenId};
-use assay_verifier::{log::draw::Draw, receipt::Audit};
+use assay_verifier::{
+    log::{Evidence, draw::Draw},
+    receipt::Audit,
+};
 use serde_json::json;
 use tracing::warn;
 
@@ -51,10 +54,16 @@ async fn keep(app: &App, new: NewAudit) -> Option<Bytes32> {
 }
 
 /// Keeps what was drawn, and what came of it if anything did by now.
-pub(crate) async fn conclude(app: &App, case: &Case<'_>, drawn: bool, result: Option<AuditResult>) {
+pub(crate) async fn conclude(
+    app: &App,
+    case: &Case<'_>,
+    drawn: bool,
+    result: Option<AuditResult>,
+    evidence: Option<Evidence>,
+) {
     let (job, round, at_ms) = (case.question.job, case.round, clock::now_ms());
-    let entry = receipts::audited(app, job, round, result);
-    let end = AuditWrite::End { job, round, drawn, result, at_ms, entry };
+    let rests_on = evidence.map(|evidence| receipts::audited(app, &evidence));
+    let end = AuditWrite::End { job, round, drawn, result, at_ms, rests_on };
     app.audits.write(&app.db, app.keys.gateway_id(), end).await;
     app.log.has_news();
     let result = result.map_or(if drawn { "open" } else { "not_drawn" }, AuditResult::as_str);

@@ -1,5 +1,6 @@
 //! Decides a round: which answer is the client's, who is paid, and why everybody else is not.
 
+mod evidence;
 mod parts;
 mod scores;
 
@@ -18,6 +19,7 @@ use super::{
 use crate::{
     app::App,
     db::audits::AuditResult,
+    receipts,
     serving::{Branch, Question, Risk, Verdict},
 };
 use parts::{judged_part, left_out};
@@ -159,7 +161,11 @@ async fn conclude_audit(
         (true, None) => Some(scores.audit_result(answers, verdict).unwrap_or(AuditResult::Dropped)),
     };
     if case.first_answer().is_some() {
-        audits::conclude(app, case, audited, result).await;
+        let logged = result.and_then(receipts::logged_result);
+        let rests_on = |logged| {
+            scores.evidence(case.question, case.round, logged, answers, case.rules.temperature)
+        };
+        audits::conclude(app, case, audited, result, logged.map(rests_on)).await;
     }
     if let Some(winner) = unseen.filter(|_| audited) {
         let paid = answers

@@ -83,7 +83,11 @@ impl Gateway {
 
     /// The bytes of a page that anybody may read; nothing where there is none.
     pub(crate) async fn read(&self, path: &str) -> Option<Vec<u8>> {
-        let request = Request::get(path).body(Body::empty()).unwrap();
+        self.read_as(Request::get(path).body(Body::empty()).unwrap()).await
+    }
+
+    /// The bytes that answer a request; nothing where there is none.
+    pub(crate) async fn read_as(&self, request: Request<Body>) -> Option<Vec<u8>> {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let found = response.status() == StatusCode::OK;
         let bytes = to_bytes(response.into_body(), 1 << 20).await.unwrap();

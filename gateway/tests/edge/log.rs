@@ -1,19 +1,29 @@
 //! The log as anybody sees it: tiles, proofs and checkpoints that fit each other, over restarts too.
 
-use assay_gateway::{App, db::seals, receipts, sealer};
-use assay_protocol::{Bytes32, Bytes64};
+use assay_gateway::{
+    App,
+    auth::GatewayKeys,
+    db::{self, AccountId, Db, JobEnd, JobState, NewJob, Page, log::NewEntry, seals},
+    receipts, sealer,
+};
+use assay_ledger::{Nano, Settlement};
+use assay_protocol::{Bytes32, Bytes64, JobId};
 use assay_verifier::{
     Trust,
     log::{
-        Entry, Hash, LedgerHead, SignedCheckpoint,
+        Checkpoint, Entry, Hash, LedgerHead, SignedCheckpoint,
         follow::Follower,
         merkle::{check_consistency, check_inclusion, leaf_hash},
         tiles::{Tile, WIDTH, read_bundle},
     },
+    receipt::Bundle,
 };
+use axum::{body::Body, http::Request};
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, MODEL};
 
 /// An entry of its own kind for each number.
 fn entry(number: u64) -> Entry {
@@ -133,26 +143,121 @@ async fn a_restart_goes_on_from_what_was_signed() {
     check_consistency((from, before.root), (now.size, now.root), &steps).unwrap();
 }
 
+/// A job of this client that has ended at a gateway with these keys, and whose receipt waits for its place there.
+async fn ended(db: &Db, keys: &GatewayKeys, account: i64) -> JobId {
+    let account = AccountId(account);
+    let id = JobId(Uuid::now_v7());
+    let key = db::keys::list(db, Some(account), &Page::default()).await.unwrap().rows[0].id;
+    let gateway = keys.gateway_id().to_owned();
+    let job = NewJob {
+        id,
+        gateway: gateway.clone(),
+        account,
+        key,
+        model: MODEL.into(),
+        policy: "standard".into(),
+        prompt_tokens: 1,
+        max_tokens: 1,
+        hold: Nano::ZERO,
+        created_ms: 1,
+        lease: None,
+        lasts_ms_max: 600_000,
+        holds_open_max: 100,
+    };
+    db::jobs::open(db, &job).await.unwrap();
+    let signed = [[7; 64].as_slice(), b"what the gateway signed"].concat();
+    let receipt = NewEntry {
+        gateway,
+        key: id.to_string(),
+        entry: BASE64.encode(entry(1).encode()),
+        receipt: Some(BASE64.encode(signed)),
+    };
+    let end = JobEnd {
+        id,
+        state: JobState::Failed,
+        finish: None,
+        completion_tokens: 0,
+        rounds: 1,
+        charge: Settlement::nothing(Nano::ZERO),
+        reason: "nobody answered".into(),
+        verdict: None,
+        ended_ms: 2,
+        nodes: Vec::new(),
+        receipt: Some(receipt),
+    };
+    db::jobs::end(db, &end).await.unwrap();
+    id
+}
+
+/// The receipt's file, as its client gets it.
+async fn receipt(gateway: &Gateway, job: JobId, key: &str) -> Bundle {
+    let request = Request::get(format!("/v1/receipts/{job}"));
+    let request = request.header("authorization", format!("Bearer {key}"));
+    let file = gateway.read_as(request.body(Body::empty()).unwrap()).await;
+    Bundle::decode(&file.expect("a receipt")).unwrap()
+}
+
 #[tokio::test]
-async fn only_the_account_that_asked_gets_a_receipt() {
+async fn only_the_key_that_asked_gets_a_receipt() {
     let gateway = Gateway::start().await;
     let admin = gateway.log_in().await;
-    let (_, key) = gateway.client(&admin).await;
-    let path = format!("/v1/receipts/{}", uuid::Uuid::now_v7());
+    let (account, key) = gateway.client(&admin).await;
+    let (_, stranger) = gateway.client(&admin).await;
+    let job = ended(&gateway.app.db, &gateway.app.keys, account).await;
+    while receipts::seal_batch(&gateway.app).await.unwrap() {}
+    assert_eq!(receipt(&gateway, job, &key).await.receipt.bytes, b"what the gateway signed");
+    let path = format!("/v1/receipts/{job}");
     gateway.ask("GET", &path, "", Value::Null).await.is_error(
         401,
         "invalid_request_error",
         Some("invalid_api_key"),
         None,
     );
-    for path in [path.as_str(), "/v1/receipts/nonsense"] {
-        gateway.ask("GET", path, &key, Value::Null).await.is_error(
+    let ask = json!({"name": "another key", "account_id": account});
+    let other = gateway.ask("POST", "/admin/v1/keys", &admin, ask).await.text("key");
+    let nonsense = format!("/v1/receipts/{}", Uuid::now_v7());
+    for (path, key) in [
+        (path.as_str(), &stranger),
+        (path.as_str(), &other),
+        (nonsense.as_str(), &key),
+        ("/v1/receipts/nonsense", &key),
+    ] {
+        gateway.ask("GET", path, key, Value::Null).await.is_error(
             404,
             "invalid_request_error",
             Some("not_found"),
             None,
         );
     }
+}
+
+/// Two gateways on one store, or one whose key was exchanged: each receipt comes with the log that it is in.
+#[tokio::test]
+async fn a_receipt_of_another_gateways_log_comes_with_that_logs_proof() {
+    let gateway = Gateway::with(|config| config.receipts.wait_ms = 50).await;
+    let admin = gateway.log_in().await;
+    let (account, key) = gateway.client(&admin).await;
+    append(&gateway.app, 0..20).await;
+    let keys = || GatewayKeys::from_seed([8; 32]);
+    let (config, db) = (gateway.app.config.clone(), gateway.app.db.clone());
+    let other = App::open(config, db.clone(), keys()).await.unwrap();
+    append(&other, 20..321).await;
+    let job = ended(&db, &keys(), account).await;
+
+    let path = format!("/v1/receipts/{job}");
+    let refused = gateway.ask("GET", &path, &key, Value::Null).await;
+    refused.is_error(421, "invalid_request_error", Some("other_gateway"), None);
+    assert!(refused.body.to_string().contains(keys().gateway_id()), "{refused:?}");
+
+    while receipts::seal_batch(&other).await.unwrap() {}
+    append(&other, 321..330).await;
+    let here = receipt(&gateway, job, &key).await;
+    let there = receipt(&Gateway::of(other), job, &key).await;
+    assert_eq!(here, there, "whoever is asked");
+    let signed = SignedCheckpoint::open(&here.note, keys().gateway_id(), keys().public_key());
+    let Checkpoint { size, root, .. } = signed.unwrap().checkpoint;
+    let leaf = leaf_hash(&entry(1).encode());
+    check_inclusion(leaf, here.index, size, &here.proof, root).unwrap();
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use assay_tests::{
 use assay_verifier::{
     Receipt, Trust,
     log::{
-        Checkpoint, Entry,
+        Checkpoint, Entry, Evidence,
         draw::{PPM, commitment},
         entry::{AnswerEntry, AuditEntry, AuditResult, DrawEntry},
         merkle::{Tree, inclusion_proof, leaf_hash},
@@ -73,6 +73,9 @@ impl Kept {
         write("response.json", answer.json.to_string().as_bytes());
         write("keys.json", &world.client.log_page("keys").await);
         write("receipt", &world.client.receipt(&answer.job).await.expect("a receipt"));
+        if let Ok(evidence) = world.client.evidence(&answer.job).await {
+            write("evidence", &evidence);
+        }
         Self { folder, keys: keys_of(world) }
     }
 
@@ -81,21 +84,16 @@ impl Kept {
     }
 
     fn check(&self, receipt: &str) -> (i32, String) {
+        self.check_with(receipt, &[])
+    }
+
+    fn check_with(&self, receipt: &str, more: &[&str]) -> (i32, String) {
         let model = demo_model().display().to_string();
         let [receipt, request, response, keys] =
             [receipt, "request.json", "response.json", "keys.json"].map(|name| self.path(name));
-        verifier(&[
-            "check",
-            &receipt,
-            "--request",
-            &request,
-            "--response",
-            &response,
-            "--model",
-            &model,
-            "--trust",
-            &keys,
-        ])
+        let files = ["--request", &request, "--response", &response];
+        let rest = ["--model", &model, "--trust", &keys];
+        verifier(&[&["check", &receipt], &files[..], &rest, more].concat())
     }
 
     /// The same gateway says something else, and signs and logs it as it would the truth.
@@ -125,6 +123,34 @@ async fn a_receipt_is_checked_down_to_the_model_and_every_lie_in_it_is_named() {
     assert_eq!(status, 0, "{said}");
     assert!(said.contains("are its own draws"), "{said}");
     assert!(said.contains("fork of the log is not excluded"), "{said}");
+
+    // What the audit rests on is what the model says here, too; a margin that was made up is not.
+    let file = kept.path("evidence");
+    let evidence = Evidence::decode(&fs::read(&file).expect("strangers are audited"));
+    let mut evidence = evidence.expect("evidence");
+    assert_eq!(evidence.result, AuditResult::Passed);
+    let (status, said) = kept.check_with("receipt", &["--evidence", &file]);
+    assert_eq!(status, 0, "{said}");
+    evidence.scored[0].margins_nano[3] += 1_000_000_000;
+    fs::write(&file, evidence.encode()).expect("a file is written");
+    let (status, said) = kept.check_with("receipt", &["--evidence", &file]);
+    assert_eq!((status, said.contains("another margin")), (1, true), "{said}");
+
+    // Limits that let more pass than those of the receipt.
+    let lax = kept.folder.path().join("lax");
+    fs::create_dir(&lax).expect("a folder");
+    for name in ["manifest.json", "limits.json"] {
+        fs::copy(demo_model().join(name), lax.join(name)).expect("a copy");
+    }
+    let limits = fs::read_to_string(lax.join("limits.json")).expect("limits");
+    let limits = limits.replacen("0.001", "0.1", 1);
+    fs::write(lax.join("limits.json"), limits).expect("a file is written");
+    let lax = lax.display().to_string();
+    let [receipt, request, keys] =
+        ["receipt", "request.json", "keys.json"].map(|name| kept.path(name));
+    let (status, said) =
+        verifier(&["check", &receipt, "--request", &request, "--model", &lax, "--trust", &keys]);
+    assert_eq!((status, said.contains("limits.json is not the one")), (1, true), "{said}");
 
     let (status, said) = kept.lie(|_| {});
     assert_eq!(status, 0, "the truth, told again, is no lie: {said}");
@@ -396,13 +422,19 @@ async fn an_audit_that_a_real_gateway_leaves_out_forks_its_log_and_is_exposed() 
         ["keys.json", "mirror", "receipt"].map(|name| shown(&pinned.path().join(name)));
     fs::write(&keys, printed(&["keys", &url]).await).expect("a file is written");
     fs::write(&file, receipt).expect("a file is written");
-    let follow = ["audit-log", url.as_str(), "--json", "--trust", &keys, "--receipt", &file];
+    let rests_on = shown(&pinned.path().join("evidence"));
+    let evidence = world.client.evidence(&answer.job).await.expect("what the audit rests on");
+    fs::write(&rests_on, evidence).expect("a file is written");
+    let held = ["--receipt", &file, "--evidence", &rests_on];
+    let follow = ["audit-log", url.as_str(), "--json", "--trust", &keys];
+    let follow = [&follow[..], &held].concat();
     let told = printed(&[&follow[..], &["--save", &mirror, "--audit-hours", "0"]].concat()).await;
     let told: serde_json::Value = serde_json::from_slice(&told).expect("one JSON object");
     let figures = &told["figures"];
     assert_eq!((&told["holds"], &figures["drawn"]), (&true.into(), &1.into()), "{told}");
     assert!(figures["ledger_heads"].as_u64() > Some(0), "{told}");
     assert!(told["notes"].to_string().contains("fell on an audit: passed"), "{told}");
+    assert!(told["notes"].to_string().contains("rests on what the log says"), "{told}");
 
     let lying = Mirror::of(keys_of(&world));
     world.finish().await;

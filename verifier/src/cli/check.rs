@@ -15,7 +15,7 @@ use assay_verifier::{
     receipt::{
         Bundle, Checked, Headers, Note, Receipt, Refusal, Replay, Request, Saved, State, check,
         replay,
-        replay::{check_manifest, check_output},
+        replay::{check_evidence, check_limits, check_manifest, check_output},
     },
     rules::TAU_GAP,
 };
@@ -46,6 +46,10 @@ pub(super) struct Args {
     /// The keys that you pinned: what `verifier keys` printed, once you compared it
     #[arg(long, value_name = "FILE")]
     trust: PathBuf,
+    /// What the audit rests on, as GET /v1/receipts/{id}/evidence gave it: the model's own margins must be those; needs
+    /// --model. That it is what the log says, `verifier audit-log --evidence` checks
+    #[arg(long, value_name = "FILE", requires = "model")]
+    evidence: Option<PathBuf>,
     /// What the header x-assay-risk said, if it was sent
     #[arg(long, value_name = "WORD", requires = "request")]
     risk: Option<String>,
@@ -105,6 +109,8 @@ fn run_model(
     // Before it is believed in anything: a manifest that was changed need not even be readable.
     let manifest = files::read(&folder.join(assay_model::manifest::FILE_NAME))?;
     check_manifest(receipt, Manifest::hash_of(&manifest)).map_err(Failure::refused)?;
+    let limits = limits_file(folder)?;
+    check_limits(receipt, limits.as_deref()).map_err(Failure::refused)?;
     let text = TextModel::load(folder).context("the model folder cannot be read")?;
     let found = replay(receipt, request, response, &text).map_err(Failure::refused)?;
     if args.without_weights || receipt.state == State::Failed || receipt.completion_tokens == 0 {
@@ -118,7 +124,16 @@ fn run_model(
         Some(output) => output,
         None => write_again(&mut engine, receipt, request, response, &found, report)?,
     };
-    score(&mut engine, folder, receipt, found.prompt, output, report).map(Some)
+    let limit = margin_limit(limits.as_deref(), receipt)?;
+    let evidence = args.evidence.as_deref().map(files::evidence).transpose()?;
+    let scores = score(&mut engine, receipt, found.prompt, output, report)?;
+    judge(&scores, limit).map_err(Failure::refused)?;
+    let margins: Vec<f64> = scores.iter().map(|score| score.margin).collect();
+    if let Some(evidence) = &evidence {
+        check_evidence(receipt, evidence, &margins, limit).map_err(Failure::refused)?;
+    }
+    let largest_margin = margins.iter().copied().fold(0.0, f64::max);
+    Ok(Some(Prefill { positions: margins.len(), largest_margin, limit }))
 }
 
 /// Neither the response nor its text tells the ids: the model draws them once more, from the receipt's seed.
@@ -158,23 +173,18 @@ fn write_again(
 
 fn score(
     engine: &mut Engine,
-    folder: &Path,
     receipt: &Receipt,
     prompt: Vec<TokenId>,
     output: Vec<TokenId>,
     report: &Report,
-) -> Result<Prefill, Failure> {
+) -> Result<Vec<PositionScore>, Failure> {
     let tokens = prompt.len() + output.len();
     report.progress(&format!("one pass of the model over {tokens} tokens"));
-    let positions = output.len();
     let (sampling, seed) = (receipt.sampling.clone(), receipt.seed);
     let scores = engine
         .score(&ScoreRequest { prompt, output, sampling, seed })
         .context("the model cannot score the answer")?;
-    let limit = margin_limit(folder, receipt)?;
-    judge(&scores, limit).map_err(Failure::refused)?;
-    let largest_margin = scores.iter().map(|score| score.margin).fold(0.0, f64::max);
-    Ok(Prefill { positions, largest_margin, limit })
+    Ok(scores)
 }
 
 fn judge(scores: &[PositionScore], limit: f64) -> Result<(), Refusal> {
@@ -185,13 +195,16 @@ fn judge(scores: &[PositionScore], limit: f64) -> Result<(), Refusal> {
     }
 }
 
-/// What calibration allows between this machine and the nodes': the larger limit of the classes at hand.
-fn margin_limit(folder: &Path, receipt: &Receipt) -> Result<f64, Failure> {
+/// The folder's limits, if it has any.
+fn limits_file(folder: &Path) -> anyhow::Result<Option<Vec<u8>>> {
     let path = folder.join("limits.json");
-    if !path.is_file() {
-        return Ok(TAU_GAP);
-    }
-    let limits = Limits::parse(&files::read(&path)?).context("limits.json cannot be read")?;
+    path.is_file().then(|| files::read(&path)).transpose()
+}
+
+/// What calibration allows between this machine and the nodes': the larger limit of the classes at hand.
+fn margin_limit(limits: Option<&[u8]>, receipt: &Receipt) -> Result<f64, Failure> {
+    let Some(limits) = limits else { return Ok(TAU_GAP) };
+    let limits = Limits::parse(limits).context("limits.json cannot be read")?;
     if limits.manifest_hash != receipt.manifest_hash {
         return Ok(TAU_GAP);
     }

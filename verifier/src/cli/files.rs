@@ -10,6 +10,7 @@ use std::{
 use anyhow::{Context, bail};
 use assay_verifier::{
     Trust,
+    log::Evidence,
     receipt::{Bundle, Request, Saved},
 };
 use reqwest::{Client, StatusCode};
@@ -44,6 +45,12 @@ pub(super) fn trust(path: &Path) -> anyhow::Result<Trust> {
 pub(super) fn bundle(path: &Path) -> Result<Bundle, Failure> {
     let read = Bundle::decode(&read(path)?);
     read.map_err(|error| Failure::refused(format!("the receipt's file cannot be read: {error}")))
+}
+
+/// What an audit rests on.
+pub(super) fn evidence(path: &Path) -> Result<Evidence, Failure> {
+    let read = Evidence::decode(&read(path)?);
+    read.map_err(|error| Failure::refused(format!("the evidence cannot be read: {error}")))
 }
 
 pub(super) fn request(path: &Path) -> Result<Request, Failure> {

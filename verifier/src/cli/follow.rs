@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use assay_verifier::{
     Trust,
     log::{
-        SignedCheckpoint,
+        Evidence, SignedCheckpoint,
         checkpoint::NOTE_BYTES_MAX,
         follow::{Follower, LogFault, Missing, Summary, Told},
         merkle::root_of,
@@ -42,6 +42,9 @@ pub(super) struct Args {
     /// Receipts that the log must hold, with the checkpoints that they carry, and whose draws are repeated
     #[arg(long, value_name = "FILE")]
     receipt: Vec<PathBuf>,
+    /// What audits rest on, as GET /v1/receipts/{id}/evidence gave it: the log must say the same
+    #[arg(long, value_name = "FILE")]
+    evidence: Vec<PathBuf>,
     /// How long an audit may take, from its answer's seal
     #[arg(long, value_name = "HOURS", default_value_t = 24)]
     audit_hours: u64,
@@ -76,6 +79,13 @@ pub(super) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
             Err(fault) => faults.push(fault.to_string()),
         }
     }
+    for path in &args.evidence {
+        let evidence = files::evidence(path)?;
+        match follower.evidence(&evidence) {
+            Ok(()) => told.push(rests_on(&evidence)),
+            Err(fault) => faults.push(fault.to_string()),
+        }
+    }
     let grace_ms = args.audit_hours.saturating_mul(MS_PER_HOUR);
     let missing = follower.missing(source.now_ms(), grace_ms);
     faults.extend(missing.skipped.iter().map(ToString::to_string));
@@ -101,6 +111,18 @@ fn held(path: &Path, trust: &Trust) -> Result<Held, Failure> {
     let checked = check(&bundle, None, None, trust)
         .map_err(|refusal| Failure::refused(format!("{name}: {refusal}")))?;
     Ok(Held { name, bundle, checked })
+}
+
+/// What an audit rests on, in a sentence.
+fn rests_on(evidence: &Evidence) -> String {
+    let Evidence { job, result, scored, .. } = evidence;
+    let margins = || scored.iter().flat_map(|scored| &scored.margins_nano);
+    let (positions, largest) = (margins().count(), margins().max().copied().unwrap_or_default());
+    format!(
+        "the audit of job {job} ({}) rests on what the log says: {positions} position(s) scored, the largest margin {largest}e-9 \
+         logits",
+        result.as_str()
+    )
 }
 
 /// What the log says of a receipt's audit, in a sentence.

@@ -62,7 +62,7 @@ pub struct AuditEntry {
     pub job: JobId,
     pub round: u8,
     pub result: AuditResult,
-    /// SHA-256 of the evidence that the gateway keeps for the nodes' operators.
+    /// SHA-256 of the [`Evidence`](super::Evidence) that it rests on.
     pub evidence: Bytes32,
 }
 
@@ -81,6 +81,11 @@ pub enum AuditResult {
 
 impl AuditResult {
     const ALL: [Self; 4] = [Self::Passed, Self::Failed, Self::Dropped, Self::Disputed];
+
+    /// As it is written, in a byte.
+    pub(crate) fn of(byte: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(byte)).copied()
+    }
 
     /// The word for it.
     pub fn as_str(self) -> &'static str {
@@ -137,9 +142,7 @@ impl Entry {
             2 => Self::Audit(AuditEntry {
                 job: JobId(read.array("job")?.into_uuid()),
                 round: read.byte("round")?,
-                result: AuditResult::ALL
-                    .get(usize::from(read.byte("result")?))
-                    .copied()
+                result: AuditResult::of(read.byte("result")?)
                     .ok_or(WireError::Unknown("result"))?,
                 evidence: Bytes32(read.array("evidence")?),
             }),

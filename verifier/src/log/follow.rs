@@ -42,7 +42,8 @@ pub struct Follower {
     secrets: BTreeMap<u64, Bytes32>,
     /// Audits that were drawn, with the time of the seal over their answer.
     due: BTreeMap<Round, u64>,
-    done: BTreeMap<Round, AuditResult>,
+    /// What the log says of each audit, and what that rests on.
+    done: BTreeMap<Round, (AuditResult, Bytes32)>,
     ledger: Option<LedgerHead>,
     summary: Summary,
     /// Of the last seal.
@@ -117,7 +118,7 @@ impl Follower {
             Entry::Draw(draw) => self.draws(index, draw),
             Entry::Audit(audit) => {
                 self.summary.audits += 1;
-                self.done.entry((audit.job, audit.round)).or_insert(audit.result);
+                self.done.entry((audit.job, audit.round)).or_insert((audit.result, audit.evidence));
                 Ok(())
             }
             Entry::EpochOpened { epoch, starts_ms, commitment } => {
@@ -148,7 +149,9 @@ impl Follower {
     pub fn missing(&self, now_ms: u64, grace_ms: u64) -> Missing {
         let now_ms = now_ms.max(self.time_ms);
         let is_late = |since_ms: u64| now_ms.saturating_sub(since_ms) >= grace_ms;
-        let is_done = |round: &Round| matches!(self.done.get(round), Some(result) if *result != AuditResult::Dropped);
+        let is_done = |round: &Round| {
+            self.done.get(round).is_some_and(|(result, _)| *result != AuditResult::Dropped)
+        };
         let missing = self.due.iter().filter(|(round, _)| !is_done(round));
         let (late, open): (Vec<_>, Vec<_>) =
             missing.partition(|(_, sealed_ms)| is_late(**sealed_ms));
@@ -168,7 +171,7 @@ impl Follower {
 
     fn fault_of(&self, round: &Round) -> LogFault {
         match self.done.get(round) {
-            Some(AuditResult::Dropped) => LogFault::AuditDropped(round.0),
+            Some((AuditResult::Dropped, _)) => LogFault::AuditDropped(round.0),
             _ => LogFault::AuditSkipped(round.0),
         }
     }

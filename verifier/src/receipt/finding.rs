@@ -103,6 +103,14 @@ pub enum Refusal {
     Contradiction(&'static str),
     #[error("the model folder has manifest {found}; the receipt's answer is of {claimed}")]
     Manifest { found: Bytes32, claimed: Bytes32 },
+    #[error("the evidence is not of this answer: {0}")]
+    Evidence(&'static str),
+    #[error(
+        "the evidence says another margin than the model does at token {position}: {claimed}, not {found}"
+    )]
+    EvidenceMargin { position: usize, claimed: f64, found: f64 },
+    #[error("the folder's limits.json is not the one that the gateway judged by")]
+    Limits,
     #[error("the request cannot be replayed: {0}")]
     NotReplayable(String),
     #[error("the prompt of this request is not the one that the nodes were given")]

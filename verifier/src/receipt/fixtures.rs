@@ -57,6 +57,7 @@ pub(crate) fn case(nodes: u8) -> Case {
         request: request_hash(salt, Request::parse(request).unwrap().digest()),
         response: Some(saved.bound("stop", (5, 3)).hash(salt)),
         manifest_hash: Bytes32([4; 32]),
+        limits_hash: Some(Bytes32([9; 32])),
         sampling: Sampling { temperature: 0.7, ..Sampling::default() },
         seed: Bytes32([5; 32]),
         prompt_tokens: 5,

@@ -39,6 +39,9 @@ pub(super) fn encode(receipt: &Receipt) -> Vec<u8> {
         w.bytes(&response.0);
     });
     w.bytes(&r.manifest_hash.0);
+    w.option(r.limits_hash.as_ref(), |w, hash| {
+        w.bytes(&hash.0);
+    });
     write_sampling(&mut w, &r.sampling);
     w.bytes(&r.seed.0);
     for count in [r.prompt_tokens, r.max_tokens, r.completion_tokens] {
@@ -74,6 +77,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Receipt, WireError> {
         request: Bytes32(r.array("request's hash")?),
         response: r.option("response's hash", |r| r.array("response's hash").map(Bytes32))?,
         manifest_hash: Bytes32(r.array("manifest hash")?),
+        limits_hash: r.option("limits' hash", |r| r.array("limits' hash").map(Bytes32))?,
         sampling: read_sampling(r)?,
         seed: Bytes32(r.array("seed")?),
         prompt_tokens: r.small("prompt tokens")?,

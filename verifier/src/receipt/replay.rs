@@ -7,8 +7,10 @@ mod tests;
 
 use assay_model::{Found, StopFinder, TextModel, sampler};
 use assay_protocol::{AnswerChain, Bytes32, Finish, TokenId};
+use sha2::{Digest, Sha256};
 
 use super::{Receipt, Refusal, Request, Saved, SeedFrom, State};
+use crate::log::Evidence;
 use asked::Asked;
 
 /// The ids of an answer that its receipt is really about.
@@ -23,6 +25,43 @@ pub struct Replay {
 pub fn check_manifest(receipt: &Receipt, found: Bytes32) -> Result<(), Refusal> {
     let claimed = receipt.manifest_hash;
     if found == claimed { Ok(()) } else { Err(Refusal::Manifest { found, claimed }) }
+}
+
+/// Whether these are the limits that the gateway judged by: the bytes of the folder's file, if it has one. Whoever lets
+/// more pass than was measured must say so under its signature.
+pub fn check_limits(receipt: &Receipt, found: Option<&[u8]>) -> Result<(), Refusal> {
+    let found = found.map(|bytes| Bytes32(Sha256::digest(bytes).into()));
+    if found == receipt.limits_hash { Ok(()) } else { Err(Refusal::Limits) }
+}
+
+/// Whether an audit's evidence is of this answer, and says what the model says here: no margin further from this
+/// machine's than the limit allows between two honest ones.
+pub fn check_evidence(
+    receipt: &Receipt,
+    evidence: &Evidence,
+    margins: &[f64],
+    limit: f64,
+) -> Result<(), Refusal> {
+    if evidence.job != receipt.job {
+        return Err(Refusal::Evidence("it is of another job"));
+    }
+    let mut scored = evidence.of_answer(receipt.answer_link).peekable();
+    if scored.peek().is_none() {
+        return Err(Refusal::Evidence("nobody scored what the client got"));
+    }
+    for scored in scored {
+        if scored.margins_nano.len() != margins.len() {
+            return Err(Refusal::Evidence("it has another number of positions"));
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a margin of 2^53e-9 logits is beyond any")]
+        let claimed = scored.margins_nano.iter().map(|nano| *nano as f64 / 1e9);
+        for (position, (claimed, found)) in claimed.zip(margins.iter().copied()).enumerate() {
+            if (claimed - found).abs() > limit {
+                return Err(Refusal::EvidenceMargin { position, claimed, found });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Replays all that the model's weights are not needed for.

@@ -2,21 +2,25 @@
 
 use std::time::{Duration, Instant};
 
-use assay_ledger::{Nano, Settlement};
-use assay_protocol::JobId;
+use assay_ledger::Settlement;
+use assay_protocol::Bytes32;
 use tracing::{error, warn};
 
+use super::{Ending, job_end, known};
 use crate::{
     app::App,
     auth::Caller,
     clock,
     db::{
         self, DbError,
-        jobs::{JobEnd, JobState, NewJob, OpenJobError},
+        jobs::{JobEnd, NewJob, OpenJobError},
     },
+    receipts,
     serving::{delivery::ServeError, job::Job},
 };
 
+/// Nothing was sent, so no text was hashed.
+const NO_TEXT: Bytes32 = Bytes32([0; 32]);
 /// Waits between the tries to store an end: the first, doubled up to the last.
 const STORE_RETRY: Duration = Duration::from_millis(50);
 const STORE_RETRY_MAX: Duration = Duration::from_secs(1);
@@ -63,28 +67,19 @@ pub(in crate::serving) async fn hold(
         Err(error) => {
             error!(job = %job.id, %error, "hold not stored, or not known to be");
             // It may have been stored all the same: then it is given back, as soon as the store answers.
-            let reason = "the hold could not be confirmed; nothing was charged";
-            app.unconfirmed.add(given_back(job.id, job.quote.highest(), reason));
+            app.unconfirmed.add(given_back(app, job));
             Err(ServeError::Store)
         }
     }
 }
 
-/// The end of a job that came to nothing.
-fn given_back(id: JobId, held: Nano, reason: &str) -> JobEnd {
-    JobEnd {
-        id,
-        state: JobState::Failed,
-        finish: None,
-        completion_tokens: 0,
-        rounds: 0,
-        charge: Settlement::nothing(held),
-        reason: reason.to_owned(),
-        verdict: None,
-        ended_ms: clock::now_ms(),
-        nodes: Vec::new(),
-        receipt: None,
-    }
+/// The end of a job that came to nothing, with the receipt that says so.
+fn given_back(app: &App, job: &Job) -> JobEnd {
+    let (nothing, held) = (Ending::default(), job.quote.highest());
+    let reason = "the hold could not be confirmed; nothing was charged".to_owned();
+    let end = JobEnd { reason, ..job_end(job, &nothing, Settlement::nothing(held)) };
+    let receipt = receipts::write(app, &known(job, &nothing, &end, NO_TEXT));
+    JobEnd { receipt, ..end }
 }
 
 /// Stores how a job ended: money must not be lost to a hiccup of the store, and the key makes a repeated end harmless.
@@ -119,4 +114,84 @@ pub(super) async fn store(app: &App, end: &JobEnd) {
 fn hold_lasts_ms(app: &App) -> i64 {
     let deadline_ms = i64::try_from(app.config.serving.job_deadline_ms).unwrap_or(i64::MAX);
     deadline_ms.saturating_add(HOLD_GRACE_MS)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use assay_model::ChatMessage;
+    use assay_protocol::Sampling;
+    use assay_verifier::{
+        Receipt, Trust,
+        receipt::{State, check},
+        trust::GatewayKey,
+    };
+
+    use super::*;
+    use crate::{
+        Config,
+        auth::GatewayKeys,
+        config::ModelSettings,
+        db::{Db, NewAccount, NewKey},
+        receipts::Found,
+        serving::{ChatJob, Risk, Terms},
+    };
+
+    /// A gateway with the demo model, which costs nothing, and somebody who may ask it.
+    async fn gateway(data_dir: PathBuf) -> (App, Caller) {
+        let mut config = Config::default();
+        config.gateway.data_dir = data_dir;
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../model/demo");
+        let mut model = ModelSettings::at(folder);
+        (model.price_input_nano_usd_per_mtok, model.price_output_nano_usd_per_mtok) = (0, 0);
+        config.models = vec![model];
+        let db = Db::open(&config.gateway.database_url()).await.unwrap();
+        db.migrate().await.unwrap();
+        let account = NewAccount { name: "a client".into(), created_ms: 1 };
+        let account = db::accounts::create(&db, &account).await.unwrap().id;
+        let key = NewKey {
+            account,
+            name: "a key".into(),
+            prefix: "sk".into(),
+            hash: Bytes32([1; 32]),
+            risk: "standard".into(),
+            created_ms: 1,
+            expires_ms: None,
+            budget_day: None,
+        };
+        let key = db::keys::create(&db, &key).await.unwrap().id;
+        let app = App::open(config, db, GatewayKeys::from_seed([9; 32])).await.unwrap();
+        (app, Caller { account, key, risk: Risk::Standard })
+    }
+
+    #[tokio::test]
+    async fn a_hold_in_doubt_is_given_back_with_a_receipt_that_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let (app, caller) = gateway(folder.path().to_owned()).await;
+        let chat = ChatJob {
+            model: app.catalog.iter().next().unwrap().clone(),
+            messages: vec![ChatMessage { role: "user".into(), content: "hi".into() }],
+            sampling: Sampling::default(),
+            seed: None,
+            max_tokens: Some(8),
+            stop: Vec::new(),
+            terms: Terms { risk: Risk::Standard, checks: None, release: None },
+            nonce: None,
+            streamed: false,
+            request: Bytes32([2; 32]),
+        };
+        let job = Job::prepare(&app, caller.account, chat).unwrap();
+        // The store takes the hold and does not say so.
+        hold(&app, &caller, &job).await.unwrap();
+        db::jobs::end(&app.db, &given_back(&app, &job)).await.unwrap();
+        while receipts::seal_batch(&app).await.unwrap() {}
+
+        let found = receipts::find(&app, &caller, job.id).await.unwrap();
+        let Found::Ready(bundle) = found else { panic!("{found:?}") };
+        let receipt = Receipt::decode(&bundle.receipt.bytes).unwrap();
+        assert_eq!((receipt.state, receipt.money.cost), (State::Failed, 0));
+        let trust = Trust::of(vec![GatewayKey::new(app.keys.public_key(), 0)]);
+        check(&bundle, None, None, &trust).unwrap();
+    }
 }

@@ -39,6 +39,10 @@ pub enum LogFault {
     JournalsForked { index: u64, journals: u64 },
     #[error("the gateway did not sign the head of the ledger in entry {0}")]
     HeadUnsigned(u64),
+    #[error(
+        "the evidence of job {job}, round {round}, is not what the log says that the audit rests on"
+    )]
+    OtherEvidence { job: JobId, round: u8 },
     #[error("the receipt of job {job} is not entry {index} of this log")]
     NotLogged { job: JobId, index: u64 },
     #[error(

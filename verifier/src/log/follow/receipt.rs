@@ -5,6 +5,7 @@ use assay_protocol::Bytes32;
 use super::{Follower, LogFault, Round};
 use crate::{
     log::{
+        Evidence,
         entry::{AuditResult, DrawEntry},
         merkle::{Subtree, Subtrees, leaf_hash},
     },
@@ -50,6 +51,15 @@ impl Follower {
         Ok(self.told(round, audit.epoch))
     }
 
+    /// Whether this is what the log says that an audit rests on.
+    pub fn evidence(&self, evidence: &Evidence) -> Result<(), LogFault> {
+        let Evidence { job, round, result, .. } = *evidence;
+        match self.done.get(&(job, round)) {
+            Some(logged) if *logged == (result, evidence.hash()) => Ok(()),
+            _ => Err(LogFault::OtherEvidence { job, round }),
+        }
+    }
+
     fn commits(&self, receipt: &Receipt, commitment: Bytes32) -> Result<(), LogFault> {
         let (job, epoch) = (receipt.job, receipt.audit.epoch);
         match self.epochs.get(&epoch) {
@@ -61,7 +71,9 @@ impl Follower {
     fn told(&self, round: &Round, epoch: u64) -> Told {
         match () {
             () if !self.secrets.contains_key(&epoch) => Told::Undisclosed,
-            () if self.due.contains_key(round) => Told::Drawn(self.done.get(round).copied()),
+            () if self.due.contains_key(round) => {
+                Told::Drawn(self.done.get(round).map(|(result, _)| *result))
+            }
             () => Told::Spared,
         }
     }

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
-    log::{draw::PPM, entry::AuditEntry},
+    log::{Evidence, draw::PPM, entry::AuditEntry},
     receipt::{Audit, Bundle, Receipt, fixtures},
 };
 
@@ -181,6 +181,27 @@ fn a_receipt_is_held_to_the_log_and_its_draw_is_repeated() {
     let none = with(0, Bytes32([0; 32]), 0);
     let (_, follower) = follow(&[entry(&none.0, &none.1)]);
     assert_eq!(told(&follower, &none, 0), Ok(Told::NoDraw));
+}
+
+#[test]
+fn evidence_is_that_of_the_log() {
+    let job = job(1);
+    let evidence = Evidence { job, round: 1, result: AuditResult::Passed, scored: Vec::new() };
+    let logged = Entry::Audit(AuditEntry {
+        job,
+        round: 1,
+        result: AuditResult::Passed,
+        evidence: evidence.hash(),
+    });
+    let (_, follower) = follow(&[opened(), draw(1, PPM), logged]);
+    assert_eq!(follower.evidence(&evidence), Ok(()));
+    let other = Err(LogFault::OtherEvidence { job, round: 1 });
+    let failed = Evidence { result: AuditResult::Failed, ..evidence.clone() };
+    assert_eq!(follower.evidence(&failed), other);
+    let (_, follower) = follow(&[opened(), draw(1, PPM), audit(1, AuditResult::Passed)]);
+    assert_eq!(follower.evidence(&evidence), other);
+    let (_, follower) = follow(&[opened(), draw(1, PPM)]);
+    assert_eq!(follower.evidence(&evidence), other);
 }
 
 #[test]

@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use super::*;
-use crate::receipt::fixtures::case;
+use crate::{
+    log::{entry::AuditResult, evidence::Scored},
+    receipt::fixtures::case,
+};
 
 /// The demo model's text side, with a receipt of an answer that says this and ends so.
 struct Said {
@@ -49,6 +52,54 @@ impl Said {
     fn refusal(&self, fields: &str) -> String {
         self.judged(fields).unwrap_err().to_string()
     }
+}
+
+#[test]
+fn evidence_says_what_the_model_says() {
+    let receipt = case(1).receipt;
+    let evidence = |link, margins: &[u64]| Evidence {
+        job: receipt.job,
+        round: 1,
+        result: AuditResult::Passed,
+        scored: vec![Scored {
+            scorer: receipt.parts[0].node,
+            link,
+            margins_nano: margins.to_vec(),
+            positions: Vec::new(),
+            nodes: Vec::new(),
+        }],
+    };
+    let judged =
+        |evidence: &Evidence, margins: &[f64]| check_evidence(&receipt, evidence, margins, 1e-3);
+    let link = receipt.answer_link;
+    let honest = evidence(link, &[0, 500_000]);
+    assert_eq!(judged(&honest, &[0.0, 0.000_1]), Ok(()));
+    let refusal = judged(&honest, &[0.0, 0.1]).unwrap_err();
+    assert!(matches!(refusal, Refusal::EvidenceMargin { position: 1, .. }), "{refusal}");
+    for (evidence, margins) in [
+        (evidence(link, &[0]), [0.0, 0.0].as_slice()),
+        (evidence(receipt.prompt_link, &[0]), &[0.0]),
+        (Evidence { job: assay_protocol::JobId(uuid::Uuid::nil()), ..honest.clone() }, &[0.0, 0.0]),
+        (Evidence { scored: Vec::new(), ..honest.clone() }, &[]),
+    ] {
+        assert!(matches!(judged(&evidence, margins), Err(Refusal::Evidence(_))), "{evidence:?}");
+    }
+}
+
+#[test]
+fn limits_are_those_that_the_gateway_judged_by() {
+    let mut receipt = case(1).receipt;
+    let file = include_bytes!("../../../../model/demo/limits.json");
+    receipt.limits_hash = Some(Bytes32(Sha256::digest(file).into()));
+    assert_eq!(check_limits(&receipt, Some(file)), Ok(()));
+    let more = String::from_utf8(file.to_vec()).unwrap().replacen("0.001", "0.1", 1);
+    assert_ne!(more.as_bytes(), file);
+    for found in [Some(more.as_bytes()), None] {
+        assert_eq!(check_limits(&receipt, found), Err(Refusal::Limits));
+    }
+    receipt.limits_hash = None;
+    assert_eq!(check_limits(&receipt, None), Ok(()));
+    assert_eq!(check_limits(&receipt, Some(file)), Err(Refusal::Limits));
 }
 
 #[test]
