@@ -1,5 +1,9 @@
 //! One node's session: a single loop over a closed set of events, from welcome to good-bye.
 
+mod budget;
+mod end;
+mod standing;
+
 use std::{
     collections::HashMap,
     sync::{
@@ -10,8 +14,7 @@ use std::{
 };
 
 use assay_protocol::{
-    CancelReason, CloseCode, FromNode, Hello, JobId, NodeStanding, NodeState, StandingCode, ToNode,
-    limits,
+    CancelReason, CloseCode, FromNode, JobId, NodeState, StandingCode, ToNode, limits,
 };
 use tokio::{
     sync::mpsc,
@@ -26,28 +29,17 @@ use super::{
     socket::{Incoming, Socket, WriteFailed},
 };
 use crate::app::App;
+use budget::FrameBudget;
+use end::End;
 
 /// How often silence, cancels and the frame budget are looked at.
 const TICK: Duration = Duration::from_millis(250);
-/// Frames a second that a session may send besides those of its jobs.
-const FRAMES_PER_SECOND_BASE: u32 = 20;
-/// Seconds' worth of frames that may come at once: after a pause on either side they pile up.
-const FRAMES_BURST_SECONDS: u32 = 5;
-
 /// Everything that can happen to a session.
 enum Event {
     Incoming(Incoming),
     Command(Option<Command>),
     Tick,
     Shutdown,
-}
-
-/// Why a session is over.
-enum End {
-    /// We say why, and how soon the node may come back.
-    Close { code: CloseCode, reason: String, retry_after: Option<Duration>, lost: LostReason },
-    /// Nobody is there to be told.
-    Gone(LostReason),
 }
 
 /// Runs a session until it ends, however it ends; its jobs always hear of it.
@@ -64,8 +56,7 @@ pub(super) async fn run(app: App, socket: Socket, login: Login) {
         cancelled: HashMap::new(),
         jobs,
         last_frame: Instant::now(),
-        frames: 0,
-        frames_paid: Instant::now(),
+        budget: FrameBudget::new(Instant::now()),
         lost: LostReason::Disconnected,
         app,
     };
@@ -81,9 +72,7 @@ struct Session {
     cancelled: HashMap<JobId, Instant>,
     jobs: Arc<AtomicU32>,
     last_frame: Instant,
-    /// Frames that the passing of time has not paid for yet.
-    frames: u32,
-    frames_paid: Instant,
+    budget: FrameBudget,
     lost: LostReason,
 }
 
@@ -154,44 +143,10 @@ impl Session {
     /// A node that sends more than its jobs can need is cut, before anything is parsed twice.
     fn count_frame(&mut self) -> Result<(), End> {
         self.last_frame = Instant::now();
-        self.frames += 1;
-        if self.frames > FRAMES_BURST_SECONDS * self.frames_per_second() {
-            return Err(End::violation(Violation::TooManyFrames));
+        match self.budget.takes_one(self.conduct.jobs()) {
+            true => Ok(()),
+            false => Err(End::violation(Violation::TooManyFrames)),
         }
-        Ok(())
-    }
-
-    fn frames_per_second(&self) -> u32 {
-        let jobs = self.conduct.jobs().max(1);
-        FRAMES_PER_SECOND_BASE + limits::FRAMES_PER_JOB_PER_SECOND_MAX * jobs
-    }
-
-    fn greet(&mut self, hello: Hello) {
-        let known = hello.models.iter().any(|served| {
-            let hosted = self.app.catalog.get(&served.id);
-            hosted.is_some_and(|hosted| hosted.text.manifest_hash == served.manifest_hash)
-        });
-        self.app.nodes.greet(self.login.identity.node, hello);
-        if known {
-            self.stand(
-                NodeState::Testing,
-                StandingCode::SelfTest,
-                "to be tested before its first job",
-            );
-        } else {
-            self.stand(
-                NodeState::Testing,
-                StandingCode::ModelNotServed,
-                "none of its models is served here in the same version; compare the manifest hash",
-            );
-        }
-    }
-
-    fn stand(&self, state: NodeState, code: StandingCode, reason: &str) {
-        let node = self.login.identity.node;
-        info!(%node, state = state.as_str(), code = code.as_str(), reason, "node state");
-        let standing = NodeStanding { state, code, reason: reason.to_owned(), until_ms: None };
-        self.app.nodes.stand(node, standing);
     }
 
     async fn command(&mut self, command: Command, socket: &mut Socket) -> Result<(), End> {
@@ -244,9 +199,7 @@ impl Session {
     }
 
     fn tick(&mut self) -> Result<(), End> {
-        let paid = self.frames_paid.elapsed().as_millis() * u128::from(self.frames_per_second());
-        self.frames = self.frames.saturating_sub(u32::try_from(paid / 1_000).unwrap_or(u32::MAX));
-        self.frames_paid = Instant::now();
+        self.budget.pay(Instant::now(), self.conduct.jobs());
         let silent = self.last_frame.elapsed() > Duration::from_millis(limits::SUSPECT_MS);
         self.app.nodes.set_suspect(self.login.identity.node, silent);
         if self.last_frame.elapsed() > Duration::from_millis(limits::DEAD_MS) {
@@ -329,25 +282,5 @@ impl Drop for Session {
     /// Runs however the session ended: nobody waits for a node that is gone.
     fn drop(&mut self) {
         self.leave();
-    }
-}
-
-impl End {
-    fn close(
-        code: CloseCode,
-        reason: &str,
-        retry_after: Option<Duration>,
-        lost: LostReason,
-    ) -> Self {
-        Self::Close { code, reason: reason.to_owned(), retry_after, lost }
-    }
-
-    fn violation(violation: Violation) -> Self {
-        Self::close(
-            CloseCode::Violation,
-            &format!("the node {violation}"),
-            Some(Duration::from_millis(limits::RECONNECT_MS_MAX)),
-            LostReason::Violation(violation),
-        )
     }
 }

@@ -2,11 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use super::{
-    life::Policy,
-    report::{percent, percent_within},
-    table::Row,
-};
+use super::{life::Policy, report::percent_within, table::Row};
 
 /// Kinds of the same figures, each with its rows in the order in which they were made.
 struct Group<'a> {
@@ -75,7 +71,7 @@ fn cells(row: &Row) -> [String; 2] {
     [
         format!(
             "{lies} | {} | {} | {} | {}",
-            percent(row.caught_if_checked),
+            percent_within(row.caught_if_checked, row.caught_if_checked_bounds),
             percent_within(row.caught_per_answer, row.caught_per_answer_bounds),
             percent_within(row.caught_in_100_jobs, row.caught_in_100_jobs_bounds),
             jobs(row.jobs_to_quarantine)
@@ -123,6 +119,9 @@ mod tests {
             caught_per_answer: 0.5,
             caught_per_answer_bounds: bounds_95(5, 10),
             caught_if_checked: 1.0,
+            caught_if_checked_bounds: bounds_95(10, 10),
+            lies_checked: 10,
+            lies_failed: 10,
             caught_in_100_jobs: 1.0,
             caught_in_100_jobs_bounds: bounds_95(10, 10),
             jobs_to_quarantine: Some(2.0),
@@ -147,7 +146,7 @@ mod tests {
         let mut text = String::new();
         write(&mut text, &rows).unwrap();
         assert!(text.starts_with("- **A**: `edit`, `pad`\n\nUnder `low`:\n"), "{text}");
-        let a = "| A | always | 100 % | 50 % (19–81) | 100 % (69–100) | 2.0 (20–30) | 4.0 (6), 1 never | 200 | -1.00 | -0.75 |";
+        let a = "| A | always | 100 % (69–100) | 50 % (19–81) | 100 % (69–100) | 2.0 (20–30) | 4.0 (6), 1 never | 200 | -1.00 | -0.75 |";
         assert_eq!(text.matches(a).count(), 3, "{text}");
         assert!(text.contains("| `copy` | always |") && text.contains("| never (6)"), "{text}");
     }

@@ -19,8 +19,8 @@ pub const JOBS: u32 = 1_000;
 pub const HONEST_JOBS_BEFORE: usize = 1_000;
 /// An honest node's own cost of a job, in shares of its pay; a cheat saves all of it in the jobs that it cheats in.
 pub const COST: f64 = 0.5;
-/// What a job pays to each of a group that is paid alike.
-const PAY: Nano = Nano(1_000_000);
+/// What an output token pays to each of a group that is paid alike.
+const PAY_PER_TOKEN: Nano = Nano(1_000_000);
 /// Between two jobs. So few in a day that pay matures by checks, which takes longer, and not by time.
 const JOB_EACH_MS: i64 = 3_600_000;
 
@@ -56,6 +56,14 @@ pub struct JobTable {
     pub tokens: u32,
 }
 
+/// A job that it did honestly before it began to lie.
+#[derive(Clone, Copy, Debug)]
+pub struct Past {
+    /// Of the pass.
+    pub weight: f64,
+    pub tokens: u32,
+}
+
 /// What the node does.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
@@ -80,7 +88,7 @@ pub struct Life {
     pub jobs_to_quarantine: Option<u32>,
     pub tokens_to_quarantine: Option<u64>,
     pub jobs_to_ban: Option<u32>,
-    /// The pay that was not its own yet when it was banned, in jobs' pay: it was forfeited.
+    /// The pay that was not its own yet when it was banned, in jobs' mean pay: it was forfeited.
     pub forfeited: f64,
     /// What it has at the end over what an honest node has, less 1: the pay that was immature at the first lie, the pay
     /// since then, less the cost of the work since then and what the ban took. 0 is as good as honest, −1 is to have
@@ -97,19 +105,23 @@ struct Node {
     jobs: Vec<Earned>,
     /// Of them, those before the first lie.
     before: usize,
-    /// Of the work since then.
+    /// Of the work since then, in nano.
     cost: f64,
+    /// The pay that was immature when it began to lie: about what it has at stake from then on.
+    at_stake: Nano,
+    /// What an honest job pays on average, in nano.
+    job_pay: f64,
 }
 
-/// Lives once. `before`: the weights of the passes that made its name; every one of those jobs was paid.
+/// Lives once. `before`: the passes that made its name; every one of those jobs was paid, by its tokens like any other.
 pub fn live(
     plan: Plan,
-    before: &[f64],
+    before: &[Past],
     lies: &[JobTable],
     honest: &[JobTable],
     dice: &mut StdRng,
 ) -> Life {
-    let mut node = Node::with_name(before);
+    let mut node = Node::with_name(before, honest);
     let mut life = Life::default();
     let mut tokens = 0;
     for job in 1..=JOBS {
@@ -118,8 +130,9 @@ pub fn live(
         let table = if lying { &lies[number] } else { &honest[number] };
         tokens += u64::from(table.tokens);
         let (outcome, finding, asked, paid) = node.does(plan, table, dice);
-        node.earn(outcome, asked, paid, finding);
-        node.cost += if lying { plan.cost_of_a_lie } else { COST };
+        node.earn(outcome, asked, paid, finding, table.tokens);
+        let cost = if lying { plan.cost_of_a_lie } else { COST };
+        node.cost += cost * as_f64(pay(table.tokens));
         let caught = matches!(finding, Some(Finding::Failed { .. }));
         if lying {
             life.first_lie_caught |= life.lies == 0 && caught;
@@ -138,7 +151,7 @@ pub fn live(
                 life.jobs_to_quarantine.get_or_insert(job);
                 life.tokens_to_quarantine.get_or_insert(tokens);
                 life.jobs_to_ban = Some(job);
-                life.forfeited = in_jobs(immature(&node.jobs));
+                life.forfeited = node.in_jobs(immature(&node.jobs));
                 break;
             }
         }
@@ -149,14 +162,22 @@ pub fn live(
 }
 
 impl Node {
-    fn with_name(weights: &[f64]) -> Self {
-        let mut node = Self { record: Record::default(), jobs: Vec::new(), before: 0, cost: 0.0 };
-        for weight in weights {
+    fn with_name(before: &[Past], honest: &[JobTable]) -> Self {
+        let pays: f64 = honest.iter().map(|job| as_f64(pay(job.tokens))).sum();
+        let mut node = Self {
+            record: Record::default(),
+            jobs: Vec::new(),
+            before: before.len(),
+            cost: 0.0,
+            at_stake: Nano::ZERO,
+            job_pay: pays / f64::from(u32::try_from(honest.len()).expect("some jobs")),
+        };
+        for Past { weight, tokens } in before {
             let passed = Finding::Passed { weight: *weight };
             node.record.apply(passed);
-            node.earn(Outcome::Agreed, 1, 1, Some(passed));
+            node.earn(Outcome::Agreed, 1, 1, Some(passed), *tokens);
         }
-        node.before = node.jobs.len();
+        node.at_stake = immature(&node.jobs);
         node
     }
 
@@ -168,9 +189,9 @@ impl Node {
         dice: &mut StdRng,
     ) -> (Outcome, Option<Finding>, usize, usize) {
         let proven = self.record.is_proven();
-        // Of a group the members' largest: the others are proven. After so many jobs one job's pay over what is at
-        // stake is below the floor.
-        let audit = self.record.audit_probability(0, PAY.0).max(AUDIT_PROBABILITY_MIN);
+        // Of a group the members' largest: the others are proven, with more at stake.
+        let audit = self.record.audit_probability(pay(table.tokens).0, self.at_stake.0);
+        let audit = audit.max(AUDIT_PROBABILITY_MIN);
         let audited = dice.random_bool(audit);
         let group = |rulings: &[Ruling; 2], audited: bool| {
             let verdict = &rulings[usize::from(audited)].verdict;
@@ -191,9 +212,17 @@ impl Node {
     }
 
     /// One job more.
-    fn earn(&mut self, outcome: Outcome, asked: usize, paid: usize, finding: Option<Finding>) {
-        let each = PAY.0 * small(asked) / small(paid).max(1);
-        let most = PAY.0 * i64::from(PAY_CAP_PER_MILLE) / 1_000;
+    fn earn(
+        &mut self,
+        outcome: Outcome,
+        asked: usize,
+        paid: usize,
+        finding: Option<Finding>,
+        tokens: u32,
+    ) {
+        let one = pay(tokens).0;
+        let each = one * small(asked) / small(paid).max(1);
+        let most = one * i64::from(PAY_CAP_PER_MILLE) / 1_000;
         let pay = if outcome.is_paid() { Nano(each.min(most)) } else { Nano::ZERO };
         let checked_micro = match finding {
             Some(Finding::Passed { weight }) => micro(weight),
@@ -204,10 +233,14 @@ impl Node {
 
     fn over_honest(&self, forfeited: f64) -> f64 {
         let (before, since) = self.jobs.split_at(self.before);
-        let had = in_jobs(immature(before));
-        let earned = in_jobs(Nano(since.iter().map(|job| job.pay.0).sum()));
+        let had = self.in_jobs(immature(before));
+        let earned = self.in_jobs(Nano(since.iter().map(|job| job.pay.0).sum()));
         let honest = had + f64::from(JOBS) * (1.0 - COST);
-        (had + earned - forfeited - self.cost) / honest - 1.0
+        (had + earned - forfeited - self.cost / self.job_pay) / honest - 1.0
+    }
+
+    fn in_jobs(&self, pay: Nano) -> f64 {
+        as_f64(pay) / self.job_pay
     }
 }
 
@@ -220,9 +253,14 @@ fn now_ms(jobs: &[Earned]) -> i64 {
     jobs.last().map_or(0, |job| job.ended_ms)
 }
 
+/// What a job of so many tokens pays to each of a group that is paid alike.
+fn pay(tokens: u32) -> Nano {
+    Nano(PAY_PER_TOKEN.0 * i64::from(tokens))
+}
+
 #[expect(clippy::cast_precision_loss, reason = "the pay of some thousand jobs is far below 2^53")]
-fn in_jobs(pay: Nano) -> f64 {
-    pay.0 as f64 / PAY.0 as f64
+fn as_f64(pay: Nano) -> f64 {
+    pay.0 as f64
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a weight is between 0 and 1")]

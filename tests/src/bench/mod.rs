@@ -7,6 +7,7 @@ pub mod corpus;
 pub mod cost;
 pub mod figures;
 pub mod goals;
+mod goals_table;
 pub mod honest;
 pub mod life;
 pub mod overhead;
@@ -28,7 +29,7 @@ use clap::ValueEnum;
 use crate::{Behaviour, Model, binaries::demo_model};
 use attacks::{LIARS, Studio};
 use figures::Series;
-use life::{COST, JobTable, Plan, Policy};
+use life::{COST, JobTable, Past, Plan, Policy};
 use report::Report;
 use rules::Court;
 use sample::{Sample, Store};
@@ -106,8 +107,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<Report> {
 
     if is_wanted(Part::Attackers, "the lives of cheats") {
         let short = said(&studio, "jobs", share(JOBS), corpus::mixed)?;
-        let (starts, honest) = honestly(&studio, "long", share(LONG_ANSWERS), long)?;
-        let past = table::honest_past(&court, &starts, &honest);
+        let past = table::honest_past(&court, &short.starts, &short.honest);
         let lives = u32::try_from(share(LIVES.into())).expect("a few");
         report.attackers = attackers(&studio, &court, &short, &past, lives)?;
         said_short = Some(short);
@@ -172,7 +172,7 @@ fn attackers(
     studio: &Studio,
     court: &Court,
     said: &Said,
-    past: &[f64],
+    past: &[Past],
     lives: u32,
 ) -> anyhow::Result<Vec<table::Row>> {
     let Said { starts, honest, lies } = said;

@@ -6,7 +6,9 @@ use anyhow::{Context, ensure};
 use assay_verifier::bounds::Bounds;
 use serde::Serialize;
 
-use super::{cheats, cost::Cost, goals::Seen, honest::Honest, overhead::Overhead, table::Row};
+use super::{
+    cheats, cost::Cost, goals::Seen, goals_table, honest::Honest, overhead::Overhead, table::Row,
+};
 
 /// The version of the JSON's shape: keys are added, never renamed.
 const FORMAT: &str = "assay-bench/1";
@@ -76,6 +78,7 @@ impl Report {
             let _ = self.write_seen(&mut text);
         }
         let _ = self.write_costs(&mut text);
+        let _ = goals_table::write(&mut text, self);
         text
     }
 

@@ -6,7 +6,7 @@ use rand::{SeedableRng, rngs::StdRng};
 use serde::Serialize;
 
 use super::{
-    life::{self, HONEST_JOBS_BEFORE, JobTable, Life, Plan, Policy},
+    life::{self, HONEST_JOBS_BEFORE, JobTable, Life, Past, Plan, Policy},
     rules::Court,
     sample::Sample,
 };
@@ -26,6 +26,10 @@ pub struct Row {
     pub caught_per_answer_bounds: Bounds,
     /// How often a lie fails if it is looked at.
     pub caught_if_checked: f64,
+    pub caught_if_checked_bounds: Bounds,
+    /// Lies that were looked at, and those of them that failed.
+    pub lies_checked: u64,
+    pub lies_failed: u64,
     /// How often the node was caught within its first 100 jobs.
     pub caught_in_100_jobs: f64,
     pub caught_in_100_jobs_bounds: Bounds,
@@ -50,8 +54,8 @@ pub struct Cast<'a> {
     pub name: &'a str,
     pub lies: Vec<JobTable>,
     pub plan: Plan,
-    /// What its passes before the first lie were worth.
-    pub before: Vec<f64>,
+    /// Its jobs before the first lie.
+    pub before: Vec<Past>,
 }
 
 /// Verdicts over what one node says and what honest ones say to the same jobs.
@@ -75,12 +79,13 @@ pub fn jobs(
     starts.iter().zip(own).zip(honest).map(table).collect()
 }
 
-/// What passes of these answers teach, repeated to the length of an honest past.
-pub fn honest_past(court: &Court, starts: &[GenerateStart], samples: &[Sample]) -> Vec<f64> {
-    let weights = starts.iter().zip(samples).map(|(start, sample)| {
-        court.check(start, sample).pass_weight(&super::rules::said(1, sample))
+/// These answers, repeated to the length of an honest past.
+pub fn honest_past(court: &Court, starts: &[GenerateStart], samples: &[Sample]) -> Vec<Past> {
+    let past = starts.iter().zip(samples).map(|(start, sample)| Past {
+        weight: court.check(start, sample).pass_weight(&super::rules::said(1, sample)),
+        tokens: u32::try_from(sample.scores.len()).expect("a short answer"),
     });
-    let some: Vec<f64> = weights.take(HONEST_JOBS_BEFORE).collect();
+    let some: Vec<Past> = past.take(HONEST_JOBS_BEFORE).collect();
     some.iter().copied().cycle().take(HONEST_JOBS_BEFORE).collect()
 }
 
@@ -107,7 +112,8 @@ fn row(cast: &Cast<'_>, plan: Plan, honest: &[JobTable], count: u32) -> Row {
     let first = how_many(|life| life.first_lie_caught);
     let in_100 = how_many(|life| life.caught_in_100_jobs);
     let fails = |job: &&JobTable| !job.alone[1].verdict.outcomes[0].is_paid();
-    let failed = cast.lies.iter().filter(fails).count();
+    let failed = small(cast.lies.iter().filter(fails).count());
+    let looked_at = small(cast.lies.len());
     let banned: Vec<&Life> = lives.iter().filter(|life| life.jobs_to_ban.is_some()).collect();
     #[expect(clippy::cast_precision_loss, reason = "tokens of a life are far below 2^53")]
     let tokens = |life: &Life| life.tokens_to_quarantine.map(|tokens| tokens as f64);
@@ -117,7 +123,10 @@ fn row(cast: &Cast<'_>, plan: Plan, honest: &[JobTable], count: u32) -> Row {
         intermittent: plan.cheats_percent < 100,
         caught_per_answer: share(first, lied),
         caught_per_answer_bounds: bounds_95(first, lied),
-        caught_if_checked: share(small(failed), small(cast.lies.len())),
+        caught_if_checked: share(failed, looked_at),
+        caught_if_checked_bounds: bounds_95(failed, looked_at),
+        lies_checked: looked_at,
+        lies_failed: failed,
         caught_in_100_jobs: share(in_100, all),
         caught_in_100_jobs_bounds: bounds_95(in_100, all),
         jobs_to_quarantine: mean(
