@@ -4,7 +4,11 @@
 
 mod layers;
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +55,9 @@ pub struct GatewaySettings {
     pub data_dir: PathBuf,
     /// `sqlite:…` or `postgres://…`; empty means SQLite in `data_dir`.
     pub database_url: String,
+    /// Proxies in front of this gateway: what they say in `X-Forwarded-For` is believed. Without them all
+    /// that comes through a proxy has its address.
+    pub trusted_proxies: Vec<IpAddr>,
 }
 
 impl Default for GatewaySettings {
@@ -60,6 +67,7 @@ impl Default for GatewaySettings {
             public_name: "Assay".to_owned(),
             data_dir: PathBuf::from("assay-data"),
             database_url: String::new(),
+            trusted_proxies: Vec::new(),
         }
     }
 }

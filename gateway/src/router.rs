@@ -139,6 +139,7 @@ fn table(rates: Option<&Rates>) -> OpenApiRouter<App> {
         .routes(routes!(admin::accounts::create, admin::accounts::list))
         .routes(routes!(admin::accounts::find))
         .routes(routes!(admin::accounts::grant))
+        .routes(routes!(admin::accounts::set_operator))
         .routes(routes!(admin::keys::create, admin::keys::list))
         .routes(routes!(admin::keys::revoke))
         .routes(routes!(admin::operators::create, admin::operators::list))

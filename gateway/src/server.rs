@@ -1,7 +1,14 @@
 //! Accepts connections and ends them in good order. `axum::serve` has no timeout for a request's
 //! head and no bound on connections, so the loop is ours; production and tests run the same one.
 
-use std::{future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    io,
+    net::{IpAddr, SocketAddr},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{Router, body::Body, extract::ConnectInfo};
 use hyper::{Request, body::Incoming, service::service_fn};
@@ -56,7 +63,8 @@ pub async fn serve(
     app.tasks.spawn(receipts::run_sealer(app.clone()));
     app.tasks.spawn(payouts::run(app.clone()));
 
-    let connections = Connections::new(routes.router, &limits);
+    let connections =
+        Connections::new(routes.router, &limits, app.config.gateway.trusted_proxies.clone().into());
     tracing::info!(address = %listener.local_addr()?, "listening");
     accept(&connections, listener, shutdown).await;
 
@@ -106,10 +114,12 @@ struct Connections {
     /// Not even the rest of the open ones.
     cut: CancellationToken,
     header_wait: Duration,
+    /// Whose `X-Forwarded-For` is believed.
+    proxies: Arc<[IpAddr]>,
 }
 
 impl Connections {
-    fn new(router: Router, limits: &LimitSettings) -> Self {
+    fn new(router: Router, limits: &LimitSettings, proxies: Arc<[IpAddr]>) -> Self {
         let header_wait = Duration::from_millis(limits.header_wait_ms);
         let idle_wait = Duration::from_millis(limits.idle_wait_ms);
         let mut builder = auto::Builder::new(TokioExecutor::new());
@@ -133,6 +143,7 @@ impl Connections {
             ending: CancellationToken::new(),
             cut: CancellationToken::new(),
             header_wait,
+            proxies,
         }
     }
 
@@ -147,13 +158,14 @@ impl Connections {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
-        let router = self.router.clone();
+        let (router, proxies) = (self.router.clone(), self.proxies.clone());
         let greeted = CancellationToken::new();
         let silent = silent(greeted.clone(), self.header_wait);
         let service = service_fn(move |request: Request<Incoming>| {
             greeted.cancel();
             let mut request = request.map(Body::new);
-            request.extensions_mut().insert(ConnectInfo(peer));
+            let client = crate::api::client(peer, request.headers(), &proxies);
+            request.extensions_mut().insert(ConnectInfo(client));
             router.clone().oneshot(request)
         });
         let connection =

@@ -49,6 +49,13 @@ impl Admin {
             self.ask(Method::POST, &format!("accounts/{account}/credits"), Some(body)).await;
     }
 
+    /// Says that a client's account belongs to this operator, or to none.
+    pub async fn belongs_to(&self, account: i64, operator: Option<Operator>) {
+        let body = json!({"operator_id": operator.map(|operator| operator.id)});
+        let path = format!("accounts/{account}/operator");
+        let _: Value = self.ask(Method::PUT, &path, Some(body)).await;
+    }
+
     /// A new API key of an account.
     pub async fn key(&self, account: i64) -> String {
         let body = json!({"account_id": account, "name": "a story"});

@@ -1,10 +1,13 @@
 //! A client of `/v1/chat/completions`, plain and streaming, that shows everything it gets.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, net::IpAddr};
 
 use assay_protocol::Sampling;
 use futures_util::StreamExt;
-use reqwest::{StatusCode, header::HeaderMap};
+use reqwest::{
+    StatusCode,
+    header::{HeaderMap, HeaderName},
+};
 use serde_json::{Value, json};
 
 use crate::wait::within;
@@ -125,6 +128,14 @@ impl ChatClient {
     /// `url`: the gateway's, without `/v1`.
     pub fn new(url: &str, key: &str) -> Self {
         Self { http: reqwest::Client::new(), url: url.to_owned(), key: key.to_owned() }
+    }
+
+    /// The same client, of which a proxy says that it comes from this address.
+    pub fn coming_from(&self, address: IpAddr) -> Self {
+        let value = address.to_string().parse().expect("an address fits a header");
+        let headers = HeaderMap::from_iter([(HeaderName::from_static("x-forwarded-for"), value)]);
+        let http = reqwest::Client::builder().default_headers(headers).build();
+        Self { http: http.expect("a client"), ..self.clone() }
     }
 
     pub fn key(&self) -> &str {

@@ -1,6 +1,7 @@
 //! One story's world: a gateway, its admin, a client with credit, and the nodes that join.
 
 use std::{
+    net::IpAddr,
     path::Path,
     sync::{
         Arc,
@@ -81,6 +82,16 @@ impl World {
     /// A scripted node of this operator, ready for jobs.
     pub async fn scripted_of(&self, operator: Operator, manners: Manners) -> ScriptedNode {
         let identity = self.enrol(operator).await;
+        let node = ScriptedNode::connect(identity, operator, self.model.clone(), manners);
+        node.is_active().await;
+        node
+    }
+
+    /// An honest scripted node of a new operator, of which a proxy says that it comes from this address.
+    pub async fn honest_from(&self, address: IpAddr) -> ScriptedNode {
+        let operator = self.operator().await;
+        let identity = Identity { address: Some(address), ..self.enrol(operator).await };
+        let manners = Behaviour::Honest.into();
         let node = ScriptedNode::connect(identity, operator, self.model.clone(), manners);
         node.is_active().await;
         node

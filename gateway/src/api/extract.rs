@@ -12,12 +12,13 @@ use axum::{
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
-use super::ApiError;
+use super::{ApiError, peer::peer};
 use crate::{
     app::App,
     auth::{AdminSession, Caller, Secret, SecretKind},
     clock, db,
     openai::NONCE_BYTES_MAX,
+    scheduler::Network,
     serving::Risk,
 };
 
@@ -42,7 +43,8 @@ impl FromRequestParts<App> for Caller {
         let row = db::keys::find_by_hash(&app.db, key.hash()).await?;
         let row = row.filter(|row| row.is_live(clock::now_ms())).ok_or_else(incorrect)?;
         let risk = Risk::parse(&row.risk).unwrap_or_default();
-        Ok(Self { account: row.account, key: row.id, risk })
+        let network = peer(&parts.extensions).and_then(Network::of);
+        Ok(Self { account: row.account, key: row.id, risk, network })
     }
 }
 

@@ -15,6 +15,7 @@ pub mod models;
 pub mod observe;
 pub mod operator;
 pub mod payments;
+mod peer;
 pub mod rate_limit;
 pub mod receipts;
 pub mod requests;
@@ -22,3 +23,4 @@ pub mod verification;
 
 pub use error::ApiError;
 pub use extract::{Admin, Assurance, BoundBody, JsonBody};
+pub use peer::client;

@@ -1,7 +1,7 @@
 //! How often one caller may ask: by API key where there is one, else by address.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     sync::Arc,
     time::Duration,
 };
@@ -9,7 +9,6 @@ use std::{
 use assay_protocol::Bytes32;
 use axum::{
     body::Body,
-    extract::ConnectInfo,
     http::{HeaderMap, HeaderName, HeaderValue, Request},
     response::{IntoResponse, Response},
 };
@@ -20,7 +19,7 @@ use tower_governor::{
     key_extractor::KeyExtractor,
 };
 
-use super::{ApiError, extract::bearer};
+use super::{ApiError, extract::bearer, peer::peer};
 use crate::auth::{Secret, SecretKind};
 
 /// A rate: `burst` at once, then one each `period`.
@@ -97,10 +96,9 @@ impl KeyExtractor for ByAddress {
     }
 }
 
-/// The peer of the connection; headers of proxies can be forged. An IPv6 customer has a whole /64.
+/// An IPv6 customer has a whole /64.
 fn address<T>(request: &Request<T>) -> Bucket {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-    Bucket::Address(match peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).to_canonical() {
+    Bucket::Address(match peer(request.extensions()).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)) {
         IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from(u128::from(ip) & (u128::MAX << 64))),
         ip => ip,
     })
@@ -163,6 +161,10 @@ pub fn forget_idle<K: KeyExtractor>(buckets: &Buckets<K>) {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
+    use axum::extract::ConnectInfo;
+
     use super::*;
 
     fn of(peer: &str, authorization: Option<&str>) -> Bucket {

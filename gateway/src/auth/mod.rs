@@ -10,7 +10,7 @@ mod session_token;
 
 use assay_ledger::AccountId;
 
-use crate::{db::KeyId, serving::Risk};
+use crate::{db::KeyId, scheduler::Network, serving::Risk};
 
 pub use admin_secret::{AdminSecret, AdminSecretError};
 pub use gateway_keys::{GatewayKeys, gateway_id_of, ledger_head_message};
@@ -25,4 +25,6 @@ pub struct Caller {
     pub key: KeyId,
     /// The policy of requests that name none.
     pub risk: Risk,
+    /// Where it asks from, if that says anything.
+    pub network: Option<Network>,
 }

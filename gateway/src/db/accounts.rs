@@ -4,7 +4,7 @@ use assay_ledger::{AccountId, AccountKind, Nano};
 use serde::Serialize;
 
 use super::{
-    Db, DbError, Page, Paged,
+    Db, DbError, OperatorId, Page, Paged,
     engine::retried,
     statement::statements,
     transaction::Tx,
@@ -14,10 +14,18 @@ use super::{
 statements! { "accounts";
     plain INSERT = "insert into account (id, kind, name, created_ms) values ($1, $2, $3, $4)";
     plain INSERT_BALANCE = "insert into balance (account, available, held) values ($1, 0, 0)";
-    plain FIND = "select id, kind, name, created_ms, available, held from account
-        join balance on account = id where id = $1";
-    plain LIST = "select id, kind, name, created_ms, available, held from account
-        join balance on account = id where id > $1 order by id limit $2";
+    plain FIND = "select id, kind, name, created_ms, available, held, operator from account
+        join balance on balance.account = id
+        left join account_operator on account_operator.account = id where id = $1";
+    plain LIST = "select id, kind, name, created_ms, available, held, operator from account
+        join balance on balance.account = id
+        left join account_operator on account_operator.account = id
+        where id > $1 order by id limit $2";
+    plain OPERATOR = "select operator.id, operator.account from account_operator
+        join operator on operator.id = account_operator.operator where account_operator.account = $1";
+    plain JOIN_OPERATOR = "insert into account_operator (account, operator) values ($1, $2)
+        on conflict (account) do update set operator = excluded.operator";
+    plain LEAVE_OPERATOR = "delete from account_operator where account = $1";
     plain SYSTEM_BALANCE = "select cast(coalesce(sum(amount), 0) as bigint) as available from entry
         where account = $1";
 }
@@ -38,6 +46,8 @@ pub struct AccountRow {
     pub created_ms: i64,
     pub available: Nano,
     pub held: Nano,
+    /// The operator that a client's account belongs to, if any.
+    pub operator: Option<OperatorId>,
 }
 
 /// What an account has.
@@ -85,6 +95,31 @@ pub async fn balance(db: &Db, id: AccountId) -> Result<Balance, DbError> {
     Ok(Balance { available: row.available, held: row.held })
 }
 
+/// The operator that a client's account belongs to, and that operator's account.
+pub async fn operator_of(
+    db: &Db,
+    id: AccountId,
+) -> Result<Option<(OperatorId, AccountId)>, DbError> {
+    let found: Option<OwnOperator> = db.optional(&OPERATOR, args![id]).await?;
+    Ok(found.map(|OwnOperator(operator, account)| (operator, account)))
+}
+
+/// Says that a client's account belongs to an operator, or to none.
+///
+/// # Errors
+/// `NotFound` where the operator is not known.
+pub async fn set_operator(
+    db: &Db,
+    id: AccountId,
+    operator: Option<OperatorId>,
+) -> Result<(), DbError> {
+    match operator {
+        Some(operator) => db.execute(&JOIN_OPERATOR, args![id, operator]).await?,
+        None => db.execute(&LEAVE_OPERATOR, args![id]).await?,
+    };
+    Ok(())
+}
+
 /// Makes an account of any kind but the system's.
 pub(super) async fn insert(
     tx: &mut Tx,
@@ -96,10 +131,18 @@ pub(super) async fn insert(
     tx.execute(&INSERT, args![id, kind, name, created_ms]).await?;
     tx.execute(&INSERT_BALANCE, args![id]).await?;
     let name = name.to_owned();
-    Ok(AccountRow { id, kind, name, created_ms, available: Nano::ZERO, held: Nano::ZERO })
+    let (available, held, operator) = (Nano::ZERO, Nano::ZERO, None);
+    Ok(AccountRow { id, kind, name, created_ms, available, held, operator })
 }
 
 struct SystemSum(Nano);
+struct OwnOperator(OperatorId, AccountId);
+
+impl Record for OwnOperator {
+    fn read(row: &Row) -> Result<Self, DbError> {
+        Ok(Self(row.get("id")?, row.get("account")?))
+    }
+}
 
 impl Record for SystemSum {
     fn read(row: &Row) -> Result<Self, DbError> {
@@ -116,6 +159,7 @@ impl Record for AccountRow {
             created_ms: row.get("created_ms")?,
             available: row.get("available")?,
             held: row.get("held")?,
+            operator: row.maybe("operator")?,
         })
     }
 }

@@ -91,6 +91,12 @@ const STEPS: [Step; 11] = [
         include_str!("../../../migrations/sqlite/0012_ledger.sql"),
         include_str!("../../../migrations/postgres/0012_ledger.sql"),
     ),
+    (
+        13,
+        "party",
+        include_str!("../../../migrations/common/0013_party.sql"),
+        include_str!("../../../migrations/common/0013_party.sql"),
+    ),
 ];
 
 impl Db {

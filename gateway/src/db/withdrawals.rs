@@ -152,6 +152,11 @@ pub async fn addresses(db: &Db, operator: OperatorId) -> Result<Vec<PayoutAddres
     db.all(&ADDRESSES, args![operator]).await
 }
 
+/// The address that was set last, whether it counts yet or not.
+pub async fn last_address(db: &Db, operator: OperatorId) -> Result<Option<String>, DbError> {
+    Ok(addresses(db, operator).await?.into_iter().next().map(|last| last.address))
+}
+
 /// Sets an address. The first one counts at once, each later one after `cooling_ms`.
 pub async fn set_address(
     db: &Db,

@@ -19,7 +19,11 @@ use super::{
     registry::Registration,
     socket::{Incoming, Socket},
 };
-use crate::{app::App, clock, db};
+use crate::{
+    app::App,
+    clock, db,
+    scheduler::{Network, Party, PayoutTag},
+};
 
 static UNAUTHENTICATED: LazyLock<Arc<Semaphore>> =
     LazyLock::new(|| Arc::new(Semaphore::new(limits::UNAUTHENTICATED_SOCKETS_MAX)));
@@ -43,9 +47,13 @@ struct Refusal(CloseCode, String);
 const RETRY_MS: u64 = 5_000;
 
 /// Challenge, answer, welcome; or a close with the reason, and nothing.
-pub(super) async fn log_in(app: &App, socket: &mut Socket) -> Option<Login> {
+pub(super) async fn log_in(
+    app: &App,
+    socket: &mut Socket,
+    network: Option<Network>,
+) -> Option<Login> {
     let wait = Duration::from_millis(limits::LOGIN_MS_MAX);
-    let refusal = match timeout(wait, answer(app, socket)).await {
+    let refusal = match timeout(wait, answer(app, socket, network)).await {
         Ok(Some(Ok(login))) => {
             let welcome = ToNode::Welcome {
                 version: VERSION,
@@ -70,7 +78,11 @@ pub(super) async fn log_in(app: &App, socket: &mut Socket) -> Option<Login> {
     None
 }
 
-async fn answer(app: &App, socket: &mut Socket) -> Option<Result<Login, Refusal>> {
+async fn answer(
+    app: &App,
+    socket: &mut Socket,
+    network: Option<Network>,
+) -> Option<Result<Login, Refusal>> {
     let gateway = app.keys.gateway_id().to_owned();
     let nonce = Bytes32(rand::random());
     let challenge = ToNode::Challenge { gateway: gateway.clone(), nonce, versions: vec![VERSION] };
@@ -92,7 +104,7 @@ async fn answer(app: &App, socket: &mut Socket) -> Option<Result<Login, Refusal>
         )));
     }
     Some(
-        look_up(app, node, |public_key| {
+        look_up(app, node, network, |public_key| {
             let statement = identity::login_statement(&gateway, nonce, node, version);
             identity::verify(public_key, &statement, signature)
         })
@@ -103,6 +115,7 @@ async fn answer(app: &App, socket: &mut Socket) -> Option<Result<Login, Refusal>
 async fn look_up(
     app: &App,
     node: NodeId,
+    network: Option<Network>,
     signed_by: impl FnOnce(Bytes32) -> bool,
 ) -> Result<Login, Refusal> {
     let row = match db::nodes::find(&app.db, node).await {
@@ -130,7 +143,7 @@ async fn look_up(
     let registration = Registration {
         node,
         name: row.name,
-        owner: row.account,
+        party: Party { account: row.account, payout: None, network },
         trusted: row.trusted,
         quarantine: row.out.filter(|out| out.until_ms.is_some()),
     };
@@ -144,15 +157,24 @@ async fn look_up(
 }
 
 /// Looks once more, now that the node can be found in the registry: an admin may have banned it, or
-/// taken its trust, while it logged in.
+/// taken its trust, while it logged in, and its operator may have named another payout address.
 pub(super) async fn check_standing(app: &App, node: NodeId) {
     match db::nodes::find(&app.db, node).await {
         Ok(Some(row)) if row.is_banned() => {
             app.nodes.ban(node, StandingCode::ByAdmin, "this node is banned".into());
         }
-        Ok(Some(row)) => app.nodes.set_trusted(node, row.trusted),
-        Ok(None) | Err(_) => {
-            app.nodes.close(node, CloseCode::Shutdown, "the gateway's store does not answer".into())
+        Ok(Some(row)) => {
+            app.nodes.set_trusted(node, row.trusted);
+            match db::withdrawals::last_address(&app.db, row.operator).await {
+                Ok(Some(address)) => app.nodes.set_payout(row.account, PayoutTag::of(&address)),
+                Ok(None) => {}
+                Err(_) => close(app, node),
+            }
         }
+        Ok(None) | Err(_) => close(app, node),
     }
+}
+
+fn close(app: &App, node: NodeId) {
+    app.nodes.close(node, CloseCode::Shutdown, "the gateway's store does not answer".into());
 }

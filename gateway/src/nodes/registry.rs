@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use assay_ledger::AccountId;
 use assay_protocol::{Bytes32, CloseCode, Hello, NodeId, NodeStanding, NodeState, StandingCode};
 use tokio::sync::watch;
 
@@ -19,7 +20,7 @@ pub use entry::{Awaiting, NodeSnapshot, Registration, ServedBy, Tested};
 use entry::Entry;
 
 use super::{handle::NodeHandle, performance::Performance};
-use crate::db::Out;
+use crate::{db::Out, scheduler::PayoutTag};
 
 /// A node that let an offer go unanswered is not asked for this long: it costs everybody half a second.
 const REST_AFTER_SILENCE: Duration = Duration::from_secs(10);
@@ -68,6 +69,16 @@ impl Registry {
             .values()
             .filter(|entry| entry.registration.trusted == trusted && entry.takes_jobs(now));
         fit.filter_map(|entry| entry.serving(model, manifest_hash, &performances)).collect()
+    }
+
+    /// Takes note of where an operator wants withdrawals to go, for all its nodes.
+    pub fn set_payout(&self, account: AccountId, payout: PayoutTag) {
+        for entry in lock(&self.entries).values_mut() {
+            let party = &mut entry.registration.party;
+            if party.account == account {
+                party.payout = Some(payout);
+            }
+        }
     }
 
     /// Ends the session of a node, if it has one.

@@ -11,7 +11,7 @@ use futures_util::StreamExt;
 use tokio::time::timeout;
 
 use super::{conduct::Violation, login, session};
-use crate::app::App;
+use crate::{app::App, scheduler::Network};
 
 /// A node that does not read for this long is cut: its loop must not wait on it.
 const WRITE_WAIT: Duration = Duration::from_secs(5);
@@ -22,8 +22,12 @@ const WRITE_BUFFER_BYTES_MAX: usize = limits::TO_NODE_MESSAGE_BYTES_MAX + 256 * 
 #[derive(Debug)]
 pub struct TooManyWaiting;
 
-/// A node comes in. It must log in within five seconds.
-pub fn accept(app: App, upgrade: WebSocketUpgrade) -> Result<Response, TooManyWaiting> {
+/// A node comes in from this network. It must log in within five seconds.
+pub fn accept(
+    app: App,
+    upgrade: WebSocketUpgrade,
+    network: Option<Network>,
+) -> Result<Response, TooManyWaiting> {
     let unauthenticated = login::admit().ok_or(TooManyWaiting)?;
     let upgraded = upgrade
         .max_message_size(limits::TO_GATEWAY_MESSAGE_BYTES_MAX)
@@ -34,7 +38,7 @@ pub fn accept(app: App, upgrade: WebSocketUpgrade) -> Result<Response, TooManyWa
             let tasks = app.tasks.clone();
             let session = async move {
                 let mut socket = Socket(socket);
-                let Some(login) = login::log_in(&app, &mut socket).await else { return };
+                let Some(login) = login::log_in(&app, &mut socket, network).await else { return };
                 drop(unauthenticated);
                 session::run(app, socket, login).await;
             };

@@ -1,11 +1,10 @@
 //! Picks the nodes for one job: gate on correctness, then the cheapest of a few random candidates,
-//! sometimes anybody, and never two of one owner.
+//! sometimes anybody, and never two that may belong together.
 
-use assay_ledger::AccountId;
 use assay_protocol::NodeId;
 use rand::{Rng, seq::IndexedRandom};
 
-use super::Trust;
+use super::{Party, Trust};
 
 /// Best of this many: enough to avoid slow nodes, few enough that no node gets every job.
 const CANDIDATES_COMPARED: usize = 3;
@@ -21,7 +20,8 @@ pub const CORRECTNESS_GATE: f64 = 0.02;
 #[derive(Clone, Debug)]
 pub struct Candidate {
     pub node: NodeId,
-    pub owner: AccountId,
+    /// Whose it is.
+    pub party: Party,
     pub trust: Trust,
     /// Share of accepted jobs that it finished, 0 to 1.
     pub reliability: f64,
@@ -44,43 +44,43 @@ impl Candidate {
 /// What is asked for.
 #[derive(Clone, Debug)]
 pub struct Wanted<'a> {
-    /// Nodes, each of another owner.
+    /// Nodes, each of another party.
     pub count: usize,
     /// The first of them is to be proven and at least this correct, if there is any.
     pub proven: Option<f64>,
     /// Output tokens to expect.
     pub output_tokens: u32,
-    /// Owners who have a part in this job already.
-    pub owners_taken: &'a [AccountId],
+    /// Who has a part in this job already: the client, and whoever was asked.
+    pub taken: &'a [Party],
 }
 
-/// At most `wanted.count` nodes of different owners; fewer when there are not as many.
+/// At most `wanted.count` nodes, no two related; fewer when there are not as many.
 pub fn choose(
     candidates: &[Candidate],
     wanted: &Wanted<'_>,
     rng: &mut (impl Rng + ?Sized),
 ) -> Vec<NodeId> {
-    let mut owners = wanted.owners_taken.to_vec();
+    let mut taken = wanted.taken.to_vec();
     let mut chosen = Vec::with_capacity(wanted.count);
     while chosen.len() < wanted.count {
-        let eligible: Vec<&Candidate> = free(candidates, &owners).collect();
+        let eligible: Vec<&Candidate> = free(candidates, &taken).collect();
         let least = wanted.proven.filter(|_| chosen.is_empty());
         let enough = |c: &&Candidate| least.is_some_and(|least| c.trust.is_proven_to(least));
         let proven: Vec<&Candidate> = eligible.iter().copied().filter(enough).collect();
         let among = if proven.is_empty() { eligible } else { proven };
         let Some(pick) = next(among, wanted.output_tokens, rng) else { break };
-        owners.push(pick.owner);
+        taken.push(pick.party);
         chosen.push(pick.node);
     }
     chosen
 }
 
-/// Those who could take work now, of other owners.
+/// Those who could take work now, related to nobody of these.
 pub fn free<'a>(
     candidates: &'a [Candidate],
-    owners_taken: &[AccountId],
+    taken: &[Party],
 ) -> impl Iterator<Item = &'a Candidate> {
-    candidates.iter().filter(|c| c.slots_free > 0 && !owners_taken.contains(&c.owner))
+    candidates.iter().filter(|c| c.slots_free > 0 && !c.party.is_related_to_any(taken))
 }
 
 fn next<'a>(
@@ -101,15 +101,21 @@ fn next<'a>(
 
 #[cfg(test)]
 mod tests {
+    use assay_ledger::AccountId;
     use rand::{SeedableRng, rngs::StdRng};
     use uuid::Uuid;
 
     use super::*;
+    use crate::scheduler::Network;
+
+    fn party(account: i64) -> Party {
+        Party { account: AccountId(account), payout: None, network: None }
+    }
 
     fn candidate(node: u128, owner: i64) -> Candidate {
         Candidate {
             node: NodeId(Uuid::from_u128(node)),
-            owner: AccountId(owner),
+            party: party(owner),
             trust: Trust { correctness: 0.5, proven: false },
             reliability: 1.0,
             jobs: 0,
@@ -120,7 +126,7 @@ mod tests {
     }
 
     fn wanted(count: usize) -> Wanted<'static> {
-        Wanted { count, proven: None, output_tokens: 50, owners_taken: &[] }
+        Wanted { count, proven: None, output_tokens: 50, taken: &[] }
     }
 
     #[test]
@@ -129,7 +135,7 @@ mod tests {
         for seed in 0..200 {
             let set = choose(&pool, &wanted(5), &mut StdRng::seed_from_u64(seed));
             let mut owners: Vec<_> =
-                pool.iter().filter(|c| set.contains(&c.node)).map(|c| c.owner.0).collect();
+                pool.iter().filter(|c| set.contains(&c.node)).map(|c| c.party.account.0).collect();
             owners.sort_unstable();
             owners.dedup();
             assert_eq!(owners.len(), 4, "every owner once, and no more sets than owners");
@@ -138,11 +144,27 @@ mod tests {
     }
 
     #[test]
+    fn owners_who_share_a_network_are_never_asked_together() {
+        let network = Network::of([203, 0, 113, 9].into());
+        let mut pool = vec![candidate(1, 1), candidate(2, 2), candidate(3, 3)];
+        for neighbour in &mut pool[..2] {
+            neighbour.party.network = network;
+        }
+        let client = Party { network, ..party(9) };
+        for seed in 0..200 {
+            let set = choose(&pool, &wanted(3), &mut StdRng::seed_from_u64(seed));
+            assert!(set.len() == 2 && set.contains(&pool[2].node), "{set:?}");
+            let own = Wanted { taken: &[client], ..wanted(3) };
+            assert_eq!(choose(&pool, &own, &mut StdRng::seed_from_u64(seed)), [pool[2].node]);
+        }
+    }
+
+    #[test]
     fn taken_owners_and_full_nodes_are_left_out() {
         let mut full = candidate(1, 1);
         full.slots_free = 0;
         let pool = [full, candidate(2, 2), candidate(3, 3)];
-        let taken = Wanted { owners_taken: &[AccountId(3)], ..wanted(3) };
+        let taken = Wanted { taken: &[party(3)], ..wanted(3) };
         let set = choose(&pool, &taken, &mut StdRng::seed_from_u64(1));
         assert_eq!(set, [pool[1].node]);
     }

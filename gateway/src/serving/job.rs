@@ -14,7 +14,7 @@ use super::{
     policy::{Policy, Risk, Terms},
     quote::quote,
 };
-use crate::{app::App, catalog::HostedModel, verification::rules::rules};
+use crate::{app::App, catalog::HostedModel, scheduler::Party, verification::rules::rules};
 
 /// A chat request that the edge has understood.
 #[derive(Clone, Debug)]
@@ -43,6 +43,8 @@ pub(super) struct Job {
     pub(super) id: JobId,
     /// Who asks.
     pub(super) account: AccountId,
+    /// Who that may be besides: nobody related answers.
+    pub(super) client: Party,
     pub(super) model: Arc<HostedModel>,
     pub(super) prompt: Vec<TokenId>,
     pub(super) max_tokens: u32,
@@ -67,6 +69,7 @@ impl Job {
     pub(super) fn prepare(
         app: &App,
         account: AccountId,
+        client: Party,
         request: ChatJob,
     ) -> Result<Self, ServeError> {
         let ChatJob { model, messages, sampling, seed, max_tokens, stop, terms, .. } = request;
@@ -95,6 +98,7 @@ impl Job {
         Ok(Self {
             id,
             account,
+            client,
             model,
             prompt,
             max_tokens,

@@ -7,6 +7,7 @@
 mod answer;
 mod branch;
 mod checkpoint;
+mod client;
 pub mod delivery;
 mod job;
 pub mod policy;
@@ -75,8 +76,9 @@ pub async fn serve_request(
         app.jobs_running.clone().try_acquire_owned().map_err(|_| ServeError::Overloaded)?;
     // A long prompt takes a while to tokenize; other requests must not wait for it.
     let preparing = {
+        let client = client::party(app, caller).await?;
         let (app, account) = (app.clone(), caller.account);
-        app.tasks.clone().spawn_blocking(move || Job::prepare(&app, account, request))
+        app.tasks.clone().spawn_blocking(move || Job::prepare(&app, account, client, request))
     };
     let job = preparing.await.map_err(|_| ServeError::Internal)??;
     if job.policy.score_always && !scorer::is_available(app, job.question()) {
@@ -111,11 +113,11 @@ async fn run(app: App, caller: Caller, job: Job, outlet: Outlet, _running: Owned
 async fn answer(app: &App, job: &Job, outlet: &Outlet) -> Ending {
     let deadline = Instant::now() + Duration::from_millis(app.config.serving.job_deadline_ms);
     let mut answer = Answer::new(job, outlet);
-    let mut owners_taken = Vec::new();
+    let mut taken = vec![job.client];
     let mut ending = Ending::default();
     for number in 1..=app.config.serving.rounds_max {
         answer.begin_round(job);
-        let mut round = Round::new(app, job, number, owners_taken, deadline);
+        let mut round = Round::new(app, job, number, taken, deadline);
         match round.place(&answer, nodes_min(app, job, number)).await {
             Ok(Placed::Started) => {}
             Ok(Placed::ClientLeft) => return ending.cancelled(answer.ids()),
@@ -147,7 +149,7 @@ async fn answer(app: &App, job: &Job, outlet: &Outlet) -> Ending {
             {
                 return ending.failed(ServeError::Contradicted);
             }
-            (Written::Whole, None) => owners_taken = round.into_owners_taken(),
+            (Written::Whole, None) => taken = round.into_taken(),
         }
     }
     let rounds = ending.rounds;

@@ -14,7 +14,6 @@ mod replacing;
 
 use std::time::{Duration, Instant};
 
-use assay_ledger::AccountId;
 use assay_protocol::{CancelReason, Outcome, TokenId, limits};
 use assay_verifier::Rules;
 use tokio::sync::mpsc;
@@ -32,6 +31,7 @@ use crate::{
         NodeNews,
         handle::{NewsDesk, news_desk},
     },
+    scheduler::Party,
     verification::{audits, judgement::Case, scorer::Score},
 };
 use hearing::Event;
@@ -53,8 +53,8 @@ pub(super) struct Round<'a> {
     pub(super) asked: u32,
     /// Whether one node was there instead of a set, and it is not proven.
     stranger_alone: bool,
-    /// Owners who must not be asked (again).
-    owners_taken: Vec<AccountId>,
+    /// Who must not be asked (again), nor anybody related to them: the client, and whoever was asked.
+    taken: Vec<Party>,
     /// Owners whose nodes would be asked if they were not busy, when last looked.
     busy_owners: usize,
     /// How long busy nodes are waited for.
@@ -96,12 +96,12 @@ pub(super) enum Written {
 }
 
 impl<'a> Round<'a> {
-    /// `owners_taken`: all owners of earlier rounds.
+    /// `taken`: the client, and all who were asked in earlier rounds.
     pub(super) fn new(
         app: &'a App,
         job: &'a Job,
         number: u8,
-        owners_taken: Vec<AccountId>,
+        taken: Vec<Party>,
         deadline: Instant,
     ) -> Self {
         let (desk, news) = news_desk();
@@ -119,7 +119,7 @@ impl<'a> Round<'a> {
             wanted: job.policy.nodes,
             asked: 0,
             stranger_alone: false,
-            owners_taken,
+            taken,
             busy_owners: 0,
             place_until: deadline,
             stragglers_until: None,
@@ -255,8 +255,8 @@ impl<'a> Round<'a> {
     }
 
     /// All owners that this job has asked so far.
-    pub(super) fn into_owners_taken(self) -> Vec<AccountId> {
-        self.owners_taken
+    pub(super) fn into_taken(self) -> Vec<Party> {
+        self.taken
     }
 
     /// Whether more can come. An open question about a split is not waited for when everybody is done: the verdict

@@ -8,7 +8,7 @@ use assay_protocol::{Bytes32, NodeId};
 use crate::{
     app::App,
     nodes::{NodeHandle, ServedBy},
-    scheduler::{Candidate, Trust},
+    scheduler::{Candidate, Party, Trust},
 };
 
 /// A snapshot of the workers for one model.
@@ -30,22 +30,24 @@ impl Pool {
         &self.candidates
     }
 
-    /// Owners besides these whose nodes have no free slot right now.
-    pub fn busy_owners(&self, taken: &[AccountId]) -> usize {
+    /// Owners, related to nobody of these, whose nodes have no free slot right now.
+    pub fn busy_owners(&self, taken: &[Party]) -> usize {
         let owners: BTreeSet<AccountId> = self
             .candidates
             .iter()
-            .filter(|candidate| candidate.slots_free == 0 && !taken.contains(&candidate.owner))
-            .map(|candidate| candidate.owner)
+            .filter(|candidate| {
+                candidate.slots_free == 0 && !candidate.party.is_related_to_any(taken)
+            })
+            .map(|candidate| candidate.party.account)
             .collect();
         owners.len()
     }
 
-    /// The way to a chosen node, its owner, and how far it is trusted.
-    pub fn find(&self, node: NodeId) -> Option<(NodeHandle, AccountId, Trust)> {
+    /// The way to a chosen node, whose it is, and how far it is trusted.
+    pub fn find(&self, node: NodeId) -> Option<(NodeHandle, Party, Trust)> {
         let served = self.served_by.iter().find(|served| served.snapshot.node == node)?;
         let candidate = self.candidates.iter().find(|candidate| candidate.node == node)?;
-        Some((served.snapshot.handle.clone(), candidate.owner, candidate.trust))
+        Some((served.snapshot.handle.clone(), candidate.party, candidate.trust))
     }
 }
 
@@ -53,7 +55,7 @@ fn candidate(app: &App, model: &str, served: &ServedBy) -> Candidate {
     let node = &served.snapshot;
     Candidate {
         node: node.node,
-        owner: node.owner,
+        party: node.party,
         trust: app.reputation.trust(node.node, model),
         reliability: node.performance.reliability,
         jobs: node.jobs,

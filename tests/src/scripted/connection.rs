@@ -9,7 +9,7 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async_with_config,
-    tungstenite::{Message, protocol::WebSocketConfig},
+    tungstenite::{Message, client::IntoClientRequest, protocol::WebSocketConfig},
 };
 
 use super::Identity;
@@ -26,7 +26,11 @@ impl Connection {
         let limits = WebSocketConfig::default()
             .max_message_size(Some(TO_NODE_MESSAGE_BYTES_MAX))
             .max_frame_size(Some(TO_NODE_MESSAGE_BYTES_MAX));
-        let (socket, _) = connect_async_with_config(address, Some(limits), true).await?;
+        let mut request = address.into_client_request()?;
+        if let Some(address) = identity.address {
+            request.headers_mut().insert("x-forwarded-for", address.to_string().parse()?);
+        }
+        let (socket, _) = connect_async_with_config(request, Some(limits), true).await?;
         Ok(Self { socket, epoch: 0 })
     }
 

@@ -1,5 +1,7 @@
 //! A key and the name that a gateway knows it by.
 
+use std::net::IpAddr;
+
 use anyhow::{Context, ensure};
 use assay_protocol::{Bytes32, Bytes64, NodeId, identity};
 use ed25519_dalek::SigningKey;
@@ -14,6 +16,8 @@ pub struct Identity {
     /// `http://…`, without a slash at the end.
     pub gateway_url: String,
     pub key: SigningKey,
+    /// Where a proxy says that it comes from, if there is one.
+    pub address: Option<IpAddr>,
 }
 
 #[derive(Serialize)]
@@ -50,6 +54,6 @@ impl Identity {
         let text = answer.text().await?;
         ensure!(status.is_success(), "the gateway refused ({status}): {text}");
         let Answer { node_id, gateway_id } = serde_json::from_str(&text)?;
-        Ok(Self { node: node_id, gateway_id, gateway_url, key })
+        Ok(Self { node: node_id, gateway_id, gateway_url, key, address: None })
     }
 }

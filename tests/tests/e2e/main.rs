@@ -23,6 +23,7 @@ mod offers;
 mod openai_surface;
 mod outages;
 mod ownership;
+mod parties;
 mod postgres;
 mod protocol_abuse;
 mod proven_nodes;

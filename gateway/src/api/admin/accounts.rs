@@ -1,6 +1,6 @@
 //! Accounts of clients, and the credit that an admin gives them.
 
-use assay_ledger::{AccountId, Nano};
+use assay_ledger::{AccountId, AccountKind, Nano};
 use axum::{
     Json,
     extract::State,
@@ -15,7 +15,7 @@ use crate::{
     app::App,
     clock,
     db::{
-        self,
+        self, OperatorId,
         accounts::{AccountRow, NewAccount},
         credits::NewGrant,
     },
@@ -35,6 +35,9 @@ pub struct Account {
     pub available_nano: i64,
     /// Set aside for running jobs, in 1e-9 credit.
     pub held_nano: i64,
+    /// The operator that a client's account belongs to: none of that operator's nodes gets its jobs.
+    #[schema(required)]
+    pub operator_id: Option<i64>,
     pub created_ms: i64,
 }
 
@@ -56,6 +59,14 @@ pub struct GrantRequest {
     note: String,
     /// The same key with the same content grants once; the header `Idempotency-Key` does the same.
     idempotency_key: Option<String>,
+}
+
+/// Whose an account is.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+pub struct OperatorRequest {
+    /// Null for nobody's.
+    #[schema(required)]
+    operator_id: Option<i64>,
 }
 
 /// What came of it.
@@ -161,6 +172,43 @@ pub async fn grant(
     Ok(Json(GrantResponse { repeated, account: look_up(&app, id).await? }))
 }
 
+/// Say whose an account is
+///
+/// A client that runs nodes, too, would answer for itself: none of its operator's nodes gets its jobs, nor one
+/// with the same payout address or network.
+#[utoipa::path(
+    operation_id = "admin_accounts_operator",
+    put, path = "/admin/v1/accounts/{id}/operator", tag = "admin", security(("admin_session" = [])),
+    params(("id" = i64, Path)),
+    request_body = OperatorRequest,
+    responses(
+        (status = 200, body = Account),
+        (status = 400, body = ErrorBody, description = "The account is no client's."),
+        (status = 401, body = ErrorBody),
+        (status = 404, body = ErrorBody),
+    ),
+)]
+pub async fn set_operator(
+    State(app): State<App>,
+    admin: Admin,
+    IdOf(id): IdOf<i64>,
+    JsonBody(request): JsonBody<OperatorRequest>,
+) -> Result<Json<Account>, ApiError> {
+    if look_up(&app, id).await?.kind != AccountKind::Client.as_str() {
+        return Err(ApiError::bad_field("id", "Only a client's account belongs to an operator."));
+    }
+    let operator = request.operator_id.map(OperatorId);
+    if let Some(operator) = operator {
+        db::operators::find(&app.db, operator)
+            .await?
+            .ok_or_else(|| ApiError::not_found("operator"))?;
+    }
+    db::accounts::set_operator(&app.db, AccountId(id), operator).await?;
+    let detail = operator.map_or("none".to_owned(), |operator| operator.0.to_string());
+    note(&app, &admin, "account.operator", id, detail).await?;
+    Ok(Json(look_up(&app, id).await?))
+}
+
 fn idempotency_key(headers: &HeaderMap, body: Option<String>) -> Result<String, ApiError> {
     let header = headers.get("idempotency-key").and_then(|value| value.to_str().ok());
     let Some(key) = header.map(str::to_owned).or(body) else {
@@ -186,6 +234,7 @@ impl From<AccountRow> for Account {
             name: row.name,
             available_nano: row.available.0,
             held_nano: row.held.0,
+            operator_id: row.operator.map(|operator| operator.0),
             created_ms: row.created_ms,
         }
     }

@@ -48,7 +48,7 @@ pub async fn earnings(
     let row = db::operators::find(&app.db, operator.id).await?;
     let row = row.ok_or_else(|| ApiError::not_found("operator"))?;
     let nodes = app.nodes.snapshot();
-    let own = nodes.iter().filter(|node| node.owner == row.account);
+    let own = nodes.iter().filter(|node| node.party.account == row.account);
     let economy = app.config.economy;
     Ok(Json(EarningsView {
         pending_jobs: own.map(|node| node.jobs).sum(),

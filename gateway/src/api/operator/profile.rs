@@ -8,8 +8,10 @@ use super::Operator;
 use crate::{
     api::{ApiError, JsonBody},
     app::App,
-    clock, db,
+    clock,
+    db::{self, operators::OperatorRow},
     openai::ErrorBody,
+    scheduler::PayoutTag,
 };
 
 /// An operator, to itself.
@@ -77,13 +79,18 @@ pub async fn set_address(
     let address = request.address.to_ascii_lowercase();
     let now_ms = clock::now_ms();
     db::withdrawals::set_address(&app.db, operator.id, &address, cooling_ms, now_ms).await?;
+    app.nodes.set_payout(row_of(&app, &operator).await?.account, PayoutTag::of(&address));
     tracing::info!(operator = operator.id.0, "a payout address was set");
     view(&app, &operator).await
 }
 
-async fn view(app: &App, operator: &Operator) -> Result<Json<Profile>, ApiError> {
+async fn row_of(app: &App, operator: &Operator) -> Result<OperatorRow, ApiError> {
     let row = db::operators::find(&app.db, operator.id).await?;
-    let row = row.ok_or_else(|| ApiError::not_found("operator"))?;
+    row.ok_or_else(|| ApiError::not_found("operator"))
+}
+
+async fn view(app: &App, operator: &Operator) -> Result<Json<Profile>, ApiError> {
+    let row = row_of(app, operator).await?;
     let now_ms = clock::now_ms();
     let addresses = db::withdrawals::addresses(&app.db, operator.id).await?;
     let (next, usable): (Vec<_>, Vec<_>) =

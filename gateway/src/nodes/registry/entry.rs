@@ -9,19 +9,18 @@ use std::{
     time::Instant,
 };
 
-use assay_ledger::AccountId;
 use assay_protocol::{Bytes32, Hello, NodeId, NodeStanding, NodeState, StandingCode};
 
 use super::super::{handle::NodeHandle, performance::Performance};
-use crate::db::Out;
+use crate::{db::Out, scheduler::Party};
 
 /// Identity and standing of a node, as the store had it at log-in.
 #[derive(Clone, Debug)]
 pub struct Registration {
     pub node: NodeId,
     pub name: String,
-    /// The account that this node's pay goes to; nodes with the same one are of the same owner.
-    pub owner: AccountId,
+    /// Whose it is; pay goes to its account.
+    pub party: Party,
     pub trusted: bool,
     /// A quarantine that is not over yet.
     pub quarantine: Option<Out>,
@@ -58,7 +57,7 @@ pub(super) struct Entry {
 pub struct NodeSnapshot {
     pub node: NodeId,
     pub name: String,
-    pub owner: AccountId,
+    pub party: Party,
     pub trusted: bool,
     /// Of its session.
     pub epoch: u64,
@@ -174,7 +173,7 @@ impl Entry {
         NodeSnapshot {
             node: self.registration.node,
             name: self.registration.name.clone(),
-            owner: self.registration.owner,
+            party: self.registration.party,
             trusted: self.registration.trusted,
             epoch: self.epoch,
             standing: self.standing.clone(),

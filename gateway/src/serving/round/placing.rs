@@ -129,11 +129,11 @@ impl Round<'_> {
             count: missing,
             proven: self.trust_missing(&members),
             output_tokens: self.job.max_tokens - answer.tokens(),
-            owners_taken: &self.owners_taken,
+            taken: &self.taken,
         };
         let chosen = choose(pool.candidates(), &wanted, &mut rand::rng());
         self.busy_owners = match chosen.len() < wanted.count {
-            true => pool.busy_owners(&self.owners_taken),
+            true => pool.busy_owners(&self.taken),
             false => 0,
         };
         let offer = JobOffer {
@@ -147,13 +147,13 @@ impl Round<'_> {
             deadline_ms: remaining_ms(self.deadline),
         };
         for node in chosen {
-            let Some((handle, owner, trust)) = pool.find(node) else { continue };
-            self.owners_taken.push(owner);
+            let Some((handle, party, trust)) = pool.find(node) else { continue };
+            self.taken.push(party);
             if handle
                 .offer(offer.clone(), ModelFacts::of(&self.job.model), self.desk.clone())
                 .is_ok()
             {
-                self.branches.push(Branch::offered(handle, owner, trust, Instant::now()));
+                self.branches.push(Branch::offered(handle, party.account, trust, Instant::now()));
             }
         }
     }
@@ -165,7 +165,7 @@ impl Round<'_> {
         let braked = self.app.brakes.is_engaged(self.job.model.id(), clock::now_ms());
         let checkable = !braked && scorer::is_available(self.app, self.job.question());
         let fewer = policy.fewer.filter(|_| checkable);
-        let free = free(pool.candidates(), &self.owners_taken).map(|candidate| candidate.trust);
+        let free = free(pool.candidates(), &self.taken).map(|candidate| candidate.trust);
         set_size(policy.nodes, fewer, members, free)
     }
 

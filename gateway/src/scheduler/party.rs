@@ -1,0 +1,143 @@
+//! Who stands behind a node or a client, as far as a gateway can see.
+//!
+//! Two nodes whose parties share anything are never in one set, nor does a client get a node that shares anything
+//! with it: then nobody can answer for himself, or agree with himself, by having several accounts.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use assay_ledger::AccountId;
+use assay_protocol::Bytes32;
+use sha2::{Digest, Sha256};
+
+/// What is known of somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Party {
+    /// An operator's, which its nodes' pay goes to; a client's, unless it belongs to an operator.
+    pub account: AccountId,
+    /// Where its operator last wanted withdrawals to go.
+    pub payout: Option<PayoutTag>,
+    pub network: Option<Network>,
+}
+
+impl Party {
+    /// Whether the two may be one and the same.
+    pub fn is_related_to(&self, other: &Self) -> bool {
+        fn shared<T: PartialEq>(mine: Option<T>, theirs: Option<T>) -> bool {
+            mine.is_some() && mine == theirs
+        }
+        self.account == other.account
+            || shared(self.payout, other.payout)
+            || shared(self.network, other.network)
+    }
+
+    /// Whether it may be one of these.
+    pub fn is_related_to_any(&self, others: &[Self]) -> bool {
+        others.iter().any(|other| self.is_related_to(other))
+    }
+}
+
+/// SHA-256 of a payout address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PayoutTag(Bytes32);
+
+impl PayoutTag {
+    pub fn of(address: &str) -> Self {
+        Self(Bytes32(Sha256::digest(address).into()))
+    }
+}
+
+/// The part of an address that is given out to one customer or site: 24 bits of IPv4, 48 of IPv6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network(IpAddr);
+
+impl Network {
+    /// Nothing for an address that many unrelated machines have: loopback, private and shared ones.
+    pub fn of(address: IpAddr) -> Option<Self> {
+        match address.to_canonical() {
+            IpAddr::V4(ip) => {
+                let [a, b, c, _] = ip.octets();
+                let shared = a == 100 && b & 0xc0 == 64;
+                let said = !(shared
+                    || ip.is_private()
+                    || ip.is_loopback()
+                    || ip.is_link_local()
+                    || ip.is_unspecified());
+                said.then(|| Self(IpAddr::from([a, b, c, 0])))
+            }
+            IpAddr::V6(ip) => {
+                let said = !(ip.is_loopback()
+                    || ip.is_unspecified()
+                    || ip.is_unique_local()
+                    || ip.is_unicast_link_local());
+                let prefix = u128::from(ip) & (u128::MAX << 80);
+                said.then(|| Self(IpAddr::V6(Ipv6Addr::from(prefix))))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network(address: &str) -> Option<Network> {
+        Network::of(address.parse().unwrap())
+    }
+
+    #[test]
+    fn a_customer_has_one_network() {
+        assert_eq!(network("203.0.113.7"), network("203.0.113.200"));
+        assert_eq!(network("203.0.113.7"), network("::ffff:203.0.113.9"));
+        assert_ne!(network("203.0.113.7"), network("203.0.114.7"));
+        assert_eq!(network("2001:db8:1:2::3"), network("2001:db8:1:ffff::4"));
+        assert_ne!(network("2001:db8:1::1"), network("2001:db8:2::1"));
+    }
+
+    #[test]
+    fn addresses_that_many_have_say_nothing() {
+        let shared = [
+            "127.0.0.1",
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.0.1",
+            "100.64.0.1",
+            "100.127.255.255",
+            "0.0.0.0",
+            "::1",
+            "::",
+            "fe80::1",
+            "fd00::1",
+            "::ffff:127.0.0.1",
+        ];
+        for address in shared {
+            assert_eq!(network(address), None, "{address}");
+        }
+        assert!(network("100.128.0.1").is_some() && network("172.32.0.1").is_some());
+    }
+
+    #[test]
+    fn whoever_shares_anything_is_related() {
+        let one = Party {
+            account: AccountId(1),
+            payout: Some(PayoutTag::of("0x01")),
+            network: network("203.0.113.7"),
+        };
+        let stranger = Party {
+            account: AccountId(2),
+            payout: Some(PayoutTag::of("0x02")),
+            network: network("198.51.100.7"),
+        };
+        assert!(!one.is_related_to(&stranger));
+        let related = [
+            Party { account: one.account, ..stranger },
+            Party { payout: one.payout, ..stranger },
+            Party { network: one.network, ..stranger },
+        ];
+        for other in related {
+            assert!(one.is_related_to(&other) && other.is_related_to(&one), "{other:?}");
+        }
+        let unknown = |account| Party { account: AccountId(account), payout: None, network: None };
+        assert!(!unknown(1).is_related_to(&unknown(2)), "two who say nothing share nothing");
+    }
+}

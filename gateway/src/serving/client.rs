@@ -1,0 +1,26 @@
+//! Who asks: a client never gets a node that may be its own, since then it would answer for itself.
+
+use super::ServeError;
+use crate::{
+    app::App,
+    auth::Caller,
+    db,
+    scheduler::{Party, PayoutTag},
+};
+
+/// The caller, or the operator that it belongs to.
+pub(super) async fn party(app: &App, caller: &Caller) -> Result<Party, ServeError> {
+    let network = caller.network;
+    let Some((operator, account)) =
+        db::accounts::operator_of(&app.db, caller.account).await.map_err(store)?
+    else {
+        return Ok(Party { account: caller.account, payout: None, network });
+    };
+    let address = db::withdrawals::last_address(&app.db, operator).await.map_err(store)?;
+    Ok(Party { account, payout: address.as_deref().map(PayoutTag::of), network })
+}
+
+fn store(error: db::DbError) -> ServeError {
+    tracing::warn!(%error, "whose an account is could not be read");
+    ServeError::Store
+}
