@@ -1,6 +1,6 @@
 //! "Why was I (not) paid?": a sentence for the operator, and the evidence that it rests on.
 
-use assay_protocol::Outcome;
+use assay_protocol::{Outcome, PositionScore};
 use assay_verifier::{Answer, FaultKind, Rules, Scored, SpotCheck, check_structure};
 use serde_json::json;
 
@@ -39,10 +39,14 @@ pub(super) fn explain(
                 FaultKind::End => "the answer goes on where the model ends",
                 _ => "the model gives another token",
             };
-            format!(
-                "{what} at position {}: {} instead of {}, off by {:.4} logits where {} is allowed",
-                fault.position, fault.own, fault.claimed, fault.margin, rules.tau_gap,
-            )
+            let off = match fault.margin {
+                margin if margin >= PositionScore::OUTSIDE => {
+                    "which the sampling would never draw".to_owned()
+                }
+                margin => format!("off by {margin:.4} logits where {} is allowed", rules.tau_gap),
+            };
+            let (own, claimed) = (fault.own, fault.claimed);
+            format!("{what} at position {}: {own} instead of {claimed}, {off}", fault.position)
         }
         (Outcome::FailedWholeAnswer, None) => {
             "no single token, but all of them together are too far from what the model draws".into()

@@ -24,6 +24,7 @@ mod openai_surface;
 mod outages;
 mod ownership;
 mod parties;
+mod permissions;
 mod postgres;
 mod protocol_abuse;
 mod proven_nodes;

@@ -100,7 +100,8 @@ impl Operator<'_> {
 
     /// One of its own: operators with the same address never get a job together.
     fn address(&self) -> String {
-        let letters: String = self.name.bytes().take(20).map(|byte| format!("{byte:02x}")).collect();
+        let letters: String =
+            self.name.bytes().take(20).map(|byte| format!("{byte:02x}")).collect();
         format!("0x{letters:0>40}")
     }
 

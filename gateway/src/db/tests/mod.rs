@@ -12,6 +12,7 @@ mod model;
 mod nodes;
 mod seals;
 mod statements;
+mod withdrawals;
 mod writer;
 
 use std::{env, str::FromStr};
