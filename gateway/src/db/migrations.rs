@@ -12,7 +12,7 @@ use super::{Db, DbError, engine::Store};
 /// Version, what it does, and its text for SQLite and for PostgreSQL.
 type Step = (i64, &'static str, &'static str, &'static str);
 
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     (
         1,
         "founding",

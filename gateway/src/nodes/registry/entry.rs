@@ -9,6 +9,7 @@ use std::{
     time::Instant,
 };
 
+use assay_ledger::AccountId;
 use assay_protocol::{Bytes32, Hello, NodeId, NodeStanding, NodeState, StandingCode};
 
 use super::super::{handle::NodeHandle, performance::Performance};
@@ -159,7 +160,7 @@ impl Entry {
         };
         (!settled).then(|| Awaiting {
             node: self.registration.node,
-            owner: self.registration.owner,
+            owner: self.registration.party.account,
             epoch: self.epoch,
             trusted,
             standing: self.standing.clone(),

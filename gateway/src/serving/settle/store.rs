@@ -135,6 +135,7 @@ mod tests {
         config::ModelSettings,
         db::{Db, NewAccount, NewKey},
         receipts::Found,
+        scheduler::Party,
         serving::{ChatJob, Risk, Terms},
     };
 
@@ -162,13 +163,14 @@ mod tests {
         };
         let key = db::keys::create(&db, &key).await.unwrap().id;
         let app = App::open(config, db, GatewayKeys::from_seed([9; 32])).await.unwrap();
-        (app, Caller { account, key, risk: Risk::Standard })
+        (app, Caller { account, key, risk: Risk::Standard, network: None })
     }
 
     #[tokio::test]
     async fn a_hold_in_doubt_is_given_back_with_a_receipt_that_says_so() {
         let folder = tempfile::tempdir().unwrap();
         let (app, caller) = gateway(folder.path().to_owned()).await;
+        let client = Party { account: caller.account, payout: None, network: None };
         let chat = ChatJob {
             model: app.catalog.iter().next().unwrap().clone(),
             messages: vec![ChatMessage { role: "user".into(), content: "hi".into() }],
@@ -181,7 +183,7 @@ mod tests {
             streamed: false,
             request: Bytes32([2; 32]),
         };
-        let job = Job::prepare(&app, caller.account, chat).unwrap();
+        let job = Job::prepare(&app, caller.account, client, chat).unwrap();
         // The store takes the hold and does not say so.
         hold(&app, &caller, &job).await.unwrap();
         db::jobs::end(&app.db, &given_back(&app, &job)).await.unwrap();
