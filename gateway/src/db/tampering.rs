@@ -1,6 +1,6 @@
 //! What only tests do and look at: damage that an audit must find, and notes that the next run would go by.
 
-use assay_ledger::{AccountId, Nano};
+use assay_ledger::{AccountId, AccountKind, Nano};
 use assay_protocol::JobId;
 
 use super::{
@@ -11,12 +11,19 @@ use super::{
 
 statements! { "tampering";
     plain ADD = "update balance set available = available + $2 where account = $1";
+    plain SET_KIND = "update account set kind = $2 where id = $1";
     plain NOTED = "select completion_tokens from checkpoint where job = $1";
 }
 
 /// Gives an account credit that nobody posted.
 pub async fn add_credit(db: &Db, account: AccountId, amount: Nano) -> Result<(), DbError> {
     db.execute(&ADD, args![account, amount]).await?;
+    Ok(())
+}
+
+/// Makes an account another's: what is to be paid to it is refused from then on.
+pub async fn set_kind(db: &Db, account: AccountId, kind: AccountKind) -> Result<(), DbError> {
+    db.execute(&SET_KIND, args![account, kind]).await?;
     Ok(())
 }
 

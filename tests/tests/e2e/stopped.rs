@@ -1,8 +1,9 @@
-//! Books that are wrong let no money leave: what is asked back stays held until somebody has looked.
+//! Books that are wrong let no money leave: what is asked back stays held until somebody has looked. A job that they keep
+//! from being settled is not tried for ever: its hold is given back.
 
 use assay_gateway::db::{AccountId, Db, ledger_state, tampering};
-use assay_ledger::Nano;
-use assay_tests::{Admin, stripe::Delivery, wait_until};
+use assay_ledger::{AccountKind, Nano};
+use assay_tests::{Admin, Ask, World, stripe::Delivery, wait_until, world::CREDIT};
 
 use crate::top_ups::{CENT, Shop};
 
@@ -43,4 +44,30 @@ async fn wrong_books_keep_refunds_held_until_a_person_has_looked() {
     assert_eq!(refund.body["state"], "sent", "{:#}", refund.body);
     db.close().await;
     shop.world.finish().await;
+}
+
+#[tokio::test]
+async fn a_settlement_that_is_refused_for_good_gives_the_hold_back() {
+    let world = World::new().await;
+    let _scorer = world.scorer().await;
+    let nodes = [world.honest().await, world.honest().await, world.honest().await];
+    let url = format!("sqlite:{}", world.folder().join("data/assay.db").display());
+    let db = Db::open(&url).await.expect("the database");
+    let paid = AccountId(nodes[0].operator.account_id);
+    tampering::set_kind(&db, paid, AccountKind::Client).await.expect("an account");
+
+    let answer = world.client.plain(&Ask::say("Hello!").max_tokens(8)).await.expect("an answer");
+    world.admin.no_job_runs().await;
+    let job = world.admin.job_now(&answer.job).await;
+    assert_eq!((job.state.as_str(), job.cost, job.returned), ("failed", 0, job.hold), "{job:#?}");
+    let balance = world.admin.balance(world.account).await;
+    assert_eq!((balance.available, balance.held), (CREDIT, 0));
+
+    tampering::set_kind(&db, paid, AccountKind::Operator).await.expect("an account");
+    db.close().await;
+    world.client.plain(&Ask::say("Hello!").max_tokens(8)).await.expect("the next one");
+    world.admin.no_job_runs().await;
+    let earned = world.admin.earned(nodes[0].operator).await;
+    assert!(earned > 0, "the next one pays");
+    world.finish().await;
 }
