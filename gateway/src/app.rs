@@ -1,5 +1,8 @@
 //! What every part of the gateway shares.
 
+#[cfg(test)]
+pub(crate) mod fixtures;
+
 use std::{fmt, fs, ops::Deref, sync::Arc};
 
 use anyhow::Context;

@@ -157,7 +157,8 @@ async fn open_sqlite(url: &str) -> Result<Store, DbError> {
         .foreign_keys(true)
         // Else `insert or replace` would remove rows past the triggers that keep them.
         .pragma("recursive_triggers", "on");
-    let pool = || SqlitePoolOptions::new().acquire_timeout(ACQUIRE_MAX);
+    // A connection to a file does not break while nobody looks: asking it first is a turn for nothing.
+    let pool = || SqlitePoolOptions::new().acquire_timeout(ACQUIRE_MAX).test_before_acquire(false);
     let writer = pool().max_connections(1).connect_with(options.clone()).await?;
     let readers = pool().max_connections(SQLITE_READERS).connect_lazy_with(options.read_only(true));
     Ok(Store::Sqlite(SqliteDb { writer, readers }))

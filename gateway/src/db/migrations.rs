@@ -12,7 +12,7 @@ use super::{Db, DbError, engine::Store};
 /// Version, what it does, and its text for SQLite and for PostgreSQL.
 type Step = (i64, &'static str, &'static str, &'static str);
 
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     (
         1,
         "founding",
@@ -96,6 +96,12 @@ const STEPS: [Step; 12] = [
         "party",
         include_str!("../../../migrations/common/0013_party.sql"),
         include_str!("../../../migrations/common/0013_party.sql"),
+    ),
+    (
+        14,
+        "places",
+        include_str!("../../../migrations/common/0014_places.sql"),
+        include_str!("../../../migrations/common/0014_places.sql"),
     ),
 ];
 

@@ -41,7 +41,7 @@ impl Draws {
         mem::replace(&mut *waiting, rest)
     }
 
-    fn push(&self, waiting: Waiting) {
+    pub(super) fn push(&self, waiting: Waiting) {
         self.lock().push(waiting);
     }
 

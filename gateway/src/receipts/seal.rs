@@ -153,3 +153,77 @@ async fn write(
     app.log.publish(next);
     Ok(root)
 }
+
+#[cfg(test)]
+mod tests {
+    use assay_protocol::Bytes32;
+    use assay_verifier::log::follow::Follower;
+    use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::{app::fixtures, auth::Caller, receipts::head::Head};
+
+    async fn draw(app: &App, caller: &Caller, epoch: i64) -> oneshot::Receiver<Hash> {
+        let audit = NewAudit {
+            job: fixtures::job(app, caller).await,
+            round: 1,
+            epoch,
+            answer_hash: Bytes32([1; 32]),
+            q_ppm: 50_000,
+            inputs: "{}".into(),
+            at_ms: 1,
+        };
+        let (sealed, root) = oneshot::channel();
+        app.log.draws().push(Waiting { audit, sealed });
+        root
+    }
+
+    /// Everything that is in the log, which has no fault.
+    async fn followed(app: &App) -> Follower {
+        let size = i64::try_from(app.log.head().size()).unwrap();
+        let mut follower = Follower::default();
+        for row in db::log::range(&app.db, app.keys.gateway_id(), 0, size).await.unwrap() {
+            let fault = follower.push(&BASE64.decode(&row.entry).unwrap());
+            assert_eq!(fault, Ok(()), "entry {}", row.position);
+        }
+        assert_eq!(follower.head().1, app.log.head().root());
+        follower
+    }
+
+    #[tokio::test]
+    async fn a_draw_follows_the_seal_over_what_its_epoch_commits_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let (app, caller) = fixtures::gateway(folder.path()).await;
+        let epoch = app.epochs.key(clock::now_ms()).unwrap().number;
+        // Nothing was logged by now, and both come at once.
+        let roots = [draw(&app, &caller, epoch).await, draw(&app, &caller, epoch).await];
+        place(&app).await.unwrap();
+        let root = app.log.head().root();
+        for sealed in roots {
+            assert_eq!(sealed.await, Ok(root), "the checkpoint that covers them");
+        }
+        assert_eq!(followed(&app).await.missing(0, 0).undisclosed, 2);
+
+        let unknown = draw(&app, &caller, epoch + 100).await;
+        assert!(place(&app).await.is_err(), "an epoch that nobody committed to");
+        assert!(unknown.await.is_err(), "its answer is audited");
+    }
+
+    #[tokio::test]
+    async fn the_sealer_asks_where_the_log_ends_when_it_does_not_know_whether_it_wrote() {
+        let folder = tempfile::tempdir().unwrap();
+        let (app, caller) = fixtures::gateway(folder.path()).await;
+        let epoch = app.epochs.key(clock::now_ms()).unwrap().number;
+        let before = app.log.head();
+        let _root = draw(&app, &caller, epoch).await;
+        place(&app).await.unwrap();
+        // As if the store had not said that it took it: what is in memory ends earlier.
+        app.log.publish(Head::clone(&before));
+        let _root = draw(&app, &caller, epoch).await;
+        assert!(place(&app).await.is_err(), "these places are taken");
+        let _root = draw(&app, &caller, epoch).await;
+        place(&app).await.unwrap();
+        assert_eq!(followed(&app).await.missing(0, 0).undisclosed, 2);
+    }
+}

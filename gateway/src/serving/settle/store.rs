@@ -118,8 +118,6 @@ fn hold_lasts_ms(app: &App) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use assay_model::ChatMessage;
     use assay_protocol::Sampling;
     use assay_verifier::{
@@ -130,46 +128,16 @@ mod tests {
 
     use super::*;
     use crate::{
-        Config,
-        auth::GatewayKeys,
-        config::ModelSettings,
-        db::{Db, NewAccount, NewKey},
+        app::fixtures,
         receipts::Found,
         scheduler::Party,
         serving::{ChatJob, Risk, Terms},
     };
 
-    /// A gateway with the demo model, which costs nothing, and somebody who may ask it.
-    async fn gateway(data_dir: PathBuf) -> (App, Caller) {
-        let mut config = Config::default();
-        config.gateway.data_dir = data_dir;
-        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../model/demo");
-        let mut model = ModelSettings::at(folder);
-        (model.price_input_nano_usd_per_mtok, model.price_output_nano_usd_per_mtok) = (0, 0);
-        config.models = vec![model];
-        let db = Db::open(&config.gateway.database_url()).await.unwrap();
-        db.migrate().await.unwrap();
-        let account = NewAccount { name: "a client".into(), created_ms: 1 };
-        let account = db::accounts::create(&db, &account).await.unwrap().id;
-        let key = NewKey {
-            account,
-            name: "a key".into(),
-            prefix: "sk".into(),
-            hash: Bytes32([1; 32]),
-            risk: "standard".into(),
-            created_ms: 1,
-            expires_ms: None,
-            budget_day: None,
-        };
-        let key = db::keys::create(&db, &key).await.unwrap().id;
-        let app = App::open(config, db, GatewayKeys::from_seed([9; 32])).await.unwrap();
-        (app, Caller { account, key, risk: Risk::Standard, network: None })
-    }
-
     #[tokio::test]
     async fn a_hold_in_doubt_is_given_back_with_a_receipt_that_says_so() {
         let folder = tempfile::tempdir().unwrap();
-        let (app, caller) = gateway(folder.path().to_owned()).await;
+        let (app, caller) = fixtures::gateway(folder.path()).await;
         let client = Party { account: caller.account, payout: None, network: None };
         let chat = ChatJob {
             model: app.catalog.iter().next().unwrap().clone(),
