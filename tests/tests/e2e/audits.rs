@@ -103,14 +103,14 @@ async fn audits_wait_for_a_scorer_and_teach_what_they_find_when_one_comes() {
 
 /// One of the two has logits of its own making: the answer is right all the same, and only that one learns otherwise.
 #[tokio::test]
-async fn a_late_audit_refutes_no_answer_that_the_model_confirms_for_one_of_its_nodes() {
+async fn of_two_who_said_the_same_a_late_audit_blames_only_the_one_whose_logits_are_made_up() {
     let world = World::with("[serving]\nscorer_wait_ms = 200").await;
     let honest = world.honest().await;
     let forger = world.scripted(Behaviour::ForgeLogits).await;
     let ask = Ask::say("Tell me a story.").with("seed", 5);
     let answer = world.client.plain(&ask).await.expect("equal tokens agree");
     let job = world.admin.job(&answer.job).await;
-    let _scorers = [world.scorer().await, world.scorer().await];
+    let _scorer = world.scorer().await;
     wait_until("the audit is done", async || {
         let audit = world.admin.audits(&job.id).await[0].result.clone();
         (audit.as_deref() == Some("failed")).then_some(())
@@ -119,6 +119,6 @@ async fn a_late_audit_refutes_no_answer_that_the_model_confirms_for_one_of_its_n
     let record = async |node| world.admin.node(node).await.reputation[0].clone();
     let (right, forged) = (record(honest.id()).await, record(forger.id()).await);
     assert!(right.passes > 0.0 && right.failures == 0.0, "{right:?}");
-    assert!(forged.failures > 0.9 && forged.proofs == 1, "two scorers say so: {forged:?}");
+    assert!(forged.failures > 0.9, "{forged:?}");
     world.finish().await;
 }
