@@ -18,6 +18,14 @@ use super::{
 const ACQUIRE_MAX: Duration = Duration::from_secs(2);
 /// How long SQLite waits for another process's write, and PostgreSQL for a lock.
 const LOCK_WAIT_MAX: Duration = Duration::from_secs(2);
+/// What a connection to SQLite keeps of the file: 64 MiB, as a negative number of KiB. A batch of money touches more pages than
+/// the default of 2 MiB, and each would be written and read again before its commit.
+const SQLITE_CACHE: &str = "-65536";
+/// How much of the file is read without a call into the kernel.
+const SQLITE_MAPPED: &str = "1073741824";
+/// Pages that SQLite lets its log grow by before it moves them into the file: 64 MiB, so that one that is written in many
+/// batches is moved once.
+const SQLITE_LOG_PAGES: &str = "16384";
 /// Readers beside SQLite's one writer.
 const SQLITE_READERS: u32 = 6;
 /// Connections to PostgreSQL from one gateway.
@@ -154,6 +162,9 @@ async fn open_sqlite(url: &str) -> Result<Store, DbError> {
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(LOCK_WAIT_MAX)
         .statement_cache_capacity(STATEMENTS_KEPT)
+        .pragma("cache_size", SQLITE_CACHE)
+        .pragma("mmap_size", SQLITE_MAPPED)
+        .pragma("wal_autocheckpoint", SQLITE_LOG_PAGES)
         .foreign_keys(true)
         // Else `insert or replace` would remove rows past the triggers that keep them.
         .pragma("recursive_triggers", "on");
