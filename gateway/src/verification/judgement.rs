@@ -4,7 +4,7 @@ mod evidence;
 mod parts;
 mod scores;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use assay_ledger::{AccountId, Quote};
 use assay_protocol::{Finish, NodeId, Outcome, TokenId};
@@ -112,7 +112,10 @@ pub(crate) async fn decide(app: &App, case: &Case<'_>) -> Judgement {
         second_scorer: Scorer::Available,
         released: case.released,
     };
-    let matter = case.matter();
+    // What was whole at the job's deadline is still judged: a scorer has this long for it.
+    let wait = Duration::from_millis(app.config.serving.scorer_wait_ms);
+    let deadline = case.deadline.max(Instant::now() + wait);
+    let matter = Matter { deadline, ..case.matter() };
     let mut scores = Scores::default();
     scores.add_found(app, &matter, case.found, &answers);
     // Who differed before it was let go is a reason to look too, where the draw was earlier.
