@@ -90,6 +90,7 @@ reasons! {
     ByAdmin Node "by_admin" "Banned by whoever runs the gateway; the node's reason says why." "Ask them.";
 
     InvalidApiKey Request "invalid_api_key" "The API key is missing, wrong, expired or revoked." "Send `Authorization: Bearer ak-…` with a key that is good.";
+    InsufficientPermissions Request "insufficient_permissions" "The API key is not for this: it lacks the scope that the message names." "Ask for a key with that scope.";
     InvalidSession Request "invalid_session" "This needs the session of an admin or an operator, and there is none or it has ended." "Log in, or renew the session.";
     WrongSecret Request "wrong_secret" "A secret, an invitation, a token or a signature is wrong, used up or expired." "Ask for a new one.";
     InsufficientQuota Request "insufficient_quota" "The account has less credit than the request could cost." "Top up, or ask for fewer tokens or less assurance.";

@@ -142,6 +142,7 @@ fn table(rates: Option<&Rates>) -> OpenApiRouter<App> {
         .routes(routes!(admin::accounts::set_operator))
         .routes(routes!(admin::keys::create, admin::keys::list))
         .routes(routes!(admin::keys::revoke))
+        .routes(routes!(admin::keys::rotate))
         .routes(routes!(admin::operators::create, admin::operators::list))
         .routes(routes!(admin::operators::find))
         .routes(routes!(admin::operators::enrolment_token))

@@ -15,10 +15,9 @@ use axum::{
 };
 use serde_json::Value;
 
-use super::{ApiError, Assurance, BoundBody};
+use super::{ApiError, Assurance, BoundBody, ClientKey, Inference};
 use crate::{
     app::App,
-    auth::Caller,
     catalog::HostedModel,
     openai::{
         ChatAsk, ChatChunk, ChatCompletion, ChatRequest, Choice, ChunkWriter, ErrorBody,
@@ -55,7 +54,8 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
         )),
         (status = 400, body = ErrorBody, description = "`param` names the field; code `context_length_exceeded`: the prompt is too long."),
         (status = 401, body = ErrorBody, description = "Code `invalid_api_key`."),
-        (status = 404, body = ErrorBody, description = "Code `model_not_found`."),
+        (status = 403, body = ErrorBody, description = "Code `insufficient_permissions`: the key lacks the scope `inference`."),
+        (status = 404, body = ErrorBody, description = "Code `model_not_found`: not served, or not for this key."),
         (status = 413, body = ErrorBody, description = "The body is too large."),
         (status = 429, body = ErrorBody, description = "Code `rate_limit_exceeded` with retry-after, or `insufficient_quota` without."),
         (status = 502, body = ErrorBody, description = "No answer passed verification; nothing was charged."),
@@ -65,15 +65,15 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
 )]
 pub async fn create(
     State(app): State<App>,
-    caller: Caller,
+    Inference(key): Inference,
     assurance: Assurance,
     BoundBody { value: request, digest }: BoundBody<ChatRequest>,
 ) -> Result<Response, ApiError> {
     let ask = request.check()?;
     let streaming = ask.streaming;
-    let job = into_job(&app, &caller, ask, assurance, digest)?;
+    let job = into_job(&app, &key, ask, assurance, digest)?;
     let head = AnswerHead::of(&job.model);
-    let delivery = serving::serve_request(&app, &caller, job).await?;
+    let delivery = serving::serve_request(&app, &key.caller, job).await?;
     let job_id = delivery.job.to_string();
     let mut response = answer(&app, head, delivery, streaming).await.into_response();
     if let Ok(value) = HeaderValue::try_from(job_id) {
@@ -102,13 +102,13 @@ async fn answer(
 
 fn into_job(
     app: &App,
-    caller: &Caller,
+    key: &ClientKey,
     ask: ChatAsk,
     assurance: Assurance,
     request: Bytes32,
 ) -> Result<ChatJob, ApiError> {
-    let model =
-        app.catalog.get(&ask.model).ok_or_else(|| ApiError::model_not_found(&ask.model))?.clone();
+    let model = app.catalog.get(&ask.model).filter(|_| key.permissions.allow_model(&ask.model));
+    let model = model.ok_or_else(|| ApiError::model_not_found(&ask.model))?.clone();
     let vocab_size = model.text.manifest.vocab_size;
     if let Some((id, _)) = ask.sampling.logit_bias.iter().find(|(id, _)| *id >= vocab_size) {
         let message = format!("The model has no token {id}; it has {vocab_size}.");
@@ -116,7 +116,7 @@ fn into_job(
     }
     let wanted = ask.assurance;
     let terms = Terms {
-        risk: assurance.risk.or(wanted.risk).unwrap_or(caller.risk),
+        risk: assurance.risk.or(wanted.risk).unwrap_or(key.caller.risk),
         checks: wanted.checks,
         release: wanted.release,
     };

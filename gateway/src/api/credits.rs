@@ -10,12 +10,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    ApiError,
+    ApiError, CreditsRead,
     admin::{Listing, Params},
 };
 use crate::{
     app::App,
-    auth::Caller,
     db::{
         self, Page,
         history::{KeyDayRow, MovementRow},
@@ -90,9 +89,12 @@ enum Format {
 #[utoipa::path(
     operation_id = "credits_find",
     get, path = "/v1/credits", tag = "credits", security(("api_key" = [])),
-    responses((status = 200, body = Credits), (status = 401, body = ErrorBody)),
+    responses((status = 200, body = Credits), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody)),
 )]
-pub async fn find(State(app): State<App>, caller: Caller) -> Result<Json<Credits>, ApiError> {
+pub async fn find(
+    State(app): State<App>,
+    CreditsRead(caller): CreditsRead,
+) -> Result<Json<Credits>, ApiError> {
     let balance = db::accounts::balance(&app.db, caller.account).await?;
     let (available_nano, held_nano) = (balance.available.0, balance.held.0);
     Ok(Json(Credits { available_nano, held_nano }))
@@ -106,12 +108,12 @@ pub async fn find(State(app): State<App>, caller: Caller) -> Result<Json<Credits
     responses(
         (status = 200, content((Listing<Movement> = "application/json"), (String = "text/csv"))),
         (status = 400, body = ErrorBody),
-        (status = 401, body = ErrorBody),
+        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
     ),
 )]
 pub async fn entries(
     State(app): State<App>,
-    caller: Caller,
+    CreditsRead(caller): CreditsRead,
     Params(query): Params<MovementQuery>,
 ) -> Result<Response, ApiError> {
     let MovementQuery { after, limit, format } = query;
@@ -132,12 +134,12 @@ pub async fn entries(
     responses(
         (status = 200, body = Listing<KeyDay>),
         (status = 400, body = ErrorBody),
-        (status = 401, body = ErrorBody),
+        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
     ),
 )]
 pub async fn usage(
     State(app): State<App>,
-    caller: Caller,
+    CreditsRead(caller): CreditsRead,
     Params(query): Params<super::admin::PageQuery>,
 ) -> Result<Json<Listing<KeyDay>>, ApiError> {
     let paged = db::history::key_days(&app.db, caller.account, &query.page()).await?;

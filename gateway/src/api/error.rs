@@ -79,6 +79,12 @@ impl ApiError {
         Self::invalid(StatusCode::UNAUTHORIZED, Some(Reason::InvalidApiKey), message)
     }
 
+    /// 403: the key is not for this.
+    pub fn missing_scope(scope: &str) -> Self {
+        let message = format!("This needs an API key with the scope `{scope}`.");
+        Self::invalid(StatusCode::FORBIDDEN, Some(Reason::InsufficientPermissions), message)
+    }
+
     /// 401: no admin session, or not a good one.
     pub fn invalid_session() -> Self {
         let message = "This needs an admin session: POST /admin/v1/login gives the bearer token.";

@@ -12,40 +12,14 @@ use axum::{
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
-use super::{ApiError, peer::peer};
-use crate::{
-    app::App,
-    auth::{AdminSession, Caller, Secret, SecretKind},
-    clock, db,
-    openai::NONCE_BYTES_MAX,
-    scheduler::Network,
-    serving::Risk,
-};
+use super::ApiError;
+use crate::{app::App, auth::AdminSession, openai::NONCE_BYTES_MAX, serving::Risk};
 
 /// The token of `Authorization: Bearer …`.
 pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-}
-
-impl FromRequestParts<App> for Caller {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let Some(text) = bearer(&parts.headers) else {
-            return Err(ApiError::invalid_api_key(
-                "You did not provide an API key: send it as 'Authorization: Bearer ak-…'.",
-            ));
-        };
-        let incorrect = || ApiError::invalid_api_key("Incorrect API key provided.");
-        let key = Secret::parse(SecretKind::ApiKey, text).ok_or_else(incorrect)?;
-        let row = db::keys::find_by_hash(&app.db, key.hash()).await?;
-        let row = row.filter(|row| row.is_live(clock::now_ms())).ok_or_else(incorrect)?;
-        let risk = Risk::parse(&row.risk).unwrap_or_default();
-        let network = peer(&parts.extensions).and_then(Network::of);
-        Ok(Self { account: row.account, key: row.id, risk, network })
-    }
 }
 
 /// An admin whose session is good.

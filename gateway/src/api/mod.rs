@@ -3,6 +3,7 @@
 
 pub mod admin;
 pub mod chat_completions;
+pub mod client_key;
 pub mod connect;
 pub mod console;
 pub mod credits;
@@ -21,6 +22,7 @@ pub mod receipts;
 pub mod requests;
 pub mod verification;
 
+pub use client_key::{ClientKey, CreditsRead, CreditsWrite, Inference};
 pub use error::ApiError;
 pub use extract::{Admin, Assurance, BoundBody, JsonBody};
 pub use peer::client;

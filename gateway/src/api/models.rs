@@ -5,15 +5,16 @@ use axum::{
     extract::{Path, State},
 };
 
-use super::ApiError;
+use super::{ApiError, ClientKey};
 use crate::{
     app::App,
-    auth::Caller,
     catalog::HostedModel,
     openai::{ErrorBody, ModelList, ModelObject},
 };
 
 /// List the models
+///
+/// Those that the key may ask.
 #[utoipa::path(
     operation_id = "models_list",
     get, path = "/v1/models", tag = "openai", security(("api_key" = [])),
@@ -22,8 +23,9 @@ use crate::{
         (status = 401, body = ErrorBody, description = "Code `invalid_api_key`."),
     ),
 )]
-pub async fn list(State(app): State<App>, _: Caller) -> Json<ModelList> {
-    Json(ModelList::of(app.catalog.iter().map(|model| object(model)).collect()))
+pub async fn list(State(app): State<App>, key: ClientKey) -> Json<ModelList> {
+    let models = app.catalog.iter().map(|model| object(model));
+    Json(ModelList::of(models.filter(|model| key.permissions.allow_model(&model.id)).collect()))
 }
 
 /// Look a model up
@@ -41,10 +43,11 @@ pub async fn list(State(app): State<App>, _: Caller) -> Json<ModelList> {
 )]
 pub async fn find(
     State(app): State<App>,
-    _: Caller,
+    key: ClientKey,
     Path(id): Path<String>,
 ) -> Result<Json<ModelObject>, ApiError> {
-    let model = app.catalog.get(&id).ok_or_else(|| ApiError::model_not_found(&id))?;
+    let model = app.catalog.get(&id).filter(|_| key.permissions.allow_model(&id));
+    let model = model.ok_or_else(|| ApiError::model_not_found(&id))?;
     Ok(Json(object(model)))
 }
 

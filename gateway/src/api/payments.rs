@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    ApiError, JsonBody,
+    ApiError, CreditsRead, CreditsWrite, JsonBody,
     admin::{IdOf, Listing, PageQuery, Params},
 };
 use crate::{
@@ -100,7 +100,7 @@ pub struct Refund {
     request_body = CheckoutRequest,
     responses(
         (status = 201, body = TopUp),
-        (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+        (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
         (status = 409, body = ErrorBody, description = "The idempotency key was used for another amount."),
         (status = 501, body = ErrorBody, description = "This gateway takes no payments (`payments_not_configured`)."),
         (status = 502, body = ErrorBody), (status = 503, body = ErrorBody),
@@ -108,7 +108,7 @@ pub struct Refund {
 )]
 pub async fn begin(
     State(app): State<App>,
-    caller: Caller,
+    CreditsWrite(caller): CreditsWrite,
     headers: HeaderMap,
     JsonBody(request): JsonBody<CheckoutRequest>,
 ) -> Result<(StatusCode, Json<TopUp>), ApiError> {
@@ -126,11 +126,11 @@ pub async fn begin(
     operation_id = "credits_top_ups_list",
     get, path = "/v1/credits/top-ups", tag = "credits", security(("api_key" = [])),
     params(PageQuery),
-    responses((status = 200, body = Listing<TopUp>), (status = 401, body = ErrorBody)),
+    responses((status = 200, body = Listing<TopUp>), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody)),
 )]
 pub async fn list(
     State(app): State<App>,
-    caller: Caller,
+    CreditsRead(caller): CreditsRead,
     Params(query): Params<PageQuery>,
 ) -> Result<Json<Listing<TopUp>>, ApiError> {
     let paged = db::top_ups::list(&app.db, caller.account, &query.page()).await?;
@@ -148,11 +148,11 @@ pub async fn list(
     operation_id = "credits_top_ups_find",
     get, path = "/v1/credits/top-ups/{id}", tag = "credits", security(("api_key" = [])),
     params(("id" = String, Path)),
-    responses((status = 200, body = TopUp), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody)),
+    responses((status = 200, body = TopUp), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)),
 )]
 pub async fn find(
     State(app): State<App>,
-    caller: Caller,
+    CreditsRead(caller): CreditsRead,
     IdOf(id): IdOf<Uuid>,
 ) -> Result<Json<TopUp>, ApiError> {
     let row = own(&app, caller, id).await?;
@@ -176,13 +176,13 @@ pub async fn find(
     responses(
         (status = 201, body = Refund),
         (status = 400, body = ErrorBody, description = "More than can be given back."),
-        (status = 401, body = ErrorBody), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody),
+        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody),
         (status = 501, body = ErrorBody), (status = 503, body = ErrorBody),
     ),
 )]
 pub async fn give_back(
     State(app): State<App>,
-    caller: Caller,
+    CreditsWrite(caller): CreditsWrite,
     headers: HeaderMap,
     JsonBody(request): JsonBody<RefundRequest>,
 ) -> Result<(StatusCode, Json<Refund>), ApiError> {
@@ -203,11 +203,11 @@ pub async fn give_back(
     operation_id = "credits_refunds_list",
     get, path = "/v1/credits/refunds", tag = "credits", security(("api_key" = [])),
     params(PageQuery),
-    responses((status = 200, body = Listing<Refund>), (status = 401, body = ErrorBody)),
+    responses((status = 200, body = Listing<Refund>), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody)),
 )]
 pub async fn refunds(
     State(app): State<App>,
-    caller: Caller,
+    CreditsRead(caller): CreditsRead,
     Params(query): Params<PageQuery>,
 ) -> Result<Json<Listing<Refund>>, ApiError> {
     let paged = db::refunds::list(&app.db, caller.account, &query.page()).await?;

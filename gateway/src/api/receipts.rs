@@ -9,10 +9,9 @@ use axum::{
 };
 use tokio::time::{Instant, timeout_at};
 
-use super::ApiError;
+use super::{ApiError, ClientKey, Inference};
 use crate::{
     app::App,
-    auth::Caller,
     openai::ErrorBody,
     receipts::{self, Found},
 };
@@ -35,6 +34,7 @@ const LOOK_EACH: Duration = Duration::from_millis(250);
         (status = 200, body = Vec<u8>, content_type = "application/vnd.assay.receipt",
             description = "The signed receipt, its place in the log, a signed checkpoint and the proof between them."),
         (status = 401, body = ErrorBody, description = "Code `invalid_api_key`."),
+        (status = 403, body = ErrorBody, description = "Code `insufficient_permissions`."),
         (status = 404, body = ErrorBody, description = "Code `not_found`: no such answer that this key asked for."),
         (status = 421, body = ErrorBody,
             description = "Code `other_gateway`: the gateway that is named has not sealed it; ask that one."),
@@ -43,7 +43,7 @@ const LOOK_EACH: Duration = Duration::from_millis(250);
 )]
 pub async fn find(
     State(app): State<App>,
-    caller: Caller,
+    Inference(ClientKey { caller, .. }): Inference,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let job = id.parse().map_err(|_| ApiError::not_found("receipt"))?;
@@ -83,13 +83,14 @@ pub async fn find(
     responses(
         (status = 200, body = Vec<u8>, content_type = "application/vnd.assay.evidence"),
         (status = 401, body = ErrorBody, description = "Code `invalid_api_key`."),
+        (status = 403, body = ErrorBody, description = "Code `insufficient_permissions`."),
         (status = 404, body = ErrorBody,
             description = "Code `not_found`: no such answer that this key asked for, or none that was audited by now."),
     ),
 )]
 pub async fn evidence(
     State(app): State<App>,
-    caller: Caller,
+    Inference(ClientKey { caller, .. }): Inference,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let job = id.parse().map_err(|_| ApiError::not_found("receipt"))?;

@@ -6,12 +6,11 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{
-    ApiError,
+    ApiError, CreditsRead,
     admin::{Listing, PageQuery, Params},
 };
 use crate::{
     app::App,
-    auth::Caller,
     db::{
         self,
         jobs::{JobFilter, JobRow},
@@ -47,11 +46,11 @@ pub struct AskedRequest {
     operation_id = "credits_requests",
     get, path = "/v1/credits/requests", tag = "credits", security(("api_key" = [])),
     params(PageQuery),
-    responses((status = 200, body = Listing<AskedRequest>), (status = 401, body = ErrorBody)),
+    responses((status = 200, body = Listing<AskedRequest>), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody)),
 )]
 pub async fn list(
     State(app): State<App>,
-    caller: Caller,
+    CreditsRead(caller): CreditsRead,
     Params(query): Params<PageQuery>,
 ) -> Result<Json<Listing<AskedRequest>>, ApiError> {
     let own = JobFilter { account: Some(caller.account), ..JobFilter::default() };

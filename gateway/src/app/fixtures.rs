@@ -35,6 +35,9 @@ pub(crate) async fn gateway(folder: &Path) -> (App, Caller) {
         created_ms: 1,
         expires_ms: None,
         budget_day: None,
+        scopes: String::new(),
+        models: String::new(),
+        rotated_from: None,
     };
     let key = db::keys::create(&db, &key).await.unwrap().id;
     let app = App::open(config, db, GatewayKeys::from_seed([9; 32])).await.unwrap();

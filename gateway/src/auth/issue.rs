@@ -2,11 +2,11 @@
 
 use assay_ledger::{AccountId, Nano};
 
-use super::{Secret, SecretKind};
+use super::{Permissions, Secret, SecretKind};
 use crate::{
     db::{
         self, Db, DbError,
-        keys::{KeyRow, NewKey},
+        keys::{KeyId, KeyRow, NewKey, Successor},
     },
     serving::Risk,
 };
@@ -19,6 +19,7 @@ pub struct KeyAsk {
     pub risk: Risk,
     pub expires_ms: Option<i64>,
     pub budget_day: Option<Nano>,
+    pub permissions: Permissions,
 }
 
 /// Makes a key. The secret is shown now and never again.
@@ -36,7 +37,26 @@ pub async fn issue_key(db: &Db, ask: KeyAsk, now_ms: i64) -> Result<(Secret, Key
         created_ms: now_ms,
         expires_ms: ask.expires_ms,
         budget_day: ask.budget_day,
+        scopes: ask.permissions.scopes_text(),
+        models: ask.permissions.models_text(),
+        rotated_from: None,
     };
     let row = db::keys::create(db, &new).await?;
+    Ok((secret, row))
+}
+
+/// Makes a key that may do the same as this one, which ends at `ends_ms` if it does not end before.
+///
+/// # Errors
+/// `NotFound`; `Conflict` when it has ended.
+pub async fn rotate_key(
+    db: &Db,
+    old: KeyId,
+    now_ms: i64,
+    ends_ms: i64,
+) -> Result<(Secret, KeyRow), DbError> {
+    let secret = Secret::new(SecretKind::ApiKey, rand::random());
+    let (prefix, hash) = (secret.shown_prefix().to_owned(), secret.hash());
+    let row = db::keys::rotate(db, old, &Successor { prefix, hash, now_ms, ends_ms }).await?;
     Ok((secret, row))
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     app,
-    auth::{KeyAsk, issue_key},
+    auth::{KeyAsk, Permissions, Scope, issue_key},
     clock,
     config::Config,
     db::{
@@ -47,6 +47,12 @@ pub(super) struct CreateFlags {
     /// low, standard or high: the policy of requests that name none.
     #[arg(long, default_value = "standard", value_parser = parse_risk)]
     risk: Risk,
+    /// inference, credits.read or credits.write: what the key may be used for; left out: everything.
+    #[arg(long = "scope", value_name = "SCOPE", value_parser = parse_scope)]
+    scopes: Vec<Scope>,
+    /// A model that the key may ask; left out: all.
+    #[arg(long = "model", value_name = "NAME")]
+    models: Vec<String>,
 }
 
 pub(super) async fn run(config: Config, command: KeyCommand) -> anyhow::Result<()> {
@@ -74,7 +80,9 @@ async fn create(db: &Db, flags: CreateFlags) -> anyhow::Result<()> {
         }
     };
     let (name, risk) = (flags.name, flags.risk);
-    let ask = KeyAsk { account, name, risk, expires_ms: None, budget_day: None };
+    let scopes = if flags.scopes.is_empty() { Scope::ALL.to_vec() } else { flags.scopes };
+    let permissions = Permissions { scopes, models: flags.models };
+    let ask = KeyAsk { account, name, risk, expires_ms: None, budget_day: None, permissions };
     let (secret, row) = issue_key(db, ask, now_ms).await.context("cannot make the key")?;
     let detail = format!("account {account}, {}…", row.prefix);
     note(db, "key.create", row.id.0.to_string(), detail).await?;
@@ -131,4 +139,8 @@ async fn note(db: &Db, action: &str, subject: String, detail: String) -> anyhow:
 
 fn parse_risk(word: &str) -> Result<Risk, &'static str> {
     Risk::parse(word).ok_or("the risk is low, standard or high")
+}
+
+fn parse_scope(word: &str) -> Result<Scope, &'static str> {
+    Scope::parse(word).ok_or("the scope is inference, credits.read or credits.write")
 }

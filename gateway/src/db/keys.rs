@@ -8,22 +8,29 @@ use super::{
     Db, DbError, Page, Paged,
     engine::retried,
     statement::statements,
+    transaction::Tx,
     value::{Record, Row, args, columns},
 };
 
 statements! { "keys";
     plain INSERT = "insert into api_key (id, account, name, prefix, hash, risk, created_ms, expires_ms,
-            budget_day)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+            budget_day, scopes, models, rotated_from)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
     plain FIND_BY_HASH = "select id, account, name, prefix, risk, created_ms, expires_ms, revoked_ms,
-            budget_day
+            budget_day, scopes, models, last_used_ms, rotated_from
         from api_key where hash = $1";
+    locking LOCK = "select id, account, name, prefix, risk, created_ms, expires_ms, revoked_ms,
+            budget_day, scopes, models, last_used_ms, rotated_from
+        from api_key where id = $1";
     plain LIST = "select id, account, name, prefix, risk, created_ms, expires_ms, revoked_ms,
-            budget_day
+            budget_day, scopes, models, last_used_ms, rotated_from
         from api_key where id > $1 order by id limit $2";
     plain LIST_OF_ACCOUNT = "select id, account, name, prefix, risk, created_ms, expires_ms, revoked_ms,
-            budget_day
+            budget_day, scopes, models, last_used_ms, rotated_from
         from api_key where account = $3 and id > $1 order by id limit $2";
+    plain EXPIRE = "update api_key set expires_ms = $2 where id = $1";
+    plain NOTE_USE = "update api_key set last_used_ms = $2
+        where id = $1 and (last_used_ms is null or last_used_ms <= $2 - $3)";
     plain REVOKE = "update api_key set revoked_ms = coalesce(revoked_ms, $2) where id = $1";
 }
 
@@ -48,6 +55,22 @@ pub struct NewKey {
     pub expires_ms: Option<i64>,
     /// What it may spend in a day (UTC), jobs that run counted at their highest cost.
     pub budget_day: Option<Nano>,
+    /// What it may be used for: words with spaces between.
+    pub scopes: String,
+    /// The models that it may ask, a line each; none: all.
+    pub models: String,
+    /// The key whose place it takes.
+    pub rotated_from: Option<KeyId>,
+}
+
+/// What is new in a key that takes another's place.
+#[derive(Clone, Debug)]
+pub struct Successor {
+    pub prefix: String,
+    pub hash: Bytes32,
+    pub now_ms: i64,
+    /// When the other one ends, at the latest.
+    pub ends_ms: i64,
 }
 
 /// A key, without its secret.
@@ -62,6 +85,11 @@ pub struct KeyRow {
     pub expires_ms: Option<i64>,
     pub revoked_ms: Option<i64>,
     pub budget_day: Option<Nano>,
+    pub scopes: String,
+    pub models: String,
+    /// To the minute.
+    pub last_used_ms: Option<i64>,
+    pub rotated_from: Option<KeyId>,
 }
 
 impl KeyRow {
@@ -78,25 +106,88 @@ impl KeyRow {
 pub async fn create(db: &Db, new: &NewKey) -> Result<KeyRow, DbError> {
     retried(async || {
         let mut tx = db.begin().await?;
-        let id = KeyId(tx.next_id("api_key").await?);
-        let NewKey { account, name, prefix, hash, risk, created_ms, expires_ms, budget_day } = new;
-        let args =
-            args![id, *account, name, prefix, *hash, risk, *created_ms, *expires_ms, *budget_day];
-        tx.execute(&INSERT, args).await?;
+        let row = insert(&mut tx, new).await?;
         tx.commit().await?;
-        Ok(KeyRow {
-            id,
-            account: *account,
-            name: name.clone(),
-            prefix: prefix.clone(),
-            risk: risk.clone(),
-            created_ms: *created_ms,
-            expires_ms: *expires_ms,
-            revoked_ms: None,
-            budget_day: *budget_day,
-        })
+        Ok(row)
     })
     .await
+}
+
+/// Keeps a key that may do what this one may, and ends this one.
+///
+/// # Errors
+/// `NotFound`; `Conflict` when it has ended already, or the hash is known.
+pub async fn rotate(db: &Db, old: KeyId, successor: &Successor) -> Result<KeyRow, DbError> {
+    let Successor { prefix, hash, now_ms, ends_ms } = successor;
+    retried(async || {
+        let mut tx = db.begin().await?;
+        let row: Option<KeyRow> = tx.optional(&LOCK, args![old]).await?;
+        let row = row.ok_or_else(|| DbError::NotFound(format!("key {}", old.0)))?;
+        if !row.is_live(*now_ms) {
+            return Err(DbError::Conflict(format!("key {} has ended", old.0)));
+        }
+        let ends_ms = row.expires_ms.unwrap_or(i64::MAX).min(*ends_ms);
+        tx.execute(&EXPIRE, args![old, ends_ms]).await?;
+        let new = NewKey {
+            account: row.account,
+            name: row.name,
+            prefix: prefix.clone(),
+            hash: *hash,
+            risk: row.risk,
+            created_ms: *now_ms,
+            expires_ms: row.expires_ms,
+            budget_day: row.budget_day,
+            scopes: row.scopes,
+            models: row.models,
+            rotated_from: Some(old),
+        };
+        let row = insert(&mut tx, &new).await?;
+        tx.commit().await?;
+        Ok(row)
+    })
+    .await
+}
+
+async fn insert(tx: &mut Tx, new: &NewKey) -> Result<KeyRow, DbError> {
+    let id = KeyId(tx.next_id("api_key").await?);
+    let NewKey { account, name, prefix, hash, risk, created_ms, expires_ms, .. } = new;
+    let NewKey { budget_day, scopes, models, rotated_from, .. } = new;
+    let args = args![
+        id,
+        *account,
+        name,
+        prefix,
+        *hash,
+        risk,
+        *created_ms,
+        *expires_ms,
+        *budget_day,
+        scopes,
+        models,
+        *rotated_from
+    ];
+    tx.execute(&INSERT, args).await?;
+    Ok(KeyRow {
+        id,
+        account: *account,
+        name: name.clone(),
+        prefix: prefix.clone(),
+        risk: risk.clone(),
+        created_ms: *created_ms,
+        expires_ms: *expires_ms,
+        revoked_ms: None,
+        budget_day: *budget_day,
+        scopes: scopes.clone(),
+        models: models.clone(),
+        last_used_ms: None,
+        rotated_from: *rotated_from,
+    })
+}
+
+/// Notes that a key was used, unless that was noted less than `each_ms` ago.
+pub async fn note_use(db: &Db, id: KeyId, now_ms: i64, each_ms: i64) -> Result<(), DbError> {
+    db.execute(&NOTE_USE, args![id, now_ms, each_ms]).await?;
+    Ok(())
 }
 
 /// The key with this hash, live or not: ask [`KeyRow::is_live`].
@@ -141,6 +232,10 @@ impl Record for KeyRow {
             expires_ms: row.maybe("expires_ms")?,
             revoked_ms: row.maybe("revoked_ms")?,
             budget_day: row.maybe("budget_day")?,
+            scopes: row.get("scopes")?,
+            models: row.get("models")?,
+            last_used_ms: row.maybe("last_used_ms")?,
+            rotated_from: row.maybe("rotated_from")?,
         })
     }
 }

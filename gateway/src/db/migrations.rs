@@ -12,7 +12,7 @@ use super::{Db, DbError, engine::Store};
 /// Version, what it does, and its text for SQLite and for PostgreSQL.
 type Step = (i64, &'static str, &'static str, &'static str);
 
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     (
         1,
         "founding",
@@ -102,6 +102,12 @@ const STEPS: [Step; 13] = [
         "places",
         include_str!("../../../migrations/common/0014_places.sql"),
         include_str!("../../../migrations/common/0014_places.sql"),
+    ),
+    (
+        15,
+        "keys",
+        include_str!("../../../migrations/common/0015_keys.sql"),
+        include_str!("../../../migrations/common/0015_keys.sql"),
     ),
 ];
 

@@ -8,6 +8,7 @@ mod connections;
 mod credits;
 mod document;
 mod gateway;
+mod keys;
 mod log;
 mod nodes;
 mod operators;

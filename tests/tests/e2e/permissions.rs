@@ -249,6 +249,8 @@ async fn everything_that_an_admin_does_is_in_the_log() {
         .await;
     let body = json!({"account_id": somebody.account, "name": "n"});
     let key = admin.step("admin_keys_create", "key.create", Method::POST, "keys", body).await;
+    let path = format!("keys/{}/rotate", key["id"]);
+    let key = admin.step("admin_keys_rotate", "key.rotate", Method::POST, &path, json!({})).await;
     let path = format!("keys/{}", key["id"]);
     admin.step("admin_keys_revoke", "key.revoke", Method::DELETE, &path, Value::Null).await;
     let body = json!({"name": "n"});

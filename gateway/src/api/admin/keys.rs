@@ -9,7 +9,7 @@ use super::{IdOf, Listing, PageQuery, Params, note, text};
 use crate::{
     api::{Admin, ApiError, JsonBody},
     app::App,
-    auth::{KeyAsk, issue_key},
+    auth::{KeyAsk, Permissions, Scope, issue_key, rotate_key},
     clock,
     db::{
         self,
@@ -18,6 +18,10 @@ use crate::{
     openai::ErrorBody,
     serving::Risk,
 };
+
+/// How long a rotated key stays good, unless the request says otherwise: a day.
+const OVERLAP_MINUTES_DEFAULT: u32 = 24 * 60;
+const OVERLAP_MINUTES_MAX: u32 = 30 * 24 * 60;
 
 /// A key without its secret.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -37,6 +41,16 @@ pub struct Key {
     /// What it may spend in a day (UTC); null: no bound of its own.
     #[schema(required)]
     pub budget_day_nano: Option<i64>,
+    /// What it may be used for.
+    pub scopes: Vec<Scope>,
+    /// The only models that it may ask; none: all.
+    pub models: Vec<String>,
+    /// To the minute; null: never.
+    #[schema(required)]
+    pub last_used_ms: Option<i64>,
+    /// The key whose place it took.
+    #[schema(required)]
+    pub rotated_from: Option<i64>,
 }
 
 /// A key to make.
@@ -52,6 +66,17 @@ pub struct NewKeyRequest {
     /// out: no bound.
     #[schema(minimum = 0)]
     budget_day_nano: Option<i64>,
+    /// What it may be used for; left out: everything.
+    scopes: Option<Vec<Scope>>,
+    /// The only models that it may ask, and see; left out: all.
+    models: Option<Vec<String>>,
+}
+
+/// How a key gives its place to another.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+pub struct RotateRequest {
+    /// How long both are good: 0 to 43200; a day when left out.
+    overlap_minutes: Option<u32>,
 }
 
 /// A key that was made.
@@ -104,12 +129,65 @@ pub async fn create(
         risk: request.risk.unwrap_or_default(),
         expires_ms: request.expires_ms,
         budget_day: request.budget_day_nano.map(Nano),
+        permissions: permissions(&app, request.scopes, request.models)?,
     };
     let (secret, row) = issue_key(&app.db, ask, now_ms).await?;
     let detail = format!("account {}, {}…", row.account, row.prefix);
     note(&app, &admin, "key.create", row.id.0, detail).await?;
     let response = NewKeyResponse { key: secret.reveal().to_owned(), about: row.into() };
     Ok((StatusCode::CREATED, Json(response)))
+}
+
+/// Rotate an API key
+///
+/// Makes a key that may do the same. The old one ends after the overlap, in which both are good; each has the day's
+/// budget for itself.
+#[utoipa::path(
+    operation_id = "admin_keys_rotate",
+    post, path = "/admin/v1/keys/{id}/rotate", tag = "admin", security(("admin_session" = [])),
+    params(("id" = i64, Path)),
+    request_body = RotateRequest,
+    responses(
+        (status = 201, body = NewKeyResponse),
+        (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody),
+        (status = 409, body = ErrorBody, description = "The key has ended already."),
+    ),
+)]
+pub async fn rotate(
+    State(app): State<App>,
+    admin: Admin,
+    IdOf(id): IdOf<i64>,
+    JsonBody(request): JsonBody<RotateRequest>,
+) -> Result<(StatusCode, Json<NewKeyResponse>), ApiError> {
+    let minutes = request.overlap_minutes.unwrap_or(OVERLAP_MINUTES_DEFAULT);
+    if minutes > OVERLAP_MINUTES_MAX {
+        let message = format!("'overlap_minutes' may be at most {OVERLAP_MINUTES_MAX}.");
+        return Err(ApiError::bad_field("overlap_minutes", message));
+    }
+    let now_ms = clock::now_ms();
+    let ends_ms = now_ms + i64::from(minutes) * 60_000;
+    let (secret, row) = rotate_key(&app.db, KeyId(id), now_ms, ends_ms).await?;
+    note(&app, &admin, "key.rotate", id, format!("to key {}, {}…", row.id.0, row.prefix)).await?;
+    let response = NewKeyResponse { key: secret.reveal().to_owned(), about: row.into() };
+    Ok((StatusCode::CREATED, Json(response)))
+}
+
+/// What was asked for, if there are such models.
+fn permissions(
+    app: &App,
+    scopes: Option<Vec<Scope>>,
+    models: Option<Vec<String>>,
+) -> Result<Permissions, ApiError> {
+    let all = Permissions::default();
+    let (scopes, models) = (scopes.unwrap_or(all.scopes), models.unwrap_or(all.models));
+    if scopes.is_empty() {
+        return Err(ApiError::bad_field("scopes", "A key without any scope is good for nothing."));
+    }
+    if let Some(unknown) = models.iter().position(|model| app.catalog.get(model).is_none()) {
+        let message = "This model is not served here; GET /v1/models lists what is.";
+        return Err(ApiError::bad_field(&format!("models.{unknown}"), message));
+    }
+    Ok(Permissions { scopes, models })
 }
 
 /// List API keys, revoked ones too
@@ -151,7 +229,12 @@ pub async fn revoke(
 
 impl From<KeyRow> for Key {
     fn from(row: KeyRow) -> Self {
+        let Permissions { scopes, models } = Permissions::of(&row);
         Self {
+            scopes,
+            models,
+            last_used_ms: row.last_used_ms,
+            rotated_from: row.rotated_from.map(|key| key.0),
             id: row.id.0,
             account_id: row.account.0,
             name: row.name,

@@ -45,6 +45,9 @@ async fn a_key_spends_its_budget_and_no_more_until_the_next_day() {
             created_ms: 2,
             expires_ms: None,
             budget_day: Some(Nano(1_000)),
+            scopes: String::new(),
+            models: String::new(),
+            rotated_from: None,
         };
         let small = Client { account: ada.account, key: keys::create(db, &new).await.unwrap().id };
         let new = |id: u128, hold| NewJob { created_ms: 5, ..job(&small, id, Nano(hold)) };

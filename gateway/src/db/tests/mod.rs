@@ -133,6 +133,9 @@ async fn client(db: &Db, credit: Nano) -> Client {
         created_ms: 2,
         expires_ms: Some(1000),
         budget_day: None,
+        scopes: String::new(),
+        models: String::new(),
+        rotated_from: None,
     };
     Client { account, key: keys::create(db, &new).await.unwrap().id }
 }
