@@ -8,7 +8,7 @@ use assay_protocol::JobId;
 use super::{
     Db, DbError, OperatorId,
     engine::retried,
-    settings,
+    promotion, settings,
     statement::statements,
     transaction::Tx,
     value::{Record, Row, args},
@@ -25,15 +25,6 @@ statements! { "earnings";
     plain PAYS = "select node.operator, cast(sum(job_node.pay) as bigint) as pay from job_node
         join node on node.id = job_node.node
         where job_node.job = $1 and job_node.pay > 0 group by node.operator order by node.operator";
-    plain GRANTED = "select cast(coalesce(sum(entry.amount), 0) as bigint) as amount from journal
-        join entry on entry.journal = journal.id
-        where journal.kind = 'grant' and entry.account = $1";
-    plain RETURNED = "select cast(coalesce(sum(entry.amount), 0) as bigint) as amount from journal
-        join entry on entry.journal = journal.id
-        where journal.kind = 'forfeit' and entry.account = $1";
-    plain GRANT_USED = "select amount from promotion_used where account = $1";
-    plain USE_GRANT = "insert into promotion_used (account, amount) values ($1, $2)
-        on conflict (account) do update set amount = promotion_used.amount + excluded.amount";
     plain INSERT = "insert into earning (job, operator, amount, withdrawable, ended_ms)
         values ($1, $2, $3, $4, $5)";
     plain SUMS = "select cast(coalesce(sum(amount), 0) as bigint) as amount,
@@ -83,21 +74,14 @@ pub async fn sweep(db: &Db, until_ms: i64, limit: i64) -> Result<usize, DbError>
 }
 
 async fn write_down(tx: &mut Tx, job: &Ended) -> Result<(), DbError> {
-    let granted: Option<Amount> = tx.optional(&GRANTED, args![job.account]).await?;
-    let used: Option<Amount> = tx.optional(&GRANT_USED, args![job.account]).await?;
-    let amount = |found: &Option<Amount>| found.as_ref().map_or(0, |amount| amount.0.0);
-    let returned: Option<Amount> = tx.optional(&RETURNED, args![job.account]).await?;
-    // What comes back from a cheat is granted credit again, as far as granted credit was used.
-    let granted = amount(&granted).saturating_add(amount(&returned).min(amount(&used)));
-    let granted_left = granted.saturating_sub(amount(&used)).max(0);
-    let from_grants = granted_left.min(job.cost.0);
+    let from_grants = promotion::left(tx, job.account).await?.min(job.cost);
     for Pay { operator, pay } in tx.all(&PAYS, args![job.id]).await? {
-        let withdrawable = share(pay, job.cost, Nano(job.cost.0 - from_grants));
+        let withdrawable = share(pay, job.cost, Nano(job.cost.0 - from_grants.0));
         let args = args![job.id, operator, pay, withdrawable, job.ended_ms];
         tx.execute(&INSERT, args).await?;
     }
-    if from_grants > 0 {
-        tx.execute(&USE_GRANT, args![job.account, from_grants]).await?;
+    if from_grants > Nano::ZERO {
+        promotion::use_up(tx, job.account, from_grants).await?;
     }
     Ok(())
 }

@@ -40,6 +40,7 @@ mod ids;
 mod migrations;
 mod page;
 mod posting;
+mod promotion;
 mod statement;
 mod transaction;
 mod value;
@@ -86,6 +87,7 @@ pub fn statements() -> Vec<&'static Statement> {
         nodes::STATEMENTS,
         operators::STATEMENTS,
         pay::STATEMENTS,
+        promotion::STATEMENTS,
         refunds::STATEMENTS,
         reputation::STATEMENTS,
         seals::STATEMENTS,

@@ -7,6 +7,7 @@ use super::{
     Db, DbError, Page, Paged,
     engine::retried,
     posting::{JournalHead, post},
+    promotion,
     statement::statements,
     top_ups::{NANO_PER_CENT, TopUpRow, nano},
     transaction::Tx,
@@ -21,11 +22,6 @@ statements! { "refunds";
     // Two refunds of one account must not both find the same credit unused.
     locking LOCK_BALANCE = "select available as amount from balance where account = $1";
     plain AVAILABLE = "select available as amount from balance where account = $1";
-    // Granted credit is used first, and never leaves.
-    plain GRANTED = "select cast(coalesce(sum(entry.amount), 0) as bigint) as amount from journal
-        join entry on entry.journal = journal.id
-        where journal.kind = 'grant' and entry.account = $1";
-    plain GRANT_USED = "select amount from promotion_used where account = $1";
     plain INSERT = "insert into refund (id, top_up, account, client_key, cents, state, reason, created_ms)
         values ($1, $2, $3, $4, $5, 'held', '', $6)";
     locking LOCK = "select id, top_up, account, client_key, cents, state, reason, reference, created_ms,
@@ -166,11 +162,9 @@ async fn hold(
 async fn left_of(tx: &mut Tx, top_up: &TopUpRow) -> Result<i64, DbError> {
     let refunded: Option<Amount> = tx.optional(&REFUNDED, args![&top_up.id]).await?;
     let available: Option<Amount> = tx.optional(&AVAILABLE, args![top_up.account]).await?;
-    let granted: Option<Amount> = tx.optional(&GRANTED, args![top_up.account]).await?;
-    let used: Option<Amount> = tx.optional(&GRANT_USED, args![top_up.account]).await?;
     let amount = |found: Option<Amount>| found.map_or(0, |amount| amount.0.0);
-    let granted_left = amount(granted).saturating_sub(amount(used)).max(0);
-    let unused = amount(available).saturating_sub(granted_left).max(0) / NANO_PER_CENT;
+    let granted_left = promotion::left(tx, top_up.account).await?;
+    let unused = amount(available).saturating_sub(granted_left.0).max(0) / NANO_PER_CENT;
     Ok(unused.min(top_up.cents.saturating_sub(amount(refunded))))
 }
 

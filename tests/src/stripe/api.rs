@@ -23,7 +23,7 @@ pub(crate) fn router(shared: Shared) -> Router {
     Router::new()
         .route("/v1/checkout/sessions", post(create_session).get(list_sessions))
         .route("/v1/checkout/sessions/{id}", get(find_session))
-        .route("/v1/refunds", post(create_refund))
+        .route("/v1/refunds", post(create_refund).get(list_refunds))
         .route("/v1/refunds/{id}", get(find_refund))
         .with_state(shared)
 }
@@ -76,21 +76,40 @@ async fn list_sessions(
     answer(&shared, &headers, |books| list(books, &query)).await
 }
 
-/// The last first, as Stripe lists.
+async fn list_refunds(
+    State(shared): State<Shared>,
+    headers: HeaderMap,
+    Query(query): Query<Fields>,
+) -> Response {
+    answer(&shared, &headers, |books| {
+        let payment = query.get("payment_intent");
+        let of_payment = |refund: &&StripeRefund| {
+            payment.is_none_or(|payment| refund.payment_intent == *payment)
+        };
+        let refunds = books.refunds.values().rev().filter(of_payment);
+        page("/v1/refunds", &query, refunds.map(|refund| (refund.id.as_str(), refund.json())))
+    })
+    .await
+}
+
 fn list(books: &Books, query: &Fields) -> Answer {
-    let limit = query.get("limit").and_then(|limit| limit.parse().ok()).unwrap_or(10);
     let since: u64 = query.get("created[gte]").and_then(|s| s.parse().ok()).unwrap_or(0);
+    let sessions = books.sessions.values().rev().filter(|session| session.created >= since);
+    let sessions = sessions.map(|session| (session.id.as_str(), session.json()));
+    page("/v1/checkout/sessions", query, sessions)
+}
+
+/// A page of objects with their ids, the last first, as Stripe lists.
+fn page<'a>(url: &str, query: &Fields, objects: impl Iterator<Item = (&'a str, Value)>) -> Answer {
+    let limit = query.get("limit").and_then(|limit| limit.parse().ok()).unwrap_or(10);
     let after = query.get("starting_after");
-    let mut rest = books.sessions.values().rev().filter(|session| session.created >= since);
-    let mut found: Vec<Value> = rest
-        .by_ref()
-        .filter(|session| after.is_none_or(|after| session.id < *after))
+    let mut found: Vec<Value> = objects
+        .filter(|(id, _)| after.is_none_or(|after| *id < after.as_str()))
         .take(limit + 1)
-        .map(Session::json)
+        .map(|(_, object)| object)
         .collect();
     let has_more = found.len() > limit;
     found.truncate(limit);
-    let url = "/v1/checkout/sessions";
     (200, json!({ "object": "list", "data": found, "has_more": has_more, "url": url }))
 }
 

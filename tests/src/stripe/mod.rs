@@ -145,6 +145,11 @@ impl FakeStripe {
         self.change(id, "checkout.session.expired", |session| session.status = "expired")
     }
 
+    /// Forgets what it did under which key, as Stripe does after a day or more.
+    pub fn forget_keys(&self) {
+        self.shared.lock().answered.clear();
+    }
+
     /// Refunds wait from now on until [`FakeStripe::end_refund`].
     pub fn let_refunds_wait(&self) {
         self.shared.lock().refunds_wait = true;
@@ -162,6 +167,11 @@ impl FakeStripe {
     /// The next calls meet these troubles, one each.
     pub fn trouble(&self, troubles: impl IntoIterator<Item = Trouble>) {
         self.shared.lock().troubles.extend(troubles);
+    }
+
+    /// All troubles are over.
+    pub fn no_trouble(&self) {
+        self.shared.lock().troubles.clear();
     }
 
     fn change(&self, id: &str, kind: &str, change: impl FnOnce(&mut Session)) -> Value {

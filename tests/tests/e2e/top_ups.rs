@@ -190,6 +190,32 @@ async fn unused_credit_goes_back_and_used_or_granted_credit_does_not() {
     shop.world.finish().await;
 }
 
+/// The answer is lost, and by the time it is asked again the provider has forgotten the key.
+#[tokio::test]
+async fn a_refund_that_was_made_and_not_heard_of_is_not_made_again() {
+    let shop = Shop::open().await;
+    let top_up = shop.credits.checkout(500, "k").await;
+    let session = shop.stripe.session_of(&top_up.id).id;
+    assert_eq!(shop.tell(&Delivery::honest(&shop.stripe.pay(&session))).await, 200);
+
+    // All of it, so that the provider would refuse another one, and half of it, so that it would not.
+    for (cents, key) in [(200, "some"), (300, "rest")] {
+        // Looked for, made; then each try again by the library meets trouble, too.
+        shop.stripe.trouble([Trouble::None, Trouble::DoneButLost]);
+        shop.stripe.trouble([500, 500, 500, 500].map(Trouble::Status));
+        let lost = shop.credits.refund(&top_up.id, cents, key).await;
+        assert!(lost.status.is_server_error() || lost.body["state"] == "held", "{:#}", lost.body);
+        shop.stripe.no_trouble();
+        shop.stripe.forget_keys();
+        let again = shop.credits.refund(&top_up.id, cents, key).await;
+        assert_eq!((again.status, &again.body["state"]), (StatusCode::CREATED, &"sent".into()));
+    }
+    let refunded: Vec<i64> = shop.stripe.refunds().iter().map(|refund| refund.amount).collect();
+    assert_eq!(refunded, [200, 300], "each once");
+    assert_eq!(shop.available().await, 0, "and none of it came back");
+    shop.world.finish().await;
+}
+
 /// Where a gateway is killed, and what it was doing.
 #[derive(Clone, Copy, Debug)]
 enum Step {
@@ -226,7 +252,9 @@ async fn kill_nine_between_any_two_steps_changes_nothing() {
             assert_eq!(shop.tell(paid.as_ref().expect("paid")).await, 200);
             credited += cents;
         }
-        shop.stripe.trouble([trouble]);
+        // A refund is looked for before it is asked for.
+        let looks = matches!(step, Step::Refund).then_some(Trouble::None);
+        shop.stripe.trouble(looks.into_iter().chain([trouble]));
         let (url, credits) = (shop.world.gateway.url(), shop.credits.clone());
         let (id, told) = (top_up.as_ref().map(|top_up| top_up.id.clone()), paid.clone());
         let asked = key.clone();

@@ -10,6 +10,7 @@ mod leases;
 mod limits;
 mod model;
 mod nodes;
+mod refunds;
 mod seals;
 mod statements;
 mod withdrawals;
@@ -26,6 +27,7 @@ use super::{
     Db, DbError, EvidenceDelta, JobEnd, JobNodeEnd, JobState, KeyId, NewAccount, NewEnrolment,
     NewGrant, NewJob, NewKey, NewOperator, NodeRow, Redeem, Store, accounts, credits, enrolments,
     keys, operators,
+    top_ups::{self, NewTopUp, PaidTopUp},
 };
 
 /// Runs a test on a fresh database of each engine that there is.
@@ -144,6 +146,20 @@ async fn grant(db: &Db, account: AccountId, amount: Nano, key: &str) -> Result<b
     let (key, note) = (key.to_owned(), "a test".to_owned());
     let grant = NewGrant { account, amount, key, note, at_ms: 3 };
     Ok(credits::grant(db, &grant).await?.repeated)
+}
+
+/// A payment of so many cents that came in; its name.
+async fn topped_up(db: &Db, account: AccountId, cents: i64) -> String {
+    let (id, session) = (Uuid::from_u128(1).to_string(), "session".to_owned());
+    let client_key = "one".to_owned();
+    let new = NewTopUp { id: id.clone(), account, client_key, cents, created_ms: 1 };
+    top_ups::begin(db, &new).await.unwrap();
+    top_ups::opened(db, &id, &session, "https://pay.example").await.unwrap();
+    let (payment, payment_key) = ("payment".to_owned(), "payment".to_owned());
+    let paid = PaidTopUp { id: id.clone(), session, payment, payment_key, at_ms: 1 };
+    let repeated = top_ups::credit(db, &paid).await.unwrap();
+    assert!(!repeated);
+    id
 }
 
 /// A node with an operator of its own; `seed` makes its key and its token.

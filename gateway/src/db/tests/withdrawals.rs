@@ -4,12 +4,11 @@ use assay_ledger::{Maturity, Nano};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::{client, fresh, job, node, on_each_url, success};
+use super::{client, fresh, job, node, on_each_url, success, topped_up};
 use crate::{
     audit::audit,
     db::{
         Db, OperatorId, accounts, earnings, jobs,
-        top_ups::{self, NewTopUp, PaidTopUp},
         withdrawals::{self, Caps, NewWithdrawal, WithdrawError, WithdrawalState},
     },
 };
@@ -20,16 +19,7 @@ const EACH: Nano = Nano(1_000);
 /// An operator who earned 90,000 of a client who paid in, with a payout address.
 async fn earner(db: &Db) -> OperatorId {
     let ada = client(db, Nano::ZERO).await;
-    let (id, session) = (Uuid::from_u128(1).to_string(), "session".to_owned());
-    let client_key = "one".to_owned();
-    let account = ada.account;
-    let new = NewTopUp { id: id.clone(), account, client_key, cents: 1, created_ms: 1 };
-    top_ups::begin(db, &new).await.unwrap();
-    top_ups::opened(db, &id, &session, "https://pay.example").await.unwrap();
-    let (payment, payment_key) = ("payment".to_owned(), "payment".to_owned());
-    let paid = PaidTopUp { id, session, payment, payment_key, at_ms: 1 };
-    let repeated = top_ups::credit(db, &paid).await.unwrap();
-    assert!(!repeated);
+    topped_up(db, ada.account, 1).await;
     let node = node(db, 1).await;
     let job = job(&ada, 1, Nano(100_000));
     jobs::open(db, &job).await.unwrap();

@@ -14,7 +14,7 @@ use stripe_client_core::{RequestBuilder, StripeMethod};
 
 use objects::{
     CreatedQuery, LineItem, PaymentData, PaymentMetadata, PriceData, ProductData, RefundForm,
-    SessionForm, SessionQuery,
+    RefundQuery, SessionForm, SessionQuery,
 };
 pub use objects::{Event, List, REFUND_TAG, Session, StripeRefund};
 pub use signature::{SignatureError, verify};
@@ -23,6 +23,8 @@ pub use signature::{SignatureError, verify};
 pub const CURRENCY: &str = "usd";
 /// Objects on a page of a list; Stripe's own limit.
 const PAGE: u32 = 100;
+/// Pages of one payment's refunds.
+const PAGES_MAX: usize = 100;
 
 /// The client.
 #[derive(Clone)]
@@ -113,6 +115,33 @@ impl Stripe {
         };
         let request = post("/refunds").form(&form);
         self.once_per_key(request, &format!("assay:refund:{refund}")).await
+    }
+
+    /// The refund of a payment that was made for this refund of ours, if it was made.
+    pub async fn refund_of(
+        &self,
+        payment: &str,
+        refund: &str,
+    ) -> Result<Option<StripeRefund>, CallError> {
+        let mut after: Option<String> = None;
+        for _ in 0..PAGES_MAX {
+            let starting_after = after.as_deref();
+            let query = RefundQuery { payment_intent: payment, limit: PAGE, starting_after };
+            let page: List<StripeRefund> = self.send(get("/refunds").query(&query)).await?;
+            let last = page.data.last().map(|last| last.id.clone());
+            let is_ours = |found: &StripeRefund| {
+                let tag = found.metadata.as_ref().and_then(|metadata| metadata.get(REFUND_TAG));
+                tag.is_some_and(|tag| tag == refund)
+            };
+            if let Some(found) = page.data.into_iter().find(is_ours) {
+                return Ok(Some(found));
+            }
+            match last {
+                Some(last) if page.has_more => after = Some(last),
+                _ => return Ok(None),
+            }
+        }
+        Err(CallError::Refused(format!("payment {payment} has too many refunds to look through")))
     }
 
     /// The refund as it is now.

@@ -130,3 +130,12 @@ pub(super) struct SessionQuery<'a> {
 pub(super) struct CreatedQuery {
     pub(super) gte: i64,
 }
+
+/// Which refunds to list.
+#[derive(Debug, Serialize)]
+pub(super) struct RefundQuery<'a> {
+    pub(super) payment_intent: &'a str,
+    pub(super) limit: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) starting_after: Option<&'a str>,
+}
