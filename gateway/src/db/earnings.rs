@@ -2,13 +2,16 @@
 //! can, and granted credit is taken to be used first. When it is theirs is for `pay` to say. Written down after the fact, so that no settlement
 //! waits for it; each job once.
 
+use std::collections::btree_map::{BTreeMap, Entry};
+
 use assay_ledger::{AccountId, Nano};
 use assay_protocol::JobId;
 
 use super::{
     Db, DbError, OperatorId,
     engine::retried,
-    promotion, settings,
+    promotion::Promotion,
+    settings,
     statement::statements,
     transaction::Tx,
     value::{Record, Row, args},
@@ -58,8 +61,13 @@ pub async fn sweep(db: &Db, until_ms: i64, limit: i64) -> Result<usize, DbError>
         let mut tx = db.begin().await?;
         tx.execute(&LOCK, args![]).await?;
         let jobs: Vec<Ended> = tx.all(&ENDED, args![from_ms, until_ms, limit]).await?;
+        let mut granted = BTreeMap::new();
         for job in &jobs {
-            write_down(&mut tx, job).await?;
+            let granted = match granted.entry(job.account) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(Promotion::of(&mut tx, job.account).await?),
+            };
+            write_down(&mut tx, job, granted).await?;
         }
         tx.commit().await?;
         Ok(jobs)
@@ -73,15 +81,15 @@ pub async fn sweep(db: &Db, until_ms: i64, limit: i64) -> Result<usize, DbError>
     Ok(jobs.len())
 }
 
-async fn write_down(tx: &mut Tx, job: &Ended) -> Result<(), DbError> {
-    let from_grants = promotion::left(tx, job.account).await?.min(job.cost);
+async fn write_down(tx: &mut Tx, job: &Ended, granted: &mut Promotion) -> Result<(), DbError> {
+    let from_grants = granted.left().min(job.cost);
     for Pay { operator, pay } in tx.all(&PAYS, args![job.id]).await? {
         let withdrawable = share(pay, job.cost, Nano(job.cost.0 - from_grants.0));
         let args = args![job.id, operator, pay, withdrawable, job.ended_ms];
         tx.execute(&INSERT, args).await?;
     }
     if from_grants > Nano::ZERO {
-        promotion::use_up(tx, job.account, from_grants).await?;
+        granted.use_up(tx, from_grants).await?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use super::{
     Db, DbError, Page, Paged,
     engine::retried,
     posting::{JournalHead, post},
-    promotion,
+    promotion::Promotion,
     statement::statements,
     top_ups::{NANO_PER_CENT, TopUpRow, nano},
     transaction::Tx,
@@ -163,7 +163,7 @@ async fn left_of(tx: &mut Tx, top_up: &TopUpRow) -> Result<i64, DbError> {
     let refunded: Option<Amount> = tx.optional(&REFUNDED, args![&top_up.id]).await?;
     let available: Option<Amount> = tx.optional(&AVAILABLE, args![top_up.account]).await?;
     let amount = |found: Option<Amount>| found.map_or(0, |amount| amount.0.0);
-    let granted_left = promotion::left(tx, top_up.account).await?;
+    let granted_left = Promotion::of(tx, top_up.account).await?.left();
     let unused = amount(available).saturating_sub(granted_left.0).max(0) / NANO_PER_CENT;
     Ok(unused.min(top_up.cents.saturating_sub(amount(refunded))))
 }
