@@ -7,7 +7,7 @@ mod measure;
 use std::{fs, path::PathBuf, time::Instant};
 
 use anyhow::{Context, ensure};
-use assay_gateway::{audit::audit, db::Db};
+use assay_gateway::{audit::audit, auth::GatewayKeys, db::Db, sealer::seal_all};
 use assay_tests::{ledger::Crowd, postgres::PostgresServer};
 use clap::Parser;
 use serde_json::{Map, Value, json};
@@ -43,17 +43,19 @@ async fn main() -> anyhow::Result<()> {
     let folder = folder.context("a folder for the databases")?;
     let wanted = |engine: &str| cli.only.as_deref().is_none_or(|only| only == engine);
     let mut results = Results::default();
-    results.main("fsync_per_s", disk::fsyncs_per_s(folder.path())?);
+    let fsync_per_s = disk::fsyncs_per_s(folder.path())?;
+    results.main("fsync_per_s", fsync_per_s);
     if wanted("sqlite") {
         let path = |name: &str| format!("sqlite:{}", folder.path().join(name).display());
-        measure_engine("sqlite", [&path("a.db"), &path("b.db")], cli.seconds, &mut results).await?;
+        let (a, b) = (path("a.db"), path("b.db"));
+        measure_engine("sqlite", [&a, &b], cli.seconds, fsync_per_s, &mut results).await?;
     }
     if wanted("postgres") {
         match PostgresServer::durable().await {
             Some(server) => {
                 let urls = [server.database("a").await, server.database("b").await];
                 let urls = [urls[0].as_str(), urls[1].as_str()];
-                measure_engine("postgres", urls, cli.seconds, &mut results).await?;
+                measure_engine("postgres", urls, cli.seconds, fsync_per_s, &mut results).await?;
             }
             None => eprintln!("PostgreSQL is not installed (Debian: postgresql): not measured"),
         }
@@ -94,6 +96,7 @@ async fn measure_engine(
     engine: &str,
     [ours, naive]: [&str; 2],
     seconds: u64,
+    fsync_per_s: f64,
     results: &mut Results,
 ) -> anyhow::Result<()> {
     let db = fresh(ours).await?;
@@ -103,14 +106,27 @@ async fn measure_engine(
     let holds = measure::steady_holds(&db, &crowd, seconds).await?;
     if engine == "sqlite" {
         results.main("hold_p50_ms", holds.p50_ms);
+        results.also("hold_p50_in_fsyncs", holds.p50_ms / 1e3 * fsync_per_s);
         results.main("hold_p99_ms", holds.p99_ms);
     } else {
         results.also(format!("{engine}_hold_p50_ms"), holds.p50_ms);
         results.also(format!("{engine}_hold_p99_ms"), holds.p99_ms);
     }
     let began = Instant::now();
+    let keys = GatewayKeys::from_seed([7; 32]);
+    let mut sealed = 0;
+    loop {
+        match seal_all(&db, &keys).await? {
+            0 => break,
+            more => sealed += more,
+        }
+    }
+    let sealed = f64::from(u32::try_from(sealed)?);
+    results.also(format!("{engine}_sealed_per_s"), sealed / began.elapsed().as_secs_f64());
+    let began = Instant::now();
     let report = audit(&db).await?;
     ensure!(report.is_clean(), "the books after the benchmark: {report}");
+    ensure!(report.sealed == report.journals, "the audit follows every seal: {report}");
     let entries = f64::from(u32::try_from(report.entries)?);
     results.also(format!("{engine}_audit_entries"), entries);
     let entries_per_s = entries / began.elapsed().as_secs_f64();
@@ -120,8 +136,9 @@ async fn measure_engine(
 
     let db = fresh(naive).await?;
     let crowd = Crowd::with_credit(&db, CLIENTS, NODES).await?;
-    let jobs_per_s = measure::naive(&db, &crowd, seconds).await?;
-    results.main(format!("{engine}_naive_jobs_per_s"), jobs_per_s);
+    let naive_jobs_per_s = measure::naive(&db, &crowd, seconds).await?;
+    results.main(format!("{engine}_naive_jobs_per_s"), naive_jobs_per_s);
+    results.also(format!("{engine}_over_naive"), jobs_per_s / naive_jobs_per_s);
     db.close().await;
     Ok(())
 }
