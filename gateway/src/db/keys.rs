@@ -30,7 +30,7 @@ statements! { "keys";
         from api_key where account = $3 and id > $1 order by id limit $2";
     plain EXPIRE = "update api_key set expires_ms = $2 where id = $1";
     plain NOTE_USE = "update api_key set last_used_ms = $2
-        where id = $1 and (last_used_ms is null or last_used_ms <= $2 - $3)";
+        where id = $1 and (last_used_ms is null or last_used_ms <= $3)";
     plain REVOKE = "update api_key set revoked_ms = coalesce(revoked_ms, $2) where id = $1";
 }
 
@@ -186,7 +186,7 @@ async fn insert(tx: &mut Tx, new: &NewKey) -> Result<KeyRow, DbError> {
 
 /// Notes that a key was used, unless that was noted less than `each_ms` ago.
 pub async fn note_use(db: &Db, id: KeyId, now_ms: i64, each_ms: i64) -> Result<(), DbError> {
-    db.execute(&NOTE_USE, args![id, now_ms, each_ms]).await?;
+    db.execute(&NOTE_USE, args![id, now_ms, now_ms.saturating_sub(each_ms)]).await?;
     Ok(())
 }
 

@@ -7,12 +7,12 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{IdOf, Listing, PageQuery, Params, note, text};
 use crate::{
-    api::{Admin, ApiError, JsonBody},
+    api::{Admin, ApiError, JsonBody, error::sentence},
     app::App,
     auth::{KeyAsk, Permissions, Scope, issue_key, rotate_key},
     clock,
     db::{
-        self,
+        self, DbError,
         keys::{KeyId, KeyRow},
     },
     openai::ErrorBody,
@@ -166,7 +166,11 @@ pub async fn rotate(
     }
     let now_ms = clock::now_ms();
     let ends_ms = now_ms + i64::from(minutes) * 60_000;
-    let (secret, row) = rotate_key(&app.db, KeyId(id), now_ms, ends_ms).await?;
+    let rotated = rotate_key(&app.db, KeyId(id), now_ms, ends_ms).await;
+    let (secret, row) = rotated.map_err(|error| match error {
+        DbError::Conflict(why) => ApiError::conflict(sentence(&why)),
+        error => error.into(),
+    })?;
     note(&app, &admin, "key.rotate", id, format!("to key {}, {}…", row.id.0, row.prefix)).await?;
     let response = NewKeyResponse { key: secret.reveal().to_owned(), about: row.into() };
     Ok((StatusCode::CREATED, Json(response)))
