@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use assay_ledger::Maturity as EconomySettings;
 
 pub use crate::{
+    kept_answers::IdempotencySettings,
     nodes::settings::NodeSettings,
     payments::{PaymentSettings, PayoutSettings},
     receipts::ReceiptSettings,
@@ -34,6 +35,7 @@ pub struct Config {
     pub admin: AdminSettings,
     pub log: LogSettings,
     pub serving: ServingSettings,
+    pub idempotency: IdempotencySettings,
     pub nodes: NodeSettings,
     pub verification: VerificationSettings,
     pub economy: EconomySettings,
@@ -225,6 +227,13 @@ impl Config {
         }
         if self.limits.keep_alive_ms == 0 {
             return Err(wrong("limits.keep_alive_ms", "must be at least 1"));
+        }
+        let serving = &self.serving;
+        if !(1..=128).contains(&serving.choices_max) || serving.choices_at_once == 0 {
+            return Err(wrong(
+                "serving",
+                "choices_max must be 1 to 128, choices_at_once at least 1",
+            ));
         }
         if self.admin.session_minutes == 0 || self.admin.enrolment_token_minutes == 0 {
             return Err(wrong("admin", "times must be at least a minute"));

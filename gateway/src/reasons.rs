@@ -109,6 +109,8 @@ reasons! {
     NotVerified Request "not_verified" "No answer passed verification; nothing was charged." "Try again; whoever runs the gateway sees why.";
     Timeout Request "timeout" "No answer came in time; nothing was charged." "Try again, or ask for a shorter answer.";
     Conflict Request "conflict" "The same thing exists already, or was asked for with other content, or it is too late for it." "Read the message; use another idempotency key for another thing.";
+    KeyInProgress Request "idempotency_key_in_progress" "A request with the same idempotency key is still being answered." "Try again after the time in `retry-after`: its answer is yours too.";
+    KeyReused Request "idempotency_key_reused" "The idempotency key was used for another request." "Use another key for another request.";
     NotFound Request "not_found" "There is no such thing, or it is somebody else's." "Look at the list.";
     UnknownUrl Request "unknown_url" "There is no such address." "/docs shows what there is.";
     MethodNotAllowed Request "method_not_allowed" "The address does not take this method." "/docs shows what it takes.";

@@ -22,7 +22,8 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use crate::{
     api::{
-        ApiError, admin, chat_completions, connect, console, credits, enrol, health, log, models,
+        ApiError, admin, chat_completions, completions, connect, console, credits, enrol, health,
+        log, models,
         observe::observe,
         operator, payments,
         rate_limit::{self, ByAddress, ByKey, Rate},
@@ -98,6 +99,7 @@ pub fn document_json() -> String {
 fn table(rates: Option<&Rates>) -> OpenApiRouter<App> {
     let clients = OpenApiRouter::new()
         .routes(routes!(chat_completions::create))
+        .routes(routes!(completions::create))
         .routes(routes!(models::list))
         .routes(routes!(credits::find))
         .routes(routes!(credits::entries))

@@ -27,7 +27,7 @@ use tower::ServiceExt;
 use crate::{
     app::App,
     config::LimitSettings,
-    ownership,
+    kept_answers, ownership,
     payments::{payouts, reconcile},
     receipts, router, sealer, self_audit, telemetry,
     verification::{admission, audit_queue, epochs},
@@ -58,6 +58,7 @@ pub async fn serve(
     app.tasks.spawn(reconcile::run(app.clone()));
     app.tasks.spawn(ownership::keep(app.clone()));
     app.tasks.spawn(ownership::note(app.clone()));
+    app.tasks.spawn(kept_answers::prune(app.clone()));
     app.tasks.spawn(sealer::run(app.clone()));
     app.tasks.spawn(self_audit::run(app.clone()));
     app.tasks.spawn(receipts::run_sealer(app.clone()));

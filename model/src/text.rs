@@ -59,9 +59,24 @@ impl TextModel {
         Ok(encoding.get_ids().to_vec())
     }
 
+    /// The ids of a text that no template rendered: the tokenizer adds what it puts before any text, such as a first
+    /// token.
+    pub fn encode_raw(&self, text: &str) -> Result<Vec<TokenId>, ModelError> {
+        let encoding = self.vocabulary.tokenizer.encode_fast(text, true);
+        let encoding = encoding.map_err(|error| ModelError::Encode(error.to_string()))?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
     /// Whether this token ends an answer.
     pub fn is_end(&self, id: TokenId) -> bool {
         self.manifest.end_tokens.contains(&id)
+    }
+
+    /// The text of these ids; special tokens have none.
+    pub fn decode(&self, ids: &[TokenId]) -> String {
+        let mut detokenizer = self.detokenizer();
+        let text: String = ids.iter().map(|id| detokenizer.push(*id)).collect();
+        text + &detokenizer.finish()
     }
 
     /// Text from the ids of one answer, as they come.

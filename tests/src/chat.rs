@@ -1,6 +1,9 @@
 //! A client of `/v1/chat/completions`, plain and streaming, that shows everything it gets.
 
-use std::{collections::VecDeque, net::IpAddr};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::IpAddr,
+};
 
 use assay_protocol::Sampling;
 use futures_util::StreamExt;
@@ -22,6 +25,10 @@ const MAX_TOKENS: u32 = 512;
 pub struct Ask {
     pub body: Value,
     pub risk: Option<&'static str>,
+    /// `Idempotency-Key`.
+    pub key: Option<&'static str>,
+    /// Under `/v1/`.
+    path: &'static str,
 }
 
 /// An app with a key.
@@ -35,7 +42,12 @@ pub struct ChatClient {
 /// A plain answer.
 #[derive(Clone, Debug)]
 pub struct Completion {
+    /// Of the first choice.
     pub job: String,
+    /// Of all choices.
+    pub jobs: Vec<String>,
+    /// Whether it was given before, under the same key.
+    pub replayed: bool,
     pub text: String,
     pub finish: String,
     pub prompt_tokens: u32,
@@ -54,7 +66,10 @@ pub struct Refusal {
 
 /// A stream that is being read. Dropping it hangs up.
 pub struct Stream {
+    /// Of the first choice.
     pub job: String,
+    pub jobs: Vec<String>,
+    pub replayed: bool,
     bytes: futures_util::stream::BoxStream<'static, reqwest::Result<Vec<u8>>>,
     buffer: Vec<u8>,
     events: VecDeque<Value>,
@@ -64,7 +79,11 @@ pub struct Stream {
 /// What a stream brought so far.
 #[derive(Clone, Debug, Default)]
 pub struct Streamed {
+    /// Of the first choice.
     pub text: String,
+    /// Of each choice.
+    pub texts: BTreeMap<u64, String>,
+    pub finishes: BTreeMap<u64, String>,
     pub finish: Option<String>,
     pub usage: Option<Value>,
     pub verdict: Option<Value>,
@@ -79,7 +98,19 @@ impl Ask {
     pub fn say(text: &str) -> Self {
         let messages = json!([{"role": "user", "content": text}]);
         let body = json!({"model": MODEL, "messages": messages, "temperature": 0, "seed": SEED});
-        Self { body, risk: None }
+        Self { body, risk: None, key: None, path: "chat/completions" }
+    }
+
+    /// A completion of a raw prompt, likewise.
+    pub fn go_on(prompt: impl Into<Value>) -> Self {
+        let prompt = prompt.into();
+        let body = json!({"model": MODEL, "prompt": prompt, "temperature": 0, "seed": SEED});
+        Self { body, risk: None, key: None, path: "completions" }
+    }
+
+    /// Under this idempotency key.
+    pub fn keyed(self, key: &'static str) -> Self {
+        Self { key: Some(key), ..self }
     }
 
     /// Sets any field.
@@ -153,8 +184,10 @@ impl ChatClient {
         let count = |key: &str| u32::try_from(json["usage"][key].as_u64().unwrap()).unwrap();
         let choice = &json["choices"][0];
         Ok(Completion {
-            job: job(&headers),
-            text: choice["message"]["content"].as_str().expect("a text").to_owned(),
+            job: jobs(&headers).remove(0),
+            jobs: jobs(&headers),
+            replayed: headers.contains_key("x-assay-replayed"),
+            text: said(&choice["message"], choice).expect("a text").to_owned(),
             finish: choice["finish_reason"].as_str().expect("a reason").to_owned(),
             prompt_tokens: count("prompt_tokens"),
             completion_tokens: count("completion_tokens"),
@@ -175,7 +208,9 @@ impl ChatClient {
         assert_eq!(headers["content-type"], "text/event-stream");
         let bytes = answer.bytes_stream().map(|piece| piece.map(|bytes| bytes.to_vec()));
         Ok(Stream {
-            job: job(&headers),
+            job: jobs(&headers).remove(0),
+            jobs: jobs(&headers),
+            replayed: headers.contains_key("x-assay-replayed"),
             bytes: bytes.boxed(),
             buffer: Vec::new(),
             events: VecDeque::new(),
@@ -211,10 +246,13 @@ impl ChatClient {
     }
 
     async fn send(&self, ask: &Ask) -> reqwest::Response {
-        let url = format!("{}/v1/chat/completions", self.url);
+        let url = format!("{}/v1/{}", self.url, ask.path);
         let mut request = self.http.post(url).bearer_auth(&self.key).json(&ask.body);
         if let Some(risk) = ask.risk {
             request = request.header("x-assay-risk", risk);
+        }
+        if let Some(key) = ask.key {
+            request = request.header("idempotency-key", key);
         }
         request.send().await.expect("the gateway answers")
     }
@@ -287,13 +325,17 @@ impl Stream {
 
     fn take(&mut self, event: Value) {
         let seen = &mut self.seen;
-        if let Some(text) = event["choices"][0]["delta"]["content"].as_str() {
-            seen.text.push_str(text);
+        for choice in event["choices"].as_array().into_iter().flatten() {
+            let index = choice["index"].as_u64().expect("each choice has its index");
+            let text = said(&choice["delta"], choice).unwrap_or_default();
+            assert!(!seen.finishes.contains_key(&index), "nothing comes after a reason to end");
+            seen.texts.entry(index).or_default().push_str(text);
+            if let Some(finish) = choice["finish_reason"].as_str() {
+                seen.finishes.insert(index, finish.to_owned());
+            }
         }
-        if let Some(finish) = event["choices"][0]["finish_reason"].as_str() {
-            assert!(seen.finish.is_none(), "the reason to end comes once");
-            seen.finish = Some(finish.to_owned());
-        }
+        seen.text = seen.texts.get(&0).cloned().unwrap_or_default();
+        seen.finish = seen.finishes.get(&0).cloned();
         let present = |key: &str| event.get(key).filter(|value| !value.is_null()).cloned();
         seen.usage = present("usage").or(seen.usage.take());
         seen.verdict = present("x_assay").or(seen.verdict.take());
@@ -316,6 +358,12 @@ impl Streamed {
     }
 }
 
-fn job(headers: &HeaderMap) -> String {
-    headers["x-assay-job"].to_str().expect("a job's id is plain").to_owned()
+/// What a choice says, in the dialect of chats or of completions.
+fn said<'a>(message: &'a Value, choice: &'a Value) -> Option<&'a str> {
+    message["content"].as_str().or_else(|| choice["text"].as_str())
+}
+
+fn jobs(headers: &HeaderMap) -> Vec<String> {
+    let names = headers["x-assay-job"].to_str().expect("a job's id is plain");
+    names.split(", ").map(str::to_owned).collect()
 }

@@ -156,6 +156,33 @@ impl ApiError {
         }
     }
 
+    /// 409: another request with the same key is not answered yet. SDKs come again.
+    pub fn key_in_progress() -> Self {
+        let message = "A request with this idempotency key is still being answered.";
+        Self::invalid(StatusCode::CONFLICT, Some(Reason::KeyInProgress), message)
+            .retrying_after(Duration::from_secs(1))
+    }
+
+    /// 409: there was an answer under this key, and it is not there any more.
+    pub fn answer_not_kept() -> Self {
+        Self::conflict("The answer under this idempotency key was too long to be kept.")
+    }
+
+    /// 422: the key belongs to another request.
+    pub fn key_reused() -> Self {
+        let message = "This idempotency key was used for another request.";
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        Self::invalid(status, Some(Reason::KeyReused), message).naming("idempotency-key")
+    }
+
+    /// The same about the raw prompt where it names messages.
+    pub fn about_prompt(mut self) -> Self {
+        if self.detail.param.as_deref() == Some("messages") {
+            self.detail.param = Some("prompt".to_owned());
+        }
+        self
+    }
+
     /// 413.
     pub fn body_too_large(bytes_max: usize) -> Self {
         let message = format!("The request's body is larger than {bytes_max} bytes.");
@@ -304,7 +331,7 @@ impl From<ServeError> for ApiError {
             ServeError::Overloaded => Self::unavailable(Reason::Overloaded, 1, message),
             ServeError::ShuttingDown => Self::unavailable(Reason::ShuttingDown, 2, message),
             ServeError::Store => Self::unavailable(Reason::StoreUnavailable, 1, message),
-            ServeError::Internal => Self::panicked(),
+            ServeError::Internal | ServeError::Incomplete => Self::panicked(),
         }
     }
 }

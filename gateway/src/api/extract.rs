@@ -67,6 +67,30 @@ impl<S: Sync> FromRequestParts<S> for Assurance {
     }
 }
 
+/// Longest key that a client may choose.
+const KEY_BYTES_MAX: usize = 255;
+
+/// `Idempotency-Key`, if one was sent: the same key and request get the same answer, and are charged once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey(pub Option<String>);
+
+impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let Some(value) = parts.headers.get("idempotency-key") else { return Ok(Self(None)) };
+        let key = value.to_str().ok().filter(|key| (1..=KEY_BYTES_MAX).contains(&key.len()));
+        match key {
+            Some(key) => Ok(Self(Some(key.to_owned()))),
+            None => {
+                let message =
+                    format!("An idempotency key has 1 to {KEY_BYTES_MAX} bytes of plain ASCII.");
+                Err(ApiError::bad_field("idempotency-key", message))
+            }
+        }
+    }
+}
+
 /// A JSON body of this type; its rejection names the field that is wrong.
 #[derive(Clone, Copy, Debug)]
 pub struct JsonBody<T>(pub T);

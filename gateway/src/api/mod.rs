@@ -4,6 +4,7 @@
 pub mod admin;
 pub mod chat_completions;
 pub mod client_key;
+pub mod completions;
 pub mod connect;
 pub mod console;
 pub mod credits;
@@ -11,6 +12,7 @@ pub mod enrol;
 pub mod error;
 pub mod extract;
 pub mod health;
+mod inference;
 pub mod log;
 pub mod models;
 pub mod observe;
@@ -24,5 +26,5 @@ pub mod verification;
 
 pub use client_key::{ClientKey, CreditsRead, CreditsWrite, Inference};
 pub use error::ApiError;
-pub use extract::{Admin, Assurance, BoundBody, JsonBody};
+pub use extract::{Admin, Assurance, BoundBody, IdempotencyKey, JsonBody};
 pub use peer::client;

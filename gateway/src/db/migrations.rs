@@ -12,7 +12,7 @@ use super::{Db, DbError, engine::Store};
 /// Version, what it does, and its text for SQLite and for PostgreSQL.
 type Step = (i64, &'static str, &'static str, &'static str);
 
-const STEPS: [Step; 14] = [
+const STEPS: [Step; 15] = [
     (
         1,
         "founding",
@@ -108,6 +108,12 @@ const STEPS: [Step; 14] = [
         "keys",
         include_str!("../../../migrations/common/0015_keys.sql"),
         include_str!("../../../migrations/common/0015_keys.sql"),
+    ),
+    (
+        18,
+        "idempotency",
+        include_str!("../../../migrations/common/0018_idempotency.sql"),
+        include_str!("../../../migrations/common/0018_idempotency.sql"),
     ),
 ];
 

@@ -13,6 +13,7 @@ pub mod forfeits;
 pub mod history;
 pub mod invitations;
 pub mod jobs;
+pub mod kept_answers;
 pub mod keys;
 pub mod leases;
 pub mod ledger_state;
@@ -81,6 +82,7 @@ pub fn statements() -> Vec<&'static Statement> {
         history::STATEMENTS,
         ids::STATEMENTS,
         jobs::STATEMENTS,
+        kept_answers::STATEMENTS,
         keys::STATEMENTS,
         leases::STATEMENTS,
         log::STATEMENTS,

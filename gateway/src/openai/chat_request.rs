@@ -23,10 +23,10 @@ const STOPS_MAX: usize = 4;
 /// … and ours on the length of each, because every one is matched at every token.
 const STOP_BYTES_MAX: usize = 256;
 /// OpenAI's bound on choices.
-const CHOICES_MAX: i64 = 128;
+const CHOICES_MAX: u32 = 128;
 
 /// The body as clients send it. Fields that are not listed are ignored.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 pub struct ChatRequest {
     /// A name of `GET /v1/models`.
     #[schema(required, value_type = String)]
@@ -61,7 +61,9 @@ pub struct ChatRequest {
     /// Answer as server-sent events.
     pub(super) stream: Option<bool>,
     pub(super) stream_options: Option<StreamOptions>,
-    /// Only 1 is served yet.
+    /// Answers, each a verified job of its own and charged as one; 1 (without it) to 128, and no more than this gateway
+    /// allows.
+    #[schema(minimum = 1, maximum = 128)]
     pub(super) n: Option<i64>,
     /// Only false is served yet.
     pub(super) logprobs: Option<bool>,
@@ -100,6 +102,8 @@ pub(super) struct StreamOptions {
 pub struct ChatAsk {
     pub model: String,
     pub messages: Vec<ChatMessage>,
+    /// 1 to 128.
+    pub choices: u32,
     pub sampling: Sampling,
     pub seed: Option<i64>,
     pub max_tokens: Option<u32>,
@@ -129,6 +133,7 @@ impl ChatRequest {
         Ok(ChatAsk {
             model,
             messages,
+            choices: self.choices()?,
             sampling: sampling(self)?,
             seed: self.seed,
             max_tokens: self.max_tokens()?,
@@ -141,13 +146,6 @@ impl ChatRequest {
     fn refuse_what_is_not_served(&self) -> Result<(), InvalidRequest> {
         let is_some =
             |list: &Option<Vec<Value>>| list.as_ref().is_some_and(|list| !list.is_empty());
-        match self.n.unwrap_or(1) {
-            1 => {}
-            2..=CHOICES_MAX => {
-                return Err(InvalidRequest::not_served("n", "More than one choice is"));
-            }
-            _ => return Err(InvalidRequest::of("n", "'n' must be between 1 and 128.")),
-        }
         if self.logprobs == Some(true) {
             return Err(InvalidRequest::not_served("logprobs", "Log probabilities are"));
         }
@@ -176,7 +174,15 @@ impl ChatRequest {
         Ok(())
     }
 
-    fn max_tokens(&self) -> Result<Option<u32>, InvalidRequest> {
+    pub(super) fn choices(&self) -> Result<u32, InvalidRequest> {
+        let choices = u32::try_from(self.n.unwrap_or(1)).unwrap_or_default();
+        match choices {
+            1..=CHOICES_MAX => Ok(choices),
+            _ => Err(InvalidRequest::of("n", "'n' must be between 1 and 128.")),
+        }
+    }
+
+    pub(super) fn max_tokens(&self) -> Result<Option<u32>, InvalidRequest> {
         let (param, value) = match (self.max_completion_tokens, self.max_tokens) {
             (Some(value), _) => ("max_completion_tokens", value),
             (None, Some(value)) => ("max_tokens", value),
@@ -188,7 +194,7 @@ impl ChatRequest {
         }
     }
 
-    fn streaming(&self) -> Result<Streaming, InvalidRequest> {
+    pub(super) fn streaming(&self) -> Result<Streaming, InvalidRequest> {
         let include_usage = self.stream_options.as_ref().and_then(|options| options.include_usage);
         match (self.stream.unwrap_or(false), &self.stream_options) {
             (true, _) => Ok(Streaming::Yes { include_usage: include_usage.unwrap_or(false) }),
@@ -219,7 +225,7 @@ fn response_format(format: Option<&Value>) -> Result<(), InvalidRequest> {
     }
 }
 
-fn stop(stop: Option<&Value>) -> Result<Vec<String>, InvalidRequest> {
+pub(super) fn stop(stop: Option<&Value>) -> Result<Vec<String>, InvalidRequest> {
     let wrong =
         || InvalidRequest::of("stop", "'stop' must be a string or an array of up to four strings.");
     let stops: Vec<String> = match stop {

@@ -21,12 +21,13 @@ pub struct ChatCompletion {
     pub usage: Usage,
     /// Names the model's exact content: the start of its manifest's hash.
     pub system_fingerprint: String,
-    /// How the answer was verified. Not of OpenAI's shape; SDKs ignore it.
-    #[schema(value_type = Verdict)]
-    pub x_assay: Value,
+    /// How the answer was verified; of several choices each has its own. Not of OpenAI's shape; SDKs ignore it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Verdict>)]
+    pub x_assay: Option<Value>,
 }
 
-/// The one choice.
+/// One of the answers.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Choice {
     pub index: u32,
@@ -36,6 +37,10 @@ pub struct Choice {
     /// Not served yet: null.
     #[schema(required, value_type = Option<Object>)]
     pub logprobs: Option<Value>,
+    /// How it was verified, where there are several choices.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Verdict>)]
+    pub x_assay: Option<Value>,
 }
 
 /// What the model says.
@@ -49,7 +54,7 @@ pub struct AnswerMessage {
     pub refusal: Option<String>,
 }
 
-/// Tokens as they are charged: of the one answer, the end token included.
+/// Tokens as they are charged, the end tokens included; of several choices the sum, each with its prompt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Usage {
     pub prompt_tokens: u32,
@@ -63,13 +68,21 @@ impl Usage {
         let total_tokens = prompt_tokens.saturating_add(completion_tokens);
         Self { prompt_tokens, completion_tokens, total_tokens }
     }
+
+    /// The sum of both.
+    pub fn plus(self, other: Self) -> Self {
+        Self::of(
+            self.prompt_tokens.saturating_add(other.prompt_tokens),
+            self.completion_tokens.saturating_add(other.completion_tokens),
+        )
+    }
 }
 
 impl Choice {
     /// The whole text of the answer.
-    pub fn of(content: String, finish_reason: &'static str) -> Self {
+    pub fn of(index: u32, content: String, finish_reason: &'static str) -> Self {
         let message = AnswerMessage { role: "assistant", content, refusal: None };
-        Self { index: 0, message, finish_reason, logprobs: None }
+        Self { index, message, finish_reason, logprobs: None, x_assay: None }
     }
 }
 
@@ -81,7 +94,7 @@ mod tests {
 
     #[test]
     fn required_keys_are_there_when_they_are_null() {
-        let choice = serde_json::to_value(Choice::of("hi".to_owned(), "stop")).unwrap();
+        let choice = serde_json::to_value(Choice::of(0, "hi".to_owned(), "stop")).unwrap();
         let expected = json!({"index": 0, "finish_reason": "stop", "logprobs": null,
             "message": {"role": "assistant", "content": "hi", "refusal": null}});
         assert_eq!(choice, expected);

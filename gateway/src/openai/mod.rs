@@ -2,18 +2,24 @@
 //!
 //! Shapes from `openai/openai-openapi` 2.3.0; what SDKs do with them is said where it matters.
 
+mod answer;
 mod assurance;
 mod chat_request;
 mod chat_response;
 mod chat_stream;
+mod completion_request;
+mod completion_response;
 mod content;
 mod error;
 mod model;
 mod sampling;
 
+pub use answer::{AnswerWriter, Body, Chunk, Form, WholeChoice};
 pub use assurance::{AssuranceAsk, NONCE_BYTES_MAX};
 pub use chat_request::{ChatAsk, ChatRequest, Streaming};
 pub use chat_response::{ChatCompletion, Choice, Usage};
-pub use chat_stream::{ChatChunk, ChunkWriter, DONE};
+pub use chat_stream::{ChatChunk, ChunkChoice, DONE, Delta};
+pub use completion_request::{CompletionAsk, CompletionRequest, RawPrompt};
+pub use completion_response::{TextChoice, TextCompletion};
 pub use error::{ErrorBody, ErrorDetail, InvalidRequest};
 pub use model::{ModelList, ModelObject};

@@ -6,7 +6,7 @@ use assay_verifier::{
     Receipt,
     receipt::{
         Audit, Money, Part, Policy, Response, SeedFrom, State, Verdict,
-        bound::{finish_reason, request_hash, response_id, tool_calls_digest},
+        bound::{finish_reason, request_hash, tool_calls_digest},
         key_id,
     },
 };
@@ -34,6 +34,8 @@ pub(crate) struct Known<'a> {
     pub(crate) salt: Bytes32,
     /// Of the canonical request.
     pub(crate) request: Bytes32,
+    /// What the whole answer is called.
+    pub(crate) answer_id: &'a str,
     pub(crate) nonce: Option<&'a str>,
     pub(crate) client_seed: bool,
     pub(crate) risk: Risk,
@@ -90,7 +92,7 @@ fn receipt(app: &App, known: &Known<'_>, notes: &Notes) -> Receipt {
     let usage = (count(prompt), count(known.ids));
     let response = known.finish_reason.map(|finish_reason| {
         let response = Response {
-            id: response_id(job),
+            id: known.answer_id.to_owned(),
             model: model.id().to_owned(),
             finish_reason: finish_reason.to_owned(),
             prompt_tokens: usage.0,

@@ -16,6 +16,8 @@ pub(super) struct Answer<'a> {
     /// Released text that waits for the verdict.
     waiting: String,
     rule: ReleaseRule,
+    /// What goes out before the first of the answer's text.
+    echo: String,
     done: bool,
 }
 
@@ -26,6 +28,7 @@ impl<'a> Answer<'a> {
             release: fresh_release(job),
             waiting: String::new(),
             rule: job.policy.release,
+            echo: job.echo.clone(),
             done: false,
         }
     }
@@ -53,7 +56,8 @@ impl<'a> Answer<'a> {
     pub(super) fn advance(&mut self, agreed: &[TokenId]) {
         let text = self.release.advance(agreed);
         match self.rule {
-            ReleaseRule::Agreed => self.outlet.text(text),
+            ReleaseRule::Agreed if text.is_empty() => {}
+            ReleaseRule::Agreed => self.outlet.text(std::mem::take(&mut self.echo) + &text),
             ReleaseRule::Verdict => self.waiting.push_str(&text),
         }
     }
@@ -95,7 +99,8 @@ impl<'a> Answer<'a> {
     pub(super) fn finish(&mut self, job: &Job, finish: Finish, verdict: Verdict) -> Summary {
         if !self.done {
             let rest = self.release.finish();
-            self.outlet.text(std::mem::take(&mut self.waiting) + &rest);
+            let text = std::mem::take(&mut self.echo) + &std::mem::take(&mut self.waiting);
+            self.outlet.text(text + &rest);
         }
         let finish = match finish {
             Finish::Length if !self.release.is_stopped() => FinishReason::Length,

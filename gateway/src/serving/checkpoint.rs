@@ -3,18 +3,19 @@
 
 use assay_ledger::{PayRules, Round as PaidRound, Share, payout};
 
-use super::{answer::Answer, policy::PAY_CAP_PER_MILLE, round::Round};
+use super::{answer::Answer, job::Waits, policy::PAY_CAP_PER_MILLE, round::Round};
 use crate::{
     app::App,
     db::{CheckpointPart, CheckpointSettlement},
 };
 
 /// Notes it, if more went out than the note says that waits to be written: an answer may pause for long. Answers that go
-/// out whole are not noted: until the end nothing was delivered.
+/// out whole are not noted, nor are those that are kept under a key: until their end nothing was delivered.
 pub(super) fn note(app: &App, round: &Round<'_>, answer: &Answer<'_>) {
     let (job, sent) = (round.job, answer.sent());
     let tokens = u32::try_from(sent.len()).unwrap_or(u32::MAX);
-    if !job.streamed || sent.is_empty() || !app.checkpoints.is_due(job.id, tokens) {
+    let is_noted = job.streamed && job.waits != Waits::Kept;
+    if !is_noted || sent.is_empty() || !app.checkpoints.is_due(job.id, tokens) {
         return;
     }
     let own = |prefix: usize| u32::try_from(sent.len().saturating_sub(prefix)).unwrap_or(u32::MAX);

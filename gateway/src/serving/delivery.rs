@@ -1,14 +1,18 @@
 //! What flows from a job to the client that asked, and the only thread between the two: when the
 //! client lets go of its end, the job knows.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    future::poll_fn,
+    sync::{Mutex, PoisonError},
+    task::Poll,
+};
 
 use assay_ledger::Nano;
 use assay_protocol::{Bytes32, JobId, TokenId};
 use assay_verifier::Rule;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use utoipa::ToSchema;
 
 use super::policy::Risk;
@@ -18,18 +22,100 @@ const EVENTS_BESIDES_TEXT: usize = 4;
 
 /// The client's end of a job. Dropping it means that the client left.
 #[derive(Debug)]
-pub struct Delivery {
-    pub job: JobId,
-    /// Unix seconds.
-    pub created_s: i64,
-    pub prompt_tokens: u32,
+struct Delivery {
+    job: JobId,
     events: mpsc::Receiver<Event>,
+    over: bool,
+    word: oneshot::Sender<Word>,
 }
 
-impl Delivery {
-    /// The next event; `Done` and `Failed` are the last.
-    pub async fn next(&mut self) -> Option<Event> {
-        self.events.recv().await
+/// The client's end of one request: a job for each choice. Dropping it means that the client left.
+#[derive(Debug)]
+pub struct Deliveries {
+    /// What the whole answer is called.
+    pub id: String,
+    /// Unix seconds.
+    pub created_s: i64,
+    choices: Vec<Delivery>,
+    /// Who is heard first, so that no choice outshouts the others.
+    turn: usize,
+}
+
+/// What becomes of a job whose settlement waits for the others of its request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Word {
+    /// The client has the answer.
+    Settle,
+    /// The request as a whole failed: nothing is charged.
+    Void,
+}
+
+impl Deliveries {
+    pub(super) fn new(id: String, created_s: i64) -> Self {
+        Self { id, created_s, choices: Vec::new(), turn: 0 }
+    }
+
+    /// Opens the thread to one more job. The channel holds a whole answer, so a client that reads slowly never holds
+    /// the job up.
+    pub(super) fn open(&mut self, job: JobId, max_tokens: u32) -> Outlet {
+        let (sender, events) = mpsc::channel(max_tokens as usize + EVENTS_BESIDES_TEXT);
+        let (word, heard) = oneshot::channel();
+        self.choices.push(Delivery { job, events, over: false, word });
+        Outlet { events: sender, content: Mutex::new(Sha256::new()), word: Some(heard) }
+    }
+
+    /// The jobs, in the order of the choices.
+    pub fn jobs(&self) -> Vec<JobId> {
+        self.choices.iter().map(|choice| choice.job).collect()
+    }
+
+    /// Events that can come of all choices.
+    pub fn events_max(&self) -> usize {
+        self.choices.iter().map(|choice| choice.events.max_capacity()).sum()
+    }
+
+    /// The next event of any choice; `Done` and `Failed` are a choice's last, and nothing comes when all had theirs.
+    pub async fn next(&mut self) -> Option<(usize, Event)> {
+        poll_fn(|context| {
+            let (mut waits, count) = (false, self.choices.len());
+            for index in (0..count).map(|at| (self.turn + at) % count) {
+                let choice = &mut self.choices[index];
+                if choice.over {
+                    continue;
+                }
+                let Poll::Ready(event) = choice.events.poll_recv(context) else {
+                    waits = true;
+                    continue;
+                };
+                self.turn = index + 1;
+                let event = event.unwrap_or_else(|| {
+                    // The job's task is gone and said nothing, which it must never do.
+                    tracing::error!(job = %choice.job, "a job ended without telling its client how");
+                    Event::Failed(ServeError::Internal)
+                });
+                choice.over = !matches!(event, Event::Text(_));
+                return Poll::Ready(Some((index, event)));
+            }
+            if waits { Poll::Pending } else { Poll::Ready(None) }
+        })
+        .await
+    }
+
+    /// The client has all of it.
+    pub fn settle(self) {
+        self.say(Word::Settle);
+    }
+
+    /// The request failed as a whole: what waits for the client's word is not charged.
+    pub fn void(self) {
+        self.say(Word::Void);
+    }
+
+    fn say(self, word: Word) {
+        for choice in self.choices {
+            // A job that does not wait for it is none that it matters to.
+            let _ = choice.word.send(word);
+        }
     }
 }
 
@@ -131,19 +217,8 @@ pub enum ServeError {
     Store,
     #[error("the gateway made a mistake; nothing was charged")]
     Internal,
-}
-
-/// Opens the thread between a job and its client. The channel holds a whole answer, so a client that
-/// reads slowly never holds the job up.
-pub(super) fn open(
-    job: JobId,
-    created_s: i64,
-    prompt_tokens: u32,
-    max_tokens: u32,
-) -> (Outlet, Delivery) {
-    let (sender, events) = mpsc::channel(max_tokens as usize + EVENTS_BESIDES_TEXT);
-    let content = Mutex::new(Sha256::new());
-    (Outlet { events: sender, content }, Delivery { job, created_s, prompt_tokens, events })
+    #[error("the request that this was a part of failed; nothing was charged")]
+    Incomplete,
 }
 
 /// The job's end.
@@ -152,6 +227,7 @@ pub(super) struct Outlet {
     events: mpsc::Sender<Event>,
     /// Of the text that went out.
     content: Mutex<Sha256>,
+    word: Option<oneshot::Receiver<Word>>,
 }
 
 impl Outlet {
@@ -175,6 +251,11 @@ impl Outlet {
     pub(super) fn content(&self) -> Bytes32 {
         let content = self.content.lock().unwrap_or_else(PoisonError::into_inner);
         Bytes32(content.clone().finalize().into())
+    }
+
+    /// Waits for the client's word on its whole request; nothing when it let go without one.
+    pub(super) async fn word(&mut self) -> Option<Word> {
+        self.word.take()?.await.ok()
     }
 
     /// Waits until the client has let go.

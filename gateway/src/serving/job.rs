@@ -16,11 +16,18 @@ use super::{
 };
 use crate::{app::App, catalog::HostedModel, scheduler::Party, verification::rules::rules};
 
-/// A chat request that the edge has understood.
+/// A request that the edge has understood.
 #[derive(Clone, Debug)]
 pub struct ChatJob {
     pub model: Arc<HostedModel>,
-    pub messages: Vec<ChatMessage>,
+    /// At least one.
+    pub prompts: Vec<Prompt>,
+    /// Answers to each prompt, at least one: each is a job of its own.
+    pub choices: u32,
+    /// What the answer's id begins with.
+    pub id_prefix: &'static str,
+    /// Whether the text begins with the prompt's.
+    pub echo: bool,
     pub sampling: Sampling,
     /// OpenAI's `seed`: the same one gives the same answer.
     pub seed: Option<i64>,
@@ -33,8 +40,32 @@ pub struct ChatJob {
     pub nonce: Option<String>,
     /// Whether the answer goes out as it comes.
     pub streamed: bool,
+    /// Whether the answer is kept under a key: then nothing is charged before it is.
+    pub keyed: bool,
     /// SHA-256 of the canonical form of the request, for its receipt.
     pub request: Bytes32,
+}
+
+/// What is to be gone on from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Prompt {
+    /// A conversation, which the model's chat template renders.
+    Chat(Vec<ChatMessage>),
+    /// The text itself.
+    Text(String),
+    /// Its ids.
+    Ids(Vec<TokenId>),
+}
+
+/// What a job's settlement waits for, once its answer is whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waits {
+    /// Nothing.
+    No,
+    /// The other choices, which the client gets with it. A client that leaves pays all the same.
+    Siblings,
+    /// That the answer is kept. Whoever keeps it always says how that went.
+    Kept,
 }
 
 /// A job: everything about it that never changes.
@@ -62,57 +93,104 @@ pub(super) struct Job {
     pub(super) policy: Policy,
     pub(super) quote: Quote,
     pub(super) streamed: bool,
+    /// What the text begins with, before the answer's.
+    pub(super) echo: String,
+    pub(super) waits: Waits,
+    /// Jobs of one request are worked on a few at once: how many times that takes, at most.
+    pub(super) turns: u32,
+    /// What the whole answer is called: by the first of its jobs.
+    pub(super) answer_id: String,
+}
+
+impl ChatJob {
+    /// Choices of all prompts: as many jobs.
+    pub(super) fn jobs(&self) -> usize {
+        self.prompts.len() * self.choices as usize
+    }
 }
 
 impl Job {
-    /// Renders and tokenizes the prompt and bounds the cost.
+    /// Renders and tokenizes the prompts and bounds the cost; a job for each choice.
     pub(super) fn prepare(
         app: &App,
         account: AccountId,
         client: Party,
         request: ChatJob,
+    ) -> Result<Vec<Self>, ServeError> {
+        let mut jobs: Vec<Self> = Vec::with_capacity(request.jobs());
+        for asked in &request.prompts {
+            let prompt = prompt_ids(&request.model, asked)?;
+            let echo = match request.echo {
+                true => prompt_text(&request.model, asked),
+                false => String::new(),
+            };
+            for _ in 0..request.choices {
+                let id = JobId(Uuid::now_v7());
+                let answer_id = match jobs.first() {
+                    Some(first) => first.answer_id.clone(),
+                    None => format!("{}{id}", request.id_prefix),
+                };
+                let choice = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
+                let (prompt, echo) = (prompt.clone(), echo.clone());
+                let of = Choice { id, choice, answer_id, prompt, echo };
+                jobs.push(Self::of(app, account, client, &request, of)?);
+            }
+        }
+        Ok(jobs)
+    }
+
+    fn of(
+        app: &App,
+        account: AccountId,
+        client: Party,
+        request: &ChatJob,
+        choice: Choice,
     ) -> Result<Self, ServeError> {
-        let ChatJob { model, messages, sampling, seed, max_tokens, stop, terms, .. } = request;
-        let ChatJob { nonce, streamed, request, .. } = request;
-        let refused = |error: assay_model::ModelError| ServeError::Template(error.to_string());
-        let prompt = model.text.encode(&model.text.render(&messages).map_err(refused)?);
-        let prompt = prompt.map_err(refused)?;
+        let Choice { id, choice, answer_id, prompt, echo } = choice;
+        let ChatJob { model, nonce, terms, keyed, streamed, .. } = request;
         let policy = terms.policy();
+        let turns = request.jobs().div_ceil(app.config.serving.choices_at_once.max(1));
         let (max_tokens, quote) = quote(
             u32::try_from(prompt.len()).unwrap_or(u32::MAX),
-            max_tokens.unwrap_or(app.config.serving.max_tokens_default),
+            request.max_tokens.unwrap_or(app.config.serving.max_tokens_default),
             model.text.manifest.context_length,
             model.price,
             &policy,
         )?;
-        let id = JobId(Uuid::now_v7());
-        let client_seed = seed.is_some();
-        let seed = match seed {
-            Some(seed) => sampler::client_seed(seed, 0, &prompt),
+        let seed = match request.seed {
+            Some(seed) => sampler::client_seed(seed, choice, &prompt),
             None => {
                 // Without the client's nonce the seed is the gateway's choice, a new one each time.
                 let nonce = nonce.as_ref().map_or_else(|| id.to_string(), String::clone);
-                sampler::gateway_seed(app.keys.k_seed(), Some(&nonce), 0, &prompt)
+                sampler::gateway_seed(app.keys.k_seed(), Some(&nonce), choice, &prompt)
             }
         };
         Ok(Self {
             id,
             account,
             client,
-            model,
+            model: model.clone(),
             prompt,
             max_tokens,
-            sampling,
+            sampling: request.sampling.clone(),
             seed,
-            client_seed,
-            nonce,
-            request,
+            client_seed: request.seed.is_some(),
+            nonce: nonce.clone(),
+            request: request.request,
             salt: Bytes32(rand::random()),
-            stop,
+            stop: request.stop.clone(),
             risk: terms.risk,
             policy,
             quote,
-            streamed,
+            streamed: *streamed,
+            echo,
+            waits: match (keyed, streamed) {
+                (true, _) => Waits::Kept,
+                (false, false) if request.jobs() > 1 => Waits::Siblings,
+                (false, _) => Waits::No,
+            },
+            turns: u32::try_from(turns).unwrap_or(u32::MAX),
+            answer_id,
         })
     }
 
@@ -136,5 +214,40 @@ impl Job {
     pub(super) fn rules(&self) -> Rules {
         let temperature = self.sampling.temperature;
         rules(&self.model, None, self.max_tokens, temperature, self.policy.spot_checks)
+    }
+}
+
+/// Which of a request's jobs it is.
+struct Choice {
+    id: JobId,
+    /// Its number among all choices, from 0.
+    choice: u32,
+    answer_id: String,
+    prompt: Vec<TokenId>,
+    echo: String,
+}
+
+fn prompt_ids(model: &HostedModel, asked: &Prompt) -> Result<Vec<TokenId>, ServeError> {
+    let refused = |error: assay_model::ModelError| ServeError::Template(error.to_string());
+    match asked {
+        Prompt::Chat(messages) => {
+            model.text.encode(&model.text.render(messages).map_err(refused)?).map_err(refused)
+        }
+        Prompt::Text(text) => match model.text.encode_raw(text).map_err(refused)? {
+            ids if ids.is_empty() => {
+                Err(ServeError::Template("there is nothing to go on from".into()))
+            }
+            ids => Ok(ids),
+        },
+        Prompt::Ids(ids) => Ok(ids.clone()),
+    }
+}
+
+/// A prompt as its client knows it.
+fn prompt_text(model: &HostedModel, asked: &Prompt) -> String {
+    match asked {
+        Prompt::Chat(_) => String::new(),
+        Prompt::Text(text) => text.clone(),
+        Prompt::Ids(ids) => model.text.decode(ids),
     }
 }

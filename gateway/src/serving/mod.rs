@@ -1,4 +1,4 @@
-//! The spine: one chat request from its quote to its settlement.
+//! The spine: one request from its quote to its settlement, each of its choices a job of its own.
 //!
 //! quote the highest cost → hold that money → place on nodes of different owners → start → release
 //! tokens as they are agreed → verdict → settle. A tracked task owns the job all the way; the
@@ -24,20 +24,20 @@ use std::{
 };
 
 use assay_protocol::{Bytes32, JobId, Sampling, TokenId};
-use futures_util::FutureExt;
+use futures_util::{FutureExt, StreamExt, stream};
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
 use assay_verifier::Rule;
-pub use delivery::{Delivery, Event, FinishReason, ServeError, Summary, Verdict};
-pub use job::ChatJob;
+pub use delivery::{Deliveries, Event, FinishReason, ServeError, Summary, Verdict};
+pub use job::{ChatJob, Prompt};
 pub use policy::{ReleaseRule, Risk, Terms};
 pub use settings::ServingSettings;
 
 pub(crate) use branch::{Branch, Stage};
 
 use answer::Answer;
-use delivery::Outlet;
-use job::Job;
+use delivery::{Outlet, Word};
+use job::{Job, Waits};
 use round::{Agreement, OWNERS_TO_AGREE, Placed, Round, Written};
 use settle::Ending;
 
@@ -71,41 +71,76 @@ pub async fn serve_request(
     app: &App,
     caller: &Caller,
     request: ChatJob,
-) -> Result<Delivery, ServeError> {
-    let running =
-        app.jobs_running.clone().try_acquire_owned().map_err(|_| ServeError::Overloaded)?;
+) -> Result<Deliveries, ServeError> {
+    let permit = || app.jobs_running.clone().try_acquire_owned();
+    let running: Result<Vec<_>, _> = (0..request.jobs()).map(|_| permit()).collect();
+    let running = running.map_err(|_| ServeError::Overloaded)?;
     // A long prompt takes a while to tokenize; other requests must not wait for it.
     let preparing = {
         let client = client::party(app, caller).await?;
         let (app, account) = (app.clone(), caller.account);
         app.tasks.clone().spawn_blocking(move || Job::prepare(&app, account, client, request))
     };
-    let job = preparing.await.map_err(|_| ServeError::Internal)??;
-    if job.policy.score_always && !scorer::is_available(app, job.question()) {
-        return Err(ServeError::NoScorer { model: job.model.id().to_owned() });
+    let jobs = preparing.await.map_err(|_| ServeError::Internal)??;
+    let first = jobs.first().ok_or(ServeError::Internal)?;
+    if first.policy.score_always && !scorer::is_available(app, first.question()) {
+        return Err(ServeError::NoScorer { model: first.model.id().to_owned() });
     }
     let created_s = crate::clock::now_ms() / 1_000;
-    let (outlet, delivery) = delivery::open(job.id, created_s, job.prompt_tokens(), job.max_tokens);
-    app.tasks.spawn(run(app.clone(), *caller, job, outlet, running));
-    Ok(delivery)
+    let mut deliveries = Deliveries::new(first.answer_id.clone(), created_s);
+    let opened = jobs.into_iter().zip(running).map(|(job, running)| {
+        let outlet = deliveries.open(job.id, job.max_tokens);
+        Opened { job, outlet, _running: running }
+    });
+    let opened: Vec<Opened> = opened.collect();
+    app.tasks.spawn(run_all(app.clone(), *caller, opened));
+    Ok(deliveries)
 }
 
-/// The job's own task, from hold to settlement.
-async fn run(app: App, caller: Caller, job: Job, outlet: Outlet, _running: OwnedSemaphorePermit) {
-    if let Err(error) = settle::hold(&app, &caller, &job).await {
-        return outlet.failed(error);
+/// A job on its way.
+struct Opened {
+    job: Job,
+    outlet: Outlet,
+    _running: OwnedSemaphorePermit,
+}
+
+/// The request's own task: all of it is held or nothing, then each choice is a job of its own, a few at once.
+async fn run_all(app: App, caller: Caller, choices: Vec<Opened>) {
+    let jobs: Vec<&Job> = choices.iter().map(|choice| &choice.job).collect();
+    if let Err(error) = settle::hold(&app, &caller, &jobs).await {
+        return choices.iter().for_each(|choice| choice.outlet.failed(error.clone()));
     }
+    let at_once = app.config.serving.choices_at_once;
+    stream::iter(choices).for_each_concurrent(at_once, |choice| run(&app, choice)).await;
+}
+
+/// One job, from its hold to its settlement.
+async fn run(app: &App, choice: Opened) {
+    let Opened { job, mut outlet, _running } = choice;
     // A panic is a bug, but not one that may keep a client's money held.
-    let ending = AssertUnwindSafe(answer(&app, &job, &outlet)).catch_unwind().await;
+    let ending = AssertUnwindSafe(answer(app, &job, &outlet)).catch_unwind().await;
     let ending = ending.unwrap_or_else(|_| Ending::default().failed(ServeError::Internal));
+    let ending = hear_word(app, &job, &mut outlet, ending).await;
     let failure = ending.failure.clone();
-    let mut ended = pin!(settle::end(&app, &job, ending, outlet.content()));
+    let mut ended = pin!(settle::end(app, &job, ending, outlet.content()));
     let Some(error) = failure else { return ended.await };
     // What a failed job held is given back before its client hears of it, unless the store is away for long.
     let is_stored = timeout(FAILURE_WAIT_MAX, &mut ended).await.is_ok();
     outlet.failed(error);
     if !is_stored {
         ended.await;
+    }
+}
+
+/// What would be charged waits until the client has all that it asked for, where that is more than this answer.
+async fn hear_word(app: &App, job: &Job, outlet: &mut Outlet, ending: Ending) -> Ending {
+    if job.waits == Waits::No || ending.failure.is_some() {
+        return ending;
+    }
+    let word = timeout(settle::word_wait(app, job), outlet.word()).await.ok().flatten();
+    match (word, job.waits) {
+        (Some(Word::Settle), _) | (None, Waits::No | Waits::Siblings) => ending,
+        (Some(Word::Void), _) | (None, Waits::Kept) => ending.void(),
     }
 }
 

@@ -10,6 +10,10 @@ pub struct ServingSettings {
     pub jobs_running_max: usize,
     /// Jobs that one account may have running, over all gateways; one more is answered 429.
     pub account_jobs_max: u32,
+    /// Choices that one request may ask for, over all its prompts; 1 to 128.
+    pub choices_max: u32,
+    /// Of these, how many are worked on at once.
+    pub choices_at_once: usize,
     /// From the hold to the verdict; a job that takes longer is released, not charged.
     pub job_deadline_ms: u64,
     /// How long a job waits for its turn and for busy nodes.
@@ -40,6 +44,8 @@ impl Default for ServingSettings {
         Self {
             jobs_running_max: 256,
             account_jobs_max: 256,
+            choices_max: 16,
+            choices_at_once: 4,
             job_deadline_ms: 120_000,
             place_wait_ms: 15_000,
             first_token_ms: 20_000,

@@ -19,8 +19,8 @@ use crate::{
     verification::{consequences, judgement::Part, reputation::Check},
 };
 
-pub(super) use store::hold;
 use store::store;
+pub(super) use store::{hold, word_wait};
 
 /// How a job ended, before money is moved.
 #[derive(Debug)]
@@ -83,6 +83,18 @@ impl Ending {
             part.reason = format!("good as far as it was checked, but {error}");
         }
         Self { failure: Some(error), ..self }
+    }
+
+    /// It came to something, but the request that it was a part of did not.
+    pub(super) fn void(self) -> Self {
+        let nothing = Self {
+            state: JobState::Failed,
+            summary: None,
+            completion_tokens: 0,
+            ids: Vec::new(),
+            ..self
+        };
+        nothing.failed(ServeError::Incomplete)
     }
 
     /// The client left: what was agreed by then is charged.
@@ -219,6 +231,7 @@ fn known<'a>(job: &'a Job, ending: &'a Ending, end: &'a JobEnd, content: Bytes32
         question: job.question(),
         salt: job.salt,
         request: job.request,
+        answer_id: &job.answer_id,
         nonce: job.nonce.as_deref(),
         client_seed: job.client_seed,
         risk: job.risk,

@@ -207,3 +207,91 @@ async fn health_says_whether_requests_can_be_served() {
     assert_eq!(empty.ask("GET", "/healthz", "", Value::Null).await.status, 200);
     assert_eq!(empty.ask("GET", "/metrics", "", Value::Null).await.status, 200);
 }
+
+/// Whatever a client sends: SDKs would try a 5xx again and again.
+#[tokio::test]
+async fn a_clients_mistake_is_never_a_5xx() {
+    let gateway = Gateway::with(|config| config.limits.body_bytes_max = 100_000).await;
+    let (_, key) = gateway.client(&gateway.log_in().await).await;
+    let deep = format!("{{\"messages\":{}{}}}", "[".repeat(5_000), "]".repeat(5_000));
+    let bodies: [&[u8]; 18] = [
+        b"",
+        b"null",
+        b"[]",
+        b"7",
+        b"{",
+        b"{}}",
+        b"\xff\xfe",
+        b"{\"model\":\"\xff\"}",
+        b"{\"model\":{}}",
+        b"{\"model\":\"assay-pip\",\"model\":\"assay-pip\"}",
+        b"{\"model\":\"a/b/c\",\"prompt\":\"x\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}",
+        b"{\"temperature\":1e999}",
+        b"{\"seed\":99999999999999999999999}",
+        b"{\"n\":4294967297}",
+        b"{\"max_tokens\":-9223372036854775808}",
+        b"{\"prompt\":[[1,2],[99999999999]]}",
+        b"{\"stop\":{\"a\":1}}",
+        deep.as_bytes(),
+    ];
+    for path in [CHAT, "/v1/completions"] {
+        for body in bodies {
+            let request = Request::post(path)
+                .header("authorization", format!("Bearer {key}"))
+                .body(Body::from(body.to_vec()));
+            let answer = gateway.send(request.unwrap()).await;
+            assert!(answer.status.is_client_error(), "{answer:?} to {body:?}");
+            assert_eq!(
+                answer.body["error"].as_object().map(|error| error.len()),
+                Some(4),
+                "{answer:?}"
+            );
+        }
+        for (name, value) in
+            [("idempotency-key", String::new()), ("idempotency-key", "k".repeat(256))]
+        {
+            let request = Request::post(path)
+                .header("authorization", format!("Bearer {key}"))
+                .header(name, value)
+                .body(Body::from(hello().to_string()));
+            gateway.send(request.unwrap()).await.is_error(400, INVALID, None, Some(name));
+        }
+    }
+    for (method, path, status, code) in [
+        ("POST", "/v1/embeddings", 404, "unknown_url"),
+        ("GET", "/v1", 404, "unknown_url"),
+        ("GET", "/v1/", 404, "unknown_url"),
+        ("GET", "/v1//models", 404, "unknown_url"),
+        ("GET", "/v1/files/%ff", 404, "unknown_url"),
+        ("PUT", "/v1/models", 405, "method_not_allowed"),
+        ("GET", "/v1/completions", 405, "method_not_allowed"),
+        ("DELETE", "/v1/models/assay-pip", 405, "method_not_allowed"),
+        ("GET", "/v1/models/some/body%20else/s", 404, "model_not_found"),
+    ] {
+        let answer = gateway.ask(method, path, &key, Value::Null).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.body["error"]["code"].as_str()),
+            (status, Some(code)),
+            "{method} {path}"
+        );
+        assert_eq!(answer.body["error"].as_object().map(|error| error.len()), Some(4));
+        assert!(!answer.header("x-request-id").is_empty());
+    }
+}
+
+#[tokio::test]
+async fn rate_figures_come_with_every_answer_of_v1() {
+    let gateway = Gateway::start().await;
+    let (_, key) = gateway.client(&gateway.log_in().await).await;
+    let figures = ["limit", "remaining", "reset"];
+    for (path, body) in
+        [("/v1/models", Value::Null), (CHAT, hello()), ("/v1/completions", json!({}))]
+    {
+        let method = if body.is_null() { "GET" } else { "POST" };
+        let answer = gateway.ask(method, path, &key, body).await;
+        for figure in figures {
+            let name = format!("x-ratelimit-{figure}-requests");
+            assert!(!answer.header(&name).is_empty(), "{path}: {name}");
+        }
+    }
+}

@@ -64,7 +64,7 @@ test('a bad request names the field', async () => {
     [{ messages: [] }, 'messages'],
     [{ temperature: 3 }, 'temperature'],
     [{ max_tokens: 0 }, 'max_tokens'],
-    [{ n: 2 }, 'n'],
+    [{ n: 129 }, 'n'],
     [{ stop: ['a', 'b', 'c', 'd', 'e'] }, 'stop'],
   ]) {
     const error = await refused(ask(client, wrong), OpenAI.BadRequestError)

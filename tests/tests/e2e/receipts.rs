@@ -18,19 +18,35 @@ const SOME: usize = 12;
 
 /// Checks a receipt as its client would, all but the prefill.
 async fn checked(world: &World, ask: &Ask, response: Option<&Value>, job: &str) -> Checked {
+    let saved = response.map(|json| Saved::parse(json.to_string().as_bytes()).expect("a response"));
+    check_saved(world, ask, saved.as_ref(), job).await
+}
+
+async fn check_saved(world: &World, ask: &Ask, saved: Option<&Saved>, job: &str) -> Checked {
     let file = world.client.receipt(job).await.expect("a receipt");
     let bundle = Bundle::decode(&file).expect("a receipt's file");
     let trust = Trust::parse(&world.client.log_page("keys").await).expect("keys");
     let request = Request::parse(ask.body.to_string().as_bytes()).expect("a request");
-    let saved = response.map(|json| Saved::parse(json.to_string().as_bytes()).expect("a response"));
-    let checked = check(&bundle, Some(&request), saved.as_ref(), &trust)
-        .unwrap_or_else(|refusal| panic!("{refusal}"));
+    let checked =
+        check(&bundle, Some(&request), saved, &trust).unwrap_or_else(|refusal| panic!("{refusal}"));
     let model = TextModel::load(&demo_model()).expect("the demo model");
-    let replayed = replay(&checked.receipt, &request, saved.as_ref(), &model)
+    let replayed = replay(&checked.receipt, &request, saved, &model)
         .unwrap_or_else(|refusal| panic!("{refusal}"));
     assert_eq!(replayed.prompt.len(), checked.receipt.prompt_tokens as usize);
     assert_eq!(replayed.output.is_some(), saved.is_some(), "the response tells the ids");
     checked
+}
+
+/// Checks the receipt of one choice of a response.
+pub(crate) async fn checked_choice(
+    world: &World,
+    ask: &Ask,
+    response: &Value,
+    job: &str,
+) -> Checked {
+    let job_id = job.parse().expect("a job's id");
+    let saved = Saved::parse_choice(response.to_string().as_bytes(), job_id).expect("a response");
+    check_saved(world, ask, Some(&saved), job).await
 }
 
 #[tokio::test]

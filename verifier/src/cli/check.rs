@@ -75,7 +75,8 @@ pub(super) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     let headers = Headers { risk: args.risk.clone(), nonce: args.nonce.clone() };
     let request = args.request.as_deref().map(files::request).transpose()?;
     let request = request.map(|request| request.with(headers));
-    let response = args.response.as_deref().map(files::response).transpose()?;
+    let job = Receipt::decode(&bundle.receipt.bytes).map_err(Failure::refused)?.job;
+    let response = args.response.as_deref().map(|path| files::response(path, job)).transpose()?;
     report.progress("signatures, place in the log, payout");
     let checked =
         check(&bundle, request.as_ref(), response.as_ref(), &trust).map_err(Failure::refused)?;

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use assay_protocol::JobId;
 use assay_verifier::{
     Trust,
     log::Evidence,
@@ -58,8 +59,9 @@ pub(super) fn request(path: &Path) -> Result<Request, Failure> {
     read.map_err(|error| Failure::refused(format!("the request cannot be read: {error}")))
 }
 
-pub(super) fn response(path: &Path) -> Result<Saved, Failure> {
-    let read = Saved::parse(&read(path)?);
+/// The choice of a response that this job answered.
+pub(super) fn response(path: &Path, job: JobId) -> Result<Saved, Failure> {
+    let read = Saved::parse_choice(&read(path)?, job);
     read.map_err(|error| Failure::refused(format!("the response cannot be read: {error}")))
 }
 

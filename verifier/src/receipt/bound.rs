@@ -6,8 +6,8 @@ use sha2::{Digest, Sha256};
 
 use super::canonical::{Json, NotJson};
 
-/// What an answer's id begins with.
-const ID_PREFIX: &str = "chatcmpl-";
+/// What an answer's id begins with: of a chat and of a completion.
+const ID_PREFIXES: [&str; 2] = ["chatcmpl-", "cmpl-"];
 
 /// A request as its client sent it.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,9 +105,9 @@ impl Response {
     }
 }
 
-/// The id that an answer carries.
-pub fn response_id(job: JobId) -> String {
-    format!("{ID_PREFIX}{job}")
+/// Whether an answer of one choice carries this id. Of several, it is named by the first, and each names its job.
+pub fn is_response_id(id: &str, job: JobId) -> bool {
+    ID_PREFIXES.iter().any(|prefix| id.strip_prefix(prefix) == Some(job.to_string().as_str()))
 }
 
 /// OpenAI's word for why an answer without tool calls ends.

@@ -6,7 +6,7 @@ use assay_protocol::{Attestation, Bytes32, Finish, NodeId, Outcome};
 use super::{
     Bundle, Checked, Note, Part, Receipt, Refusal, Request, Saved, State,
     asked::{check_agreement, check_model, check_request},
-    bound::{finish_reason, response_id},
+    bound::{finish_reason, is_response_id},
     gateway_name,
 };
 use crate::{
@@ -79,7 +79,11 @@ fn may_be_cut(receipt: &Receipt, request: Option<&Request>) -> bool {
 /// The fields that the receipt says itself are compared first, so that the sentence names the one that is wrong.
 fn check_response(receipt: &Receipt, response: Option<&Saved>) -> Result<(), Refusal> {
     let Some(saved) = response else { return Ok(()) };
-    if saved.id != response_id(receipt.job) {
+    let is_named = match &saved.job {
+        Some(job) => *job == receipt.job.to_string(),
+        None => is_response_id(&saved.id, receipt.job),
+    };
+    if !is_named {
         return Err(Refusal::Response("id"));
     }
     // Answers are text: what is not can be checked by nobody.

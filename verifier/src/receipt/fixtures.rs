@@ -6,8 +6,7 @@ use uuid::Uuid;
 
 use super::{
     Audit, Bundle, Money, Part, Policy, Receipt, Request, Saved, SeedFrom, Signed, State, Verdict,
-    bound::{request_hash, response_id},
-    gateway_name, key_id,
+    bound::request_hash, gateway_name, key_id,
 };
 use crate::{
     log::{
@@ -41,7 +40,7 @@ pub(crate) fn case(nodes: u8) -> Case {
         r#"{{"id":"{}","object":"chat.completion","created":1,"model":"m",
         "choices":[{{"index":0,"message":{{"role":"assistant","content":"hello"}},"finish_reason":"stop"}}],
         "usage":{{"prompt_tokens":5,"completion_tokens":3,"total_tokens":8}}}}"#,
-        response_id(job)
+        format_args!("chatcmpl-{job}")
     );
     let saved = Saved::parse(response.as_bytes()).unwrap();
     let start = AnswerChain::start(job, salt, &PROMPT);

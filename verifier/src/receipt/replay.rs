@@ -76,10 +76,10 @@ pub fn replay(
         return Err(Refusal::Asked("model"));
     }
     let asked = Asked::read(&request.json).map_err(Refusal::NotReplayable)?;
-    let prompt = prompt(receipt, &asked, model)?;
+    let prompt = prompt(receipt, &asked, response, model)?;
     check_sampling(receipt, &asked)?;
     check_max_tokens(receipt, &asked, model)?;
-    check_seed(receipt, &asked, &prompt)?;
+    check_seed(receipt, &asked, response, &prompt)?;
     let replay = Replay { output: None, prompt };
     let guesses = response.into_iter().flat_map(|saved| guesses(saved, receipt, model));
     for ids in guesses {
@@ -111,6 +111,7 @@ pub fn check_output(
     check_end(receipt, ids, &asked.stop, model)?;
     let Some(saved) = response else { return Ok(()) };
     let (text, _) = text(ids, &asked.stop, model);
+    let text = asked.echoed(saved.choice, model) + &text;
     let spells = match receipt.state {
         State::Cancelled => text.starts_with(&saved.content),
         State::Succeeded | State::Failed => text == saved.content,
@@ -118,15 +119,27 @@ pub fn check_output(
     if spells { Ok(()) } else { Err(Refusal::Text) }
 }
 
-fn prompt(receipt: &Receipt, asked: &Asked, model: &TextModel) -> Result<Vec<TokenId>, Refusal> {
-    let not_replayable = |error: assay_model::ModelError| Refusal::NotReplayable(error.to_string());
-    let text = model.render(&asked.messages).map_err(not_replayable)?;
-    let prompt = model.encode(&text).map_err(not_replayable)?;
-    let link = AnswerChain::start(receipt.job, receipt.salt, &prompt).hash();
-    if link != receipt.prompt_link || prompt.len() != receipt.prompt_tokens as usize {
-        return Err(Refusal::Prompt);
+/// The ids of the prompt that was gone on from: the response tells which, otherwise the receipt's hash does.
+fn prompt(
+    receipt: &Receipt,
+    asked: &Asked,
+    response: Option<&Saved>,
+    model: &TextModel,
+) -> Result<Vec<TokenId>, Refusal> {
+    let of_choice = response.map(|saved| asked.prompt_of(saved.choice));
+    let candidates = match of_choice {
+        Some(one) => one.map(std::slice::from_ref).unwrap_or_default(),
+        None => &asked.prompts[..],
+    };
+    for candidate in candidates {
+        let ids = candidate.ids(model);
+        let ids = ids.map_err(|error| Refusal::NotReplayable(error.to_string()))?;
+        let link = AnswerChain::start(receipt.job, receipt.salt, &ids).hash();
+        if link == receipt.prompt_link && ids.len() == receipt.prompt_tokens as usize {
+            return Ok(ids);
+        }
     }
-    Ok(prompt)
+    Err(Refusal::Prompt)
 }
 
 fn check_sampling(receipt: &Receipt, asked: &Asked) -> Result<(), Refusal> {
@@ -157,11 +170,21 @@ fn check_max_tokens(receipt: &Receipt, asked: &Asked, model: &TextModel) -> Resu
     if fits { Ok(()) } else { Err(Refusal::Sampling("max_tokens")) }
 }
 
-fn check_seed(receipt: &Receipt, asked: &Asked, prompt: &[TokenId]) -> Result<(), Refusal> {
+/// Each choice has a seed of its own.
+fn check_seed(
+    receipt: &Receipt,
+    asked: &Asked,
+    response: Option<&Saved>,
+    prompt: &[TokenId],
+) -> Result<(), Refusal> {
     let fits = match asked.seed {
         Some(seed) => {
-            receipt.seed_from == SeedFrom::Client
-                && receipt.seed == sampler::client_seed(seed, 0, prompt)
+            let is_it = |choice| receipt.seed == sampler::client_seed(seed, choice, prompt);
+            let fits = match response {
+                Some(saved) => is_it(saved.choice),
+                None => (0..asked.answers()).any(is_it),
+            };
+            receipt.seed_from == SeedFrom::Client && fits
         }
         None => receipt.seed_from != SeedFrom::Client,
     };

@@ -1,6 +1,8 @@
 //! A response as a client saved it: the body of a plain answer, or the list of a stream's chunks.
 
-use assay_protocol::TokenId;
+use std::collections::BTreeSet;
+
+use assay_protocol::{JobId, TokenId};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 
 use super::{
@@ -21,6 +23,10 @@ pub struct Saved {
     pub usage: Option<(u32, u32)>,
     /// The ids of the answer, which the gateway adds in `x_assay`.
     pub output_ids: Option<Vec<TokenId>>,
+    /// Which choice of the response this is.
+    pub choice: u32,
+    /// The job that answered it; named where there are several choices.
+    pub job: Option<String>,
 }
 
 /// Why a saved response cannot be read.
@@ -30,7 +36,7 @@ pub enum NoResponse {
     Json(#[from] NotJson),
     #[error("it is an error: {0}")]
     IsError(String),
-    #[error("it has no {0}, or not in the form of a chat completion")]
+    #[error("it has no {0}, or not in the form of a chat completion or a completion")]
     Lacks(&'static str),
     #[error("its chunks do not belong to one answer")]
     Mixed,
@@ -39,10 +45,20 @@ pub enum NoResponse {
 }
 
 impl Saved {
-    /// Reads a `chat.completion`, or a list of `chat.completion.chunk`.
+    /// Reads a `chat.completion` or `text_completion` with one choice, or the list of a stream's chunks.
     pub fn parse(bytes: &[u8]) -> Result<Self, NoResponse> {
+        Self::read(bytes, None)
+    }
+
+    /// Reads the choice that this job answered.
+    pub fn parse_choice(bytes: &[u8], job: JobId) -> Result<Self, NoResponse> {
+        Self::read(bytes, Some(&job.to_string()))
+    }
+
+    fn read(bytes: &[u8], job: Option<&str>) -> Result<Self, NoResponse> {
         let json = Json::parse(bytes)?;
         let pieces = json.as_list().unwrap_or(std::slice::from_ref(&json));
+        let (choice, job) = chosen(pieces, job)?;
         let first = pieces.first().ok_or(NoResponse::Lacks("chunks"))?;
         let mut saved = Self {
             content: String::new(),
@@ -52,6 +68,8 @@ impl Saved {
             finish_reason: None,
             usage: None,
             output_ids: None,
+            choice,
+            job,
         };
         pieces.iter().try_for_each(|piece| saved.take(piece))?;
         Ok(saved)
@@ -79,26 +97,27 @@ impl Saved {
         if text(piece, "id")? != self.id || text(piece, "model")? != self.model {
             return Err(NoResponse::Mixed);
         }
-        if let Some(usage) = piece.get("usage") {
+        // Of several choices it is the sum.
+        if let Some(usage) = piece.get("usage").filter(|_| self.job.is_none()) {
             self.usage = Some(read_usage(usage)?);
         }
         let choices = piece.get("choices").and_then(Json::as_list);
-        match choices.ok_or(NoResponse::Lacks("choices"))? {
-            [] => {}
-            [choice] => self.choice(choice)?,
-            _ => return Err(NoResponse::Lacks("single choice")),
-        }
-        let ids = piece.get("x_assay").and_then(|extra| extra.get("output_ids"));
-        if let Some(ids) = ids {
+        let choices = choices.ok_or(NoResponse::Lacks("choices"))?;
+        let own = |choice: &&Json| index_of(choice) == Some(self.choice);
+        let own: Vec<&Json> = choices.iter().filter(own).collect();
+        own.iter().try_for_each(|choice| self.take_choice(choice))?;
+        let mut extras = own.into_iter().chain([piece]).filter_map(|from| from.get("x_assay"));
+        if let Some(ids) = extras.find_map(|extra| extra.get("output_ids")) {
             let ids = ids.as_text().and_then(read_ids);
             self.output_ids = Some(ids.ok_or(NoResponse::Lacks("readable output_ids"))?);
         }
         Ok(())
     }
 
-    fn choice(&mut self, choice: &Json) -> Result<(), NoResponse> {
-        if choice.get("index").is_some_and(|index| index.as_u32() != Some(0)) {
-            return Err(NoResponse::Lacks("single choice"));
+    fn take_choice(&mut self, choice: &Json) -> Result<(), NoResponse> {
+        if let Some(text) = choice.get("text") {
+            self.content.push_str(text.as_text().ok_or(NoResponse::Lacks("text"))?);
+            return self.take_finish(choice);
         }
         let said = match (choice.get("message"), choice.get("delta")) {
             (Some(_), Some(_)) => return Err(NoResponse::Mixed),
@@ -110,12 +129,37 @@ impl Saved {
         if let Some(calls) = said.get("tool_calls") {
             self.tool_calls = Some(calls.clone());
         }
+        self.take_finish(choice)
+    }
+
+    fn take_finish(&mut self, choice: &Json) -> Result<(), NoResponse> {
         if let Some(reason) = choice.get("finish_reason") {
             let reason = reason.as_text().ok_or(NoResponse::Lacks("finish_reason"))?;
             self.finish_reason = Some(reason.to_owned());
         }
         Ok(())
     }
+}
+
+/// The index of the choice that this job answered, and its name if the response names jobs by choice. Without a job
+/// there must be one choice.
+fn chosen(pieces: &[Json], job: Option<&str>) -> Result<(u32, Option<String>), NoResponse> {
+    let choices = || pieces.iter().filter_map(|piece| piece.get("choices")?.as_list()).flatten();
+    let several = || NoResponse::Lacks("single choice");
+    let indices: BTreeSet<Option<u32>> = choices().map(index_of).collect();
+    if indices.iter().all(|index| *index == Some(0)) {
+        return Ok((0, None));
+    }
+    let answered = |choice: &&Json| {
+        let named = choice.get("x_assay").and_then(|extra| extra.get("receipt"));
+        named.and_then(Json::as_text).is_some_and(|named| Some(named) == job)
+    };
+    let choice = choices().find(answered).and_then(index_of).ok_or_else(several)?;
+    Ok((choice, job.map(str::to_owned)))
+}
+
+fn index_of(choice: &Json) -> Option<u32> {
+    choice.get("index").map_or(Some(0), Json::as_u32)
 }
 
 fn read_usage(usage: &Json) -> Result<(u32, u32), NoResponse> {
@@ -155,6 +199,7 @@ fn read_ids(text: &str) -> Option<Vec<TokenId>> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use uuid::Uuid;
 
     use super::*;
 
@@ -171,6 +216,31 @@ mod tests {
         let (plain, streamed) = (Saved::parse(plain).unwrap(), Saved::parse(streamed).unwrap());
         assert_eq!(plain, streamed);
         assert_eq!(plain.output_ids, Some(vec![5, 6]));
+    }
+
+    #[test]
+    fn of_several_choices_one_is_read_by_its_job() {
+        let (one, two) = (JobId(Uuid::from_u128(1)), JobId(Uuid::from_u128(2)));
+        let plain = format!(
+            r#"{{"id":"i","model":"m","choices":[{{"index":0,"text":"a","finish_reason":"stop",
+            "x_assay":{{"receipt":"{one}","output_ids":"BQ=="}}}},{{"index":1,"text":"b","finish_reason":"length",
+            "x_assay":{{"receipt":"{two}","output_ids":"Bg=="}}}}],
+            "usage":{{"prompt_tokens":6,"completion_tokens":2,"total_tokens":8}}}}"#
+        );
+        let streamed = format!(
+            r#"[{{"id":"i","model":"m","choices":[{{"index":1,"delta":{{"content":"b"}}}}]}},
+            {{"id":"i","model":"m","choices":[{{"index":0,"delta":{{"content":"a"}}}}]}},
+            {{"id":"i","model":"m","choices":[{{"index":1,"delta":{{}},"finish_reason":"length",
+            "x_assay":{{"receipt":"{two}","output_ids":"Bg=="}}}}]}}]"#
+        );
+        assert!(Saved::parse(plain.as_bytes()).is_err(), "which one?");
+        let read = |text: &str| Saved::parse_choice(text.as_bytes(), two).unwrap();
+        let saved = read(&plain);
+        assert_eq!((saved.choice, saved.content.as_str(), saved.usage), (1, "b", None));
+        assert_eq!(saved.output_ids, Some(vec![6]));
+        assert_eq!(read(&streamed), saved);
+        let stranger = JobId(Uuid::from_u128(3));
+        assert!(Saved::parse_choice(plain.as_bytes(), stranger).is_err());
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::{DbError, EvidenceDelta, KeyId, LeaseId, bulk::Bulk, log::NewEntry, v
 
 pub use end::end;
 pub(super) use end::write_ends;
-pub use open::{OpenJobError, open};
+pub use open::{JOBS_AT_ONCE_MAX, OpenJobError, open, open_all};
 pub(super) use open::{hold_of, insert_all};
 pub(super) use rows::STATEMENTS;
 pub use rows::{JobFilter, JobNodeRow, JobRow, find, list};

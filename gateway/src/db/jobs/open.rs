@@ -33,7 +33,15 @@ pub enum OpenJobError {
 /// # Errors
 /// [`OpenJobError`].
 pub async fn open(db: &Db, job: &NewJob) -> Result<(), OpenJobError> {
-    match db.write(Request::Open(job.clone())).await {
+    open_all(db, vec![job.clone()]).await
+}
+
+/// Opens all of these jobs of one request, or none: at most [`JOBS_AT_ONCE_MAX`], of one account and key.
+///
+/// # Errors
+/// [`OpenJobError`].
+pub async fn open_all(db: &Db, jobs: Vec<NewJob>) -> Result<(), OpenJobError> {
+    match db.write(Request::Open(jobs)).await {
         Ok(_) => Ok(()),
         Err(DbError::Rejected(Rejected::InsufficientCredit { available, needed })) => {
             Err(OpenJobError::InsufficientCredit { available, needed })
@@ -43,6 +51,9 @@ pub async fn open(db: &Db, job: &NewJob) -> Result<(), OpenJobError> {
         Err(other) => Err(OpenJobError::Store(other)),
     }
 }
+
+/// The choices that one request may have.
+pub const JOBS_AT_ONCE_MAX: usize = 128;
 
 /// A job's hold has the job's id.
 pub(in crate::db) fn hold_of(job: JobId) -> HoldId {

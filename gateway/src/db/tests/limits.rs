@@ -4,9 +4,41 @@ use assay_ledger::Nano;
 use assay_protocol::Bytes32;
 
 use super::{Client, client, failure, job, node, on_each_engine, success};
-use crate::db::{JobEnd, NewJob, NewKey, OpenJobError, jobs, keys};
+use crate::{
+    audit::audit,
+    db::{JobEnd, NewJob, NewKey, OpenJobError, accounts, jobs, keys},
+};
 
 const DAY_MS: i64 = 86_400_000;
+
+#[tokio::test]
+async fn the_jobs_of_one_request_are_opened_together_or_not_at_all() {
+    on_each_engine(async |db| {
+        let ada = client(db, Nano(1_000)).await;
+        let three = |amount, max| -> Vec<NewJob> {
+            let one = |id| NewJob { holds_open_max: max, ..job(&ada, id, Nano(amount)) };
+            (1..=3).map(one).collect()
+        };
+        let refused = jobs::open_all(db, three(334, 3)).await.unwrap_err();
+        let (available, needed) = (Nano(1_000), Nano(1_002));
+        assert!(
+            matches!(refused, OpenJobError::InsufficientCredit { available: a, needed: n }
+                if (a, n) == (available, needed)),
+            "{refused}"
+        );
+        let refused = jobs::open_all(db, three(1, 2)).await.unwrap_err();
+        assert!(matches!(refused, OpenJobError::TooManyHolds { max: 2 }), "{refused}");
+        jobs::open_all(db, three(333, 3)).await.expect("nothing was held before");
+        jobs::open_all(db, three(333, 3)).await.expect("told again, they are open already");
+        let balance = accounts::balance(db, ada.account).await.unwrap();
+        assert_eq!((balance.available, balance.held), (Nano(1), Nano(999)));
+        for open in three(333, 3) {
+            jobs::end(db, &failure(&open)).await.unwrap();
+        }
+        assert!(audit(db).await.unwrap().is_clean());
+    })
+    .await;
+}
 
 #[tokio::test]
 async fn an_account_may_have_so_many_jobs_running_and_no_more() {

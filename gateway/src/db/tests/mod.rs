@@ -6,6 +6,7 @@ mod credit;
 mod forfeits;
 mod jobs;
 mod kept;
+mod kept_answers;
 mod leases;
 mod limits;
 mod model;

@@ -108,18 +108,31 @@ impl<'a> Batch<'a> {
     pub(in crate::db) fn decide(&mut self, request: &'a Request) -> Answer {
         match request {
             Request::Post { command, note, at_ms } => self.post(command, note, *at_ms),
-            Request::Open(job) => self.open(job),
+            Request::Open(jobs) => self.open_all(jobs),
             Request::End(end) => self.end(end),
             Request::Checkpoint(checkpoints) => Ok(self.checkpoint(checkpoints)),
         }
     }
 
+    /// All of them or none: what all need together is looked at before any is opened.
+    fn open_all(&mut self, jobs: &'a [NewJob]) -> Answer {
+        let is_new = |job: &&NewJob| !self.rows.balances.holds.contains_key(&hold_of(job.id));
+        let new: Vec<&NewJob> = jobs.iter().filter(is_new).collect();
+        if let Some(first) = new.first() {
+            self.check_limits(first, &new)?;
+        }
+        let mut posted = Posted { repeated: true };
+        for (at, job) in jobs.iter().enumerate() {
+            let one = self.open(job);
+            assert!(at == 0 || one.is_ok(), "the jobs of one request are opened together");
+            posted.repeated &= one?.repeated;
+        }
+        Ok(posted)
+    }
+
     fn open(&mut self, job: &'a NewJob) -> Answer {
         let hold = hold_of(job.id);
         let command = Command::Hold { hold, account: job.account, amount: job.hold };
-        if !self.rows.balances.holds.contains_key(&hold) {
-            self.check_limits(job)?;
-        }
         let posted = self.post(&command, "", job.created_ms)?;
         if !posted.repeated {
             let key_day = (job.key, day_of(job.created_ms));
@@ -134,24 +147,36 @@ impl<'a> Batch<'a> {
         Ok(posted)
     }
 
-    /// Whose job it would be, and bounds on what one account or key may have running.
-    fn check_limits(&self, job: &NewJob) -> Result<(), DbError> {
+    /// Whose jobs they would be, and bounds on what one account or key may have running. What a single one lacks in
+    /// credit the rules of money say.
+    fn check_limits(&self, job: &NewJob, all: &[&NewJob]) -> Result<(), DbError> {
+        let one = |other: &&NewJob| (other.account, other.key) == (job.account, job.key);
+        let needed = Nano::checked_sum(all.iter().map(|job| job.hold));
+        let (Some(needed), true) = (needed, all.iter().all(one)) else {
+            return Err(DbError::Wrong("jobs that are opened together are one client's".into()));
+        };
         if job.lease.is_some_and(|lease| !self.rows.leases_held.contains(&lease)) {
             return Err(DbError::LeaseLost);
         }
         let open = self.rows.holds_open.get(&job.account).copied().unwrap_or_default();
-        if open >= i64::from(job.holds_open_max) {
+        let more = i64::try_from(all.len()).unwrap_or(i64::MAX);
+        if open.saturating_add(more) > i64::from(job.holds_open_max) {
             return Err(DbError::TooManyHolds { max: job.holds_open_max });
         }
-        let Some(budget) = self.rows.budgets.get(&job.key).copied().flatten() else {
-            return Ok(());
-        };
-        let day = (job.key, day_of(job.created_ms));
-        let day = self.rows.key_days.get(&day).copied().unwrap_or_default();
-        let left = Nano(budget.0.saturating_sub(day.held.0).saturating_sub(day.spent.0).max(0));
-        match job.hold <= left {
-            true => Ok(()),
-            false => Err(DbError::OverBudget { left, needed: job.hold }),
+        if let Some(budget) = self.rows.budgets.get(&job.key).copied().flatten() {
+            let day = (job.key, day_of(job.created_ms));
+            let day = self.rows.key_days.get(&day).copied().unwrap_or_default();
+            let left = Nano(budget.0.saturating_sub(day.held.0).saturating_sub(day.spent.0).max(0));
+            if needed > left {
+                return Err(DbError::OverBudget { left, needed });
+            }
+        }
+        let account = self.rows.balances.accounts.get(&job.account);
+        match account.map(|account| account.available) {
+            Some(available) if all.len() > 1 && available < needed => {
+                Err(Rejected::InsufficientCredit { available, needed }.into())
+            }
+            _ => Ok(()),
         }
     }
 

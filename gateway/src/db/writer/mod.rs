@@ -23,6 +23,8 @@ pub(super) use task::WriterTask;
 
 /// Commands that are committed together at most.
 const BATCH_MAX: usize = 1_024;
+/// Journals that one commit may write; fewer than there are numbers in a block.
+const BATCH_JOURNALS_MAX: usize = 8 * BATCH_MAX;
 /// Commands that may wait for the next commit; who comes later waits for room.
 const QUEUE_MAX: usize = 4 * BATCH_MAX;
 
@@ -31,12 +33,23 @@ const QUEUE_MAX: usize = 4 * BATCH_MAX;
 pub(super) enum Request {
     /// Moves money that belongs to no job.
     Post { command: Command, note: String, at_ms: i64 },
-    /// Holds a job's highest cost, with the row of the job.
-    Open(NewJob),
+    /// Holds the highest cost of each of these jobs, with the rows of the jobs: of all or of none.
+    Open(Vec<NewJob>),
     /// Ends a job: its hold, its row, the parts of its nodes.
     End(Box<JobEnd>),
     /// Notes how jobs would be settled if this gateway stopped now.
     Checkpoint(Vec<Checkpoint>),
+}
+
+impl Request {
+    /// Journals that it may write.
+    fn journals(&self) -> usize {
+        match self {
+            Self::Open(jobs) => jobs.len(),
+            Self::Post { .. } | Self::End(_) => 1,
+            Self::Checkpoint(_) => 0,
+        }
+    }
 }
 
 /// What was done.

@@ -16,7 +16,7 @@ use super::{
 use crate::db::{
     DbError, KeyId, LeaseId,
     bulk::bulks,
-    jobs::{self, hold_of},
+    jobs::{self, NewJob, hold_of},
     transaction::Tx,
     value::{Arg, Record, Row},
 };
@@ -70,9 +70,9 @@ pub(in crate::db) async fn load(tx: &mut Tx, requests: &[&Request]) -> Result<Lo
                 holds.extend(command.hold());
                 accounts.extend(command.accounts());
             }
-            Request::Open(job) => {
-                holds.insert(hold_of(job.id));
-                accounts.insert(job.account);
+            Request::Open(jobs) => {
+                holds.extend(jobs.iter().map(|job| hold_of(job.id)));
+                accounts.extend(jobs.iter().map(|job| job.account));
             }
             Request::End(end) => {
                 holds.insert(hold_of(end.id));
@@ -98,11 +98,7 @@ pub(in crate::db) async fn load(tx: &mut Tx, requests: &[&Request]) -> Result<Lo
         loaded.holds_open.insert(id, holds_open);
     }
     load_keys(tx, requests, &mut loaded).await?;
-    let leases = requests.iter().filter_map(|request| match request {
-        Request::Open(job) => job.lease,
-        _ => None,
-    });
-    let leases: BTreeSet<LeaseId> = leases.collect();
+    let leases: BTreeSet<LeaseId> = opened(requests).filter_map(|job| job.lease).collect();
     let leases: Vec<Arg> = leases.into_iter().map(Arg::from).collect();
     for StoredLease(id) in tx.all_of(&LEASES, &leases).await? {
         loaded.leases_held.insert(id);
@@ -115,13 +111,19 @@ pub(in crate::db) async fn load(tx: &mut Tx, requests: &[&Request]) -> Result<Lo
     Ok(loaded)
 }
 
+/// The jobs that these requests open.
+fn opened<'a>(requests: &'a [&Request]) -> impl Iterator<Item = &'a NewJob> {
+    let jobs = requests.iter().map(|request| match request {
+        Request::Open(jobs) => jobs.as_slice(),
+        _ => &[],
+    });
+    jobs.flatten()
+}
+
 /// The budgets and days of the API keys that these requests are about.
 async fn load_keys(tx: &mut Tx, requests: &[&Request], loaded: &mut Loaded) -> Result<(), DbError> {
-    let opened = requests.iter().filter_map(|request| match request {
-        Request::Open(job) => Some((job.key, day_of(job.created_ms))),
-        _ => None,
-    });
-    let opened: BTreeSet<(KeyId, i64)> = opened.collect();
+    let opened: BTreeSet<(KeyId, i64)> =
+        opened(requests).map(|job| (job.key, day_of(job.created_ms))).collect();
     let keys: BTreeSet<KeyId> = opened.iter().map(|(key, _)| *key).collect();
     let keys: Vec<Arg> = keys.into_iter().map(Arg::from).collect();
     for StoredBudget(key, budget) in tx.all_of(&BUDGETS, &keys).await? {
@@ -141,6 +143,11 @@ async fn load_keys(tx: &mut Tx, requests: &[&Request], loaded: &mut Loaded) -> R
 fn keys(requests: &[&Request], loaded: &Loaded) -> impl Iterator<Item = String> {
     let holds = &loaded.balances.holds;
     let ended = |hold| holds.get(hold).is_some_and(|hold| hold.state != HoldState::Open);
+    let opened = opened(requests).filter_map(|job| {
+        let hold = hold_of(job.id);
+        let command = Command::Hold { hold, account: job.account, amount: job.hold };
+        holds.contains_key(&hold).then(|| command.key())
+    });
     let keys = requests.iter().filter_map(|request| match request {
         Request::Post { command, .. } => match command {
             Command::Grant { .. } | Command::TopUp { .. } | Command::Forfeit { .. } => {
@@ -151,15 +158,10 @@ fn keys(requests: &[&Request], loaded: &Loaded) -> impl Iterator<Item = String> 
                 ended(hold).then(|| command.key())
             }
         },
-        Request::Open(job) => {
-            let hold = hold_of(job.id);
-            let command = Command::Hold { hold, account: job.account, amount: job.hold };
-            holds.contains_key(&hold).then(|| command.key())
-        }
-        // Its row knows its end.
-        Request::End(_) | Request::Checkpoint(_) => None,
+        // An ended job's row knows its end.
+        Request::Open(_) | Request::End(_) | Request::Checkpoint(_) => None,
     });
-    keys.collect::<BTreeSet<_>>().into_iter()
+    keys.chain(opened).collect::<BTreeSet<_>>().into_iter()
 }
 
 /// Writes a batch; its journals take their numbers from `journal_ids`, in order.

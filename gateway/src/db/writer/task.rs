@@ -10,7 +10,9 @@ use futures_util::FutureExt;
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Answer, BATCH_MAX, QUEUE_MAX, Queued, Request, Writer, batch::Batch, rows};
+use super::{
+    Answer, BATCH_JOURNALS_MAX, BATCH_MAX, QUEUE_MAX, Queued, Request, Writer, batch::Batch, rows,
+};
 use crate::db::{
     DbError,
     crash::{self, Moment},
@@ -73,6 +75,12 @@ impl WriterTask {
     async fn commit(&mut self, queued: Vec<Queued>) {
         let mut batches = vec![queued];
         while let Some(mut batch) = batches.pop() {
+            let journals: usize = batch.iter().map(|queued| queued.request.journals()).sum();
+            if journals > BATCH_JOURNALS_MAX && batch.len() > 1 {
+                let second = batch.split_off(batch.len() / 2);
+                batches.extend([second, batch]);
+                continue;
+            }
             match self.attempt(&batch).await {
                 Ok(answers) => answer(batch, answers),
                 Err(error) if error.is_temporary() || batch.len() == 1 => {
@@ -112,7 +120,8 @@ impl WriterTask {
     }
 
     async fn once(&mut self, requests: &[&Request]) -> Result<Vec<Answer>, DbError> {
-        let needed = i64::try_from(requests.len()).unwrap_or(i64::MAX);
+        let needed: usize = requests.iter().map(|request| request.journals()).sum();
+        let needed = i64::try_from(needed).unwrap_or(i64::MAX);
         let fresh = self.ids_taken.elapsed().is_ok_and(|age| age < NUMBERS_LAST);
         if !fresh || self.journal_ids.end - self.journal_ids.start < needed {
             self.ids_taken = SystemTime::now();

@@ -95,7 +95,6 @@ fn a_wrong_message_is_named_by_its_place() {
 #[test]
 fn what_is_not_served_is_refused_by_name() {
     for (param, value) in [
-        ("n", json!(2)),
         ("logprobs", json!(true)),
         ("top_logprobs", json!(3)),
         ("tools", json!([{"type": "function"}])),
@@ -108,7 +107,10 @@ fn what_is_not_served_is_refused_by_name() {
         assert_eq!(error.param.as_deref(), Some(param));
         assert!(error.message.ends_with("not served yet."), "{}", error.message);
     }
-    assert_eq!(refused(json!({"n": 0})), "n");
+    for n in [0, -1, 129] {
+        assert_eq!(refused(json!({"n": n})), "n");
+    }
+    assert_eq!(read(json!({"n": 128})).unwrap().choices, 128);
     assert_eq!(refused(json!({"tool_choice": "required"})), "tool_choice");
 }
 

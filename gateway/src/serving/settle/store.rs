@@ -27,13 +27,14 @@ const STORE_RETRY_MAX: Duration = Duration::from_secs(1);
 /// After its deadline a job is settled within this; then its hold is ended by whoever looks.
 const HOLD_GRACE_MS: i64 = 300_000;
 
-/// Holds the highest cost of a job, with the row that says so.
+/// Holds the highest cost of each of these jobs, with the rows that say so; of all or of none.
 pub(in crate::serving) async fn hold(
     app: &App,
     caller: &Caller,
-    job: &Job,
+    jobs: &[&Job],
 ) -> Result<(), ServeError> {
-    let new = NewJob {
+    let created_ms = clock::now_ms();
+    let new = jobs.iter().map(|job| NewJob {
         id: job.id,
         gateway: app.keys.gateway_id().to_owned(),
         account: caller.account,
@@ -43,14 +44,14 @@ pub(in crate::serving) async fn hold(
         prompt_tokens: job.prompt_tokens(),
         max_tokens: job.max_tokens,
         hold: job.quote.highest(),
-        created_ms: clock::now_ms(),
+        created_ms,
         lease: Some(app.lease.current()),
-        lasts_ms_max: hold_lasts_ms(app),
+        lasts_ms_max: hold_lasts_ms(app).saturating_mul(job.turns.into()),
         holds_open_max: app.config.serving.account_jobs_max,
-    };
-    match db::jobs::open(&app.db, &new).await {
+    });
+    match db::jobs::open_all(&app.db, new.collect()).await {
         Ok(()) => {
-            app.signatures.open(job.id);
+            jobs.iter().for_each(|job| app.signatures.open(job.id));
             Ok(())
         }
         Err(OpenJobError::InsufficientCredit { available, needed }) => {
@@ -61,13 +62,13 @@ pub(in crate::serving) async fn hold(
             Err(ServeError::OverBudget { left, needed })
         }
         Err(OpenJobError::Store(DbError::LeaseLost)) => {
-            error!(job = %job.id, "hold refused: the lease on jobs was lost a moment ago");
+            error!("hold refused: the lease on jobs was lost a moment ago");
             Err(ServeError::Store)
         }
         Err(error) => {
-            error!(job = %job.id, %error, "hold not stored, or not known to be");
+            error!(jobs = jobs.len(), %error, "hold not stored, or not known to be");
             // It may have been stored all the same: then it is given back, as soon as the store answers.
-            app.unconfirmed.add(given_back(app, job));
+            jobs.iter().for_each(|job| app.unconfirmed.add(given_back(app, job)));
             Err(ServeError::Store)
         }
     }
@@ -110,6 +111,12 @@ pub(super) async fn store(app: &App, end: &JobEnd) {
     }
 }
 
+/// How long a job may wait for the rest of its request: less than its hold lasts.
+pub(in crate::serving) fn word_wait(app: &App, job: &Job) -> Duration {
+    let lasts_ms = hold_lasts_ms(app).saturating_mul(job.turns.into());
+    Duration::from_millis(lasts_ms.saturating_sub(HOLD_GRACE_MS / 2).unsigned_abs())
+}
+
 /// How long a hold may be open, from its first moment.
 fn hold_lasts_ms(app: &App) -> i64 {
     let deadline_ms = i64::try_from(app.config.serving.job_deadline_ms).unwrap_or(i64::MAX);
@@ -131,7 +138,7 @@ mod tests {
         app::fixtures,
         receipts::Found,
         scheduler::Party,
-        serving::{ChatJob, Risk, Terms},
+        serving::{ChatJob, Prompt, Risk, Terms},
     };
 
     #[tokio::test]
@@ -141,7 +148,13 @@ mod tests {
         let client = Party { account: caller.account, payout: None, network: None };
         let chat = ChatJob {
             model: app.catalog.iter().next().unwrap().clone(),
-            messages: vec![ChatMessage { role: "user".into(), content: "hi".into() }],
+            prompts: vec![Prompt::Chat(vec![ChatMessage {
+                role: "user".into(),
+                content: "hi".into(),
+            }])],
+            choices: 1,
+            id_prefix: "chatcmpl-",
+            echo: false,
             sampling: Sampling::default(),
             seed: None,
             max_tokens: Some(8),
@@ -149,12 +162,14 @@ mod tests {
             terms: Terms { risk: Risk::Standard, checks: None, release: None },
             nonce: None,
             streamed: false,
+            keyed: false,
             request: Bytes32([2; 32]),
         };
-        let job = Job::prepare(&app, caller.account, client, chat).unwrap();
+        let jobs = Job::prepare(&app, caller.account, client, chat).unwrap();
+        let [job] = &jobs[..] else { panic!("one job") };
         // The store takes the hold and does not say so.
-        hold(&app, &caller, &job).await.unwrap();
-        db::jobs::end(&app.db, &given_back(&app, &job)).await.unwrap();
+        hold(&app, &caller, &[job]).await.unwrap();
+        db::jobs::end(&app.db, &given_back(&app, job)).await.unwrap();
         while receipts::seal_batch(&app).await.unwrap() {}
 
         let found = receipts::find(&app, &caller, job.id).await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use assay_model::ChatMessage;
+use assay_model::{ChatMessage, ModelError, TextModel};
 use assay_protocol::{Sampling, TokenId};
 
 use crate::receipt::canonical::Json;
@@ -10,23 +10,84 @@ use crate::receipt::canonical::Json;
 /// What was asked, as far as it decides the answer.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Asked {
-    pub(super) messages: Vec<ChatMessage>,
+    pub(super) prompts: Vec<Prompt>,
+    /// Answers to each prompt.
+    choices: u32,
+    echo: bool,
     pub(super) sampling: Sampling,
     pub(super) seed: Option<i64>,
     pub(super) max_tokens: Option<u32>,
     pub(super) stop: Vec<String>,
 }
 
+/// What is gone on from.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Prompt {
+    Chat(Vec<ChatMessage>),
+    Text(String),
+    Ids(Vec<TokenId>),
+}
+
+/// Answer tokens of a completion that names no limit.
+const COMPLETION_TOKENS_DEFAULT: u32 = 16;
+/// Answers to each prompt, at most.
+const CHOICES_MAX: u32 = 128;
+
+impl Prompt {
+    pub(super) fn ids(&self, model: &TextModel) -> Result<Vec<TokenId>, ModelError> {
+        match self {
+            Self::Chat(messages) => model.encode(&model.render(messages)?),
+            Self::Text(text) => model.encode_raw(text),
+            Self::Ids(ids) => Ok(ids.clone()),
+        }
+    }
+}
+
 impl Asked {
+    /// How many answers there are to all prompts.
+    pub(super) fn answers(&self) -> u32 {
+        let prompts = u32::try_from(self.prompts.len()).unwrap_or(u32::MAX);
+        prompts.saturating_mul(self.choices)
+    }
+
+    /// What this answer goes on from.
+    pub(super) fn prompt_of(&self, choice: u32) -> Option<&Prompt> {
+        self.prompts.get((choice / self.choices) as usize)
+    }
+
+    /// What the text of this answer begins with, before the answer's own.
+    pub(super) fn echoed(&self, choice: u32, model: &TextModel) -> String {
+        match self.prompt_of(choice).filter(|_| self.echo) {
+            Some(Prompt::Text(text)) => text.clone(),
+            Some(Prompt::Ids(ids)) => model.decode(ids),
+            Some(Prompt::Chat(_)) | None => String::new(),
+        }
+    }
+
     pub(super) fn read(request: &Json) -> Result<Self, String> {
-        let messages =
-            request.get("messages").and_then(Json::as_list).ok_or("it has no messages")?;
-        let max_tokens = request.get("max_completion_tokens").or_else(|| request.get("max_tokens"));
+        let messages = request.get("messages").and_then(Json::as_list);
+        let is_chat = messages.is_some();
+        let prompts = match messages {
+            Some(messages) => {
+                vec![Prompt::Chat(messages.iter().map(message).collect::<Result<_, _>>()?)]
+            }
+            None => prompts(request.get("prompt").ok_or("it has no messages and no prompt")?)?,
+        };
+        let choices = read(request, "n", Json::as_u32)?.unwrap_or(1);
+        if !(1..=CHOICES_MAX).contains(&choices) {
+            return Err("its `n` is none that is served".into());
+        }
+        let limit = |name| request.get(name).filter(|_| is_chat || name == "max_tokens");
+        let max_tokens = limit("max_completion_tokens").or_else(|| limit("max_tokens"));
+        let max_tokens = max_tokens.map(|max| max.as_u32().ok_or("max_tokens")).transpose()?;
+        let echo = request.get("echo").is_some_and(|echo| *echo == Json::Bool(true));
         Ok(Self {
-            messages: messages.iter().map(message).collect::<Result<_, _>>()?,
+            prompts,
+            choices,
+            echo: echo && !is_chat,
             sampling: sampling(request)?,
             seed: read(request, "seed", Json::as_i64)?,
-            max_tokens: max_tokens.map(|max| max.as_u32().ok_or("max_tokens")).transpose()?,
+            max_tokens: max_tokens.or((!is_chat).then_some(COMPLETION_TOKENS_DEFAULT)),
             stop: stop(request)?,
         })
     }
@@ -39,6 +100,29 @@ fn read<T>(
 ) -> Result<Option<T>, String> {
     let Some(value) = json.get(key) else { return Ok(None) };
     read(value).map(Some).ok_or_else(|| format!("its `{key}` cannot be read"))
+}
+
+/// A text, several, the ids of one, or those of several.
+fn prompts(prompt: &Json) -> Result<Vec<Prompt>, String> {
+    let read = match prompt {
+        Json::Text(text) => Some(vec![Prompt::Text(text.clone())]),
+        Json::List(list) => match list.first() {
+            Some(Json::Text(_)) => {
+                let texts = list.iter().map(|text| Some(Prompt::Text(text.as_text()?.to_owned())));
+                texts.collect()
+            }
+            Some(Json::List(_)) => list.iter().map(ids).collect(),
+            _ => ids(prompt).map(|ids| vec![ids]),
+        },
+        _ => None,
+    };
+    let read = read.filter(|prompts| !prompts.is_empty());
+    read.ok_or_else(|| "its `prompt` cannot be read".into())
+}
+
+fn ids(list: &Json) -> Option<Prompt> {
+    let ids = list.as_list()?.iter().map(Json::as_u32).collect::<Option<Vec<_>>>()?;
+    (!ids.is_empty()).then_some(Prompt::Ids(ids))
 }
 
 fn message(message: &Json) -> Result<ChatMessage, String> {

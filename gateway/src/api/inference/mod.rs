@@ -1,0 +1,245 @@
+//! From a request that was understood to its response, whole or as it comes: what chats and completions share.
+
+mod feed;
+mod keyed;
+
+use std::{convert::Infallible, sync::Arc};
+
+use assay_protocol::{Bytes32, JobId, Sampling};
+use assay_verifier::receipt::saved::write_ids;
+use axum::{
+    Json,
+    http::{HeaderName, HeaderValue, header},
+    response::{
+        IntoResponse, Response,
+        sse::{self, KeepAlive, Sse},
+    },
+};
+use futures_util::{Stream, StreamExt, stream};
+use serde_json::Value;
+
+use super::{ApiError, Assurance, ClientKey};
+use crate::{
+    app::App,
+    catalog::HostedModel,
+    openai::{
+        AnswerWriter, AssuranceAsk, Body, Form, InvalidRequest, Streaming, Usage, WholeChoice,
+    },
+    serving::{self, ChatJob, Deliveries, Event, Prompt, Summary, Terms},
+};
+use feed::{Feed, Item};
+
+const JOB: HeaderName = HeaderName::from_static("x-assay-job");
+/// A receipt has its job's id.
+const RECEIPT: HeaderName = HeaderName::from_static("x-assay-receipt");
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// What a client wants, in whichever dialect it said so.
+pub(super) struct Wish {
+    pub(super) form: Form,
+    pub(super) model: String,
+    pub(super) prompts: Vec<Prompt>,
+    pub(super) choices: u32,
+    pub(super) echo: bool,
+    pub(super) sampling: Sampling,
+    pub(super) seed: Option<i64>,
+    pub(super) max_tokens: Option<u32>,
+    pub(super) stop: Vec<String>,
+    pub(super) streaming: Streaming,
+    pub(super) assurance: AssuranceAsk,
+}
+
+/// What came with it.
+pub(super) struct Sent {
+    pub(super) assurance: Assurance,
+    pub(super) key: Option<String>,
+    /// SHA-256 of the body's canonical form.
+    pub(super) digest: Bytes32,
+}
+
+/// Answers it.
+pub(super) async fn answer(
+    app: &App,
+    key: &ClientKey,
+    wish: Wish,
+    sent: Sent,
+) -> Result<Response, ApiError> {
+    let model = app.catalog.get(&wish.model).filter(|_| key.permissions.allow_model(&wish.model));
+    let model = model.ok_or_else(|| ApiError::model_not_found(&wish.model))?.clone();
+    let form = wish.form;
+    let style = Style { form, streaming: wish.streaming, model: model.clone() };
+    let idempotency = sent.key.as_ref().map(|name| keyed::Key {
+        account: key.caller.account,
+        name: name.clone(),
+        digest: keyed::digest(form, &sent),
+    });
+    let job = into_job(app, key, model, wish, sent)?;
+    match idempotency {
+        Some(idempotency) => keyed::answer(app, &key.caller, job, style, idempotency).await,
+        None => {
+            let deliveries = serving::serve_request(app, &key.caller, job).await?;
+            let jobs = deliveries.jobs();
+            let response = respond(app, &style, deliveries).await;
+            Ok(naming(app, &jobs, response.into_response()))
+        }
+    }
+}
+
+async fn respond(app: &App, style: &Style, deliveries: Deliveries) -> Result<Response, ApiError> {
+    let writer = style.writer(&deliveries);
+    Ok(match style.streaming {
+        Streaming::No => {
+            let (body, deliveries) = whole(&writer, deliveries).await?;
+            deliveries.settle();
+            Json(body).into_response()
+        }
+        Streaming::Yes { .. } => {
+            let feed = Feed::begin(writer, deliveries).await?;
+            let items = stream::unfold(feed, |mut feed| async {
+                let item = feed.next().await?;
+                Some((item, feed))
+            });
+            events(app, items)
+        }
+    })
+}
+
+fn into_job(
+    app: &App,
+    key: &ClientKey,
+    model: Arc<HostedModel>,
+    wish: Wish,
+    sent: Sent,
+) -> Result<ChatJob, ApiError> {
+    let vocab_size = model.text.manifest.vocab_size;
+    if let Some((id, _)) = wish.sampling.logit_bias.iter().find(|(id, _)| *id >= vocab_size) {
+        let message = format!("The model has no token {id}; it has {vocab_size}.");
+        return Err(InvalidRequest::of(format!("logit_bias.{id}"), message).into());
+    }
+    let mut ids = wish.prompts.iter().flat_map(|prompt| match prompt {
+        Prompt::Ids(ids) => ids.as_slice(),
+        Prompt::Chat(_) | Prompt::Text(_) => &[],
+    });
+    if let Some(id) = ids.find(|id| **id >= vocab_size) {
+        let message = format!("The model has no token {id}; it has {vocab_size}.");
+        return Err(InvalidRequest::of("prompt", message).into());
+    }
+    let choices_max = app.config.serving.choices_max as usize;
+    let choices = wish.prompts.len().saturating_mul(wish.choices as usize);
+    if choices > choices_max {
+        let param = if wish.choices > 1 { "n" } else { "prompt" };
+        let message = format!("{choices} answers were asked for; {choices_max} are the most here.");
+        return Err(InvalidRequest::of(param, message).into());
+    }
+    let asked = wish.assurance;
+    let terms = Terms {
+        risk: sent.assurance.risk.or(asked.risk).unwrap_or(key.caller.risk),
+        checks: asked.checks,
+        release: asked.release,
+    };
+    Ok(ChatJob {
+        model,
+        prompts: wish.prompts,
+        choices: wish.choices,
+        id_prefix: wish.form.id_prefix(),
+        echo: wish.echo,
+        sampling: wish.sampling,
+        seed: wish.seed,
+        max_tokens: wish.max_tokens,
+        stop: wish.stop,
+        terms,
+        nonce: sent.assurance.nonce.or(asked.nonce),
+        streamed: matches!(wish.streaming, Streaming::Yes { .. }),
+        keyed: sent.key.is_some(),
+        request: sent.digest,
+    })
+}
+
+/// How an answer is written.
+struct Style {
+    form: Form,
+    streaming: Streaming,
+    model: Arc<HostedModel>,
+}
+
+impl Style {
+    fn writer(&self, deliveries: &Deliveries) -> AnswerWriter {
+        let hash = self.model.text.manifest_hash.to_string();
+        AnswerWriter {
+            form: self.form,
+            id: deliveries.id.clone(),
+            created: deliveries.created_s,
+            model: self.model.id().to_owned(),
+            system_fingerprint: format!("fp_{}", &hash[..16]),
+            include_usage: self.streaming == Streaming::Yes { include_usage: true },
+            choices: deliveries.jobs().len(),
+        }
+    }
+}
+
+/// Waits for all of it. One choice that fails fails the request, and nothing of it is charged.
+async fn whole(
+    writer: &AnswerWriter,
+    mut deliveries: Deliveries,
+) -> Result<(Body, Deliveries), ApiError> {
+    let jobs = deliveries.jobs();
+    let mut texts = vec![String::new(); jobs.len()];
+    let mut ends: Vec<Option<Summary>> = vec![None; jobs.len()];
+    while let Some((index, event)) = deliveries.next().await {
+        match event {
+            Event::Text(piece) => texts[index].push_str(&piece),
+            Event::Done(summary) => ends[index] = Some(summary),
+            Event::Failed(error) => {
+                deliveries.void();
+                return Err(error.into());
+            }
+        }
+    }
+    let mut usage = Usage::of(0, 0);
+    let mut choices = Vec::with_capacity(jobs.len());
+    for ((job, text), end) in jobs.into_iter().zip(texts).zip(ends) {
+        let summary = end.ok_or_else(ApiError::panicked)?;
+        usage = usage.plus(Usage::of(summary.prompt_tokens, summary.completion_tokens));
+        let finish_reason = summary.finish.as_str();
+        choices.push(WholeChoice { text, finish_reason, verdict: verdict(job, &summary) });
+    }
+    Ok((writer.whole(choices, usage), deliveries))
+}
+
+/// Server-sent events, each sent as soon as it is there.
+fn events(app: &App, items: impl Stream<Item = Item> + Send + 'static) -> Response {
+    sent_events(app, items.map(Item::into_event))
+}
+
+fn sent_events(app: &App, events: impl Stream<Item = sse::Event> + Send + 'static) -> Response {
+    let keep_alive = KeepAlive::new().interval(app.config.limits.keep_alive());
+    let events = events.map(Ok::<sse::Event, Infallible>);
+    let mut response = Sse::new(events).keep_alive(keep_alive).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    response
+}
+
+/// Names the jobs, in the order of the choices.
+fn naming(app: &App, jobs: &[JobId], mut response: Response) -> Response {
+    let names: Vec<String> = jobs.iter().map(JobId::to_string).collect();
+    if names.is_empty() {
+        return response;
+    }
+    if let Ok(value) = HeaderValue::try_from(names.join(", ")) {
+        if app.config.receipts.enabled {
+            response.headers_mut().insert(RECEIPT, value.clone());
+        }
+        response.headers_mut().insert(JOB, value);
+    }
+    response
+}
+
+/// How the answer was verified, and what its receipt needs beside it, as `x_assay`.
+fn verdict(job: JobId, summary: &Summary) -> Value {
+    let mut verdict = serde_json::to_value(&summary.verdict).unwrap_or_default();
+    verdict["receipt"] = job.to_string().into();
+    verdict["output_ids"] = write_ids(&summary.ids).into();
+    verdict
+}
