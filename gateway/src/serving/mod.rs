@@ -25,7 +25,10 @@ use std::{
 
 use assay_protocol::{Bytes32, JobId, Sampling, TokenId};
 use futures_util::{FutureExt, StreamExt, stream};
-use tokio::{sync::OwnedSemaphorePermit, time::timeout};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 
 use assay_verifier::Rule;
 pub use delivery::{Deliveries, Event, FinishReason, ServeError, Summary, Verdict};
@@ -110,15 +113,18 @@ async fn run_all(app: App, caller: Caller, choices: Vec<Opened>) {
     if let Err(error) = settle::hold(&app, &caller, &jobs).await {
         return choices.iter().for_each(|choice| choice.outlet.failed(error.clone()));
     }
-    let at_once = app.config.serving.choices_at_once;
-    stream::iter(choices).for_each_concurrent(at_once, |choice| run(&app, choice)).await;
+    let turns = Semaphore::new(app.config.serving.choices_at_once);
+    stream::iter(choices).for_each_concurrent(None, |choice| run(&app, choice, &turns)).await;
 }
 
 /// One job, from its hold to its settlement.
-async fn run(app: &App, choice: Opened) {
+async fn run(app: &App, choice: Opened, turns: &Semaphore) {
     let Opened { job, mut outlet, _running } = choice;
+    // Whoever waits for the others to be answered must not keep them from their turn.
+    let turn = turns.acquire().await;
     // A panic is a bug, but not one that may keep a client's money held.
     let ending = AssertUnwindSafe(answer(app, &job, &outlet)).catch_unwind().await;
+    drop(turn);
     let ending = ending.unwrap_or_else(|_| Ending::default().failed(ServeError::Internal));
     let ending = hear_word(app, &job, &mut outlet, ending).await;
     let failure = ending.failure.clone();
