@@ -28,7 +28,7 @@ pub struct Ask {
     /// `Idempotency-Key`.
     pub key: Option<&'static str>,
     /// Under `/v1/`.
-    path: &'static str,
+    pub path: &'static str,
 }
 
 /// An app with a key.

@@ -122,18 +122,14 @@ async fn one_choice_that_fails_fails_the_request_and_nothing_is_charged() {
     let ask =
         Ask::say("Tell me a story.").endless(world.model.end_token).max_tokens(16).with("n", 2);
     gate.allow(3 * 16);
-    let leaving = async {
+    let leaving = async move {
         for node in &nodes {
             node.wait_for("has begun the second", |seen| seen.starts == 2).await;
         }
+        drop((nodes, scorer));
     };
-    let asking = tokio::spawn({
-        let (client, ask) = (world.client.clone(), ask.clone());
-        async move { client.plain(&ask).await }
-    });
-    leaving.await;
-    drop((nodes, scorer));
-    let refused = asking.await.expect("it ends").expect_err("nobody is left for the second");
+    let (answer, ()) = tokio::join!(world.client.plain(&ask), leaving);
+    let refused = answer.expect_err("nobody is left for the second");
     assert!(refused.status.is_server_error(), "{refused:?}");
     world.admin.no_job_runs().await;
     let jobs = world.admin.jobs().await;
