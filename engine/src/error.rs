@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use assay_model::{ModelError, sampler::SamplerError};
+use assay_model::{GrammarError, ModelError, sampler::SamplerError};
 use assay_protocol::TokenId;
 
 /// Why the engine could not do what it was asked.
@@ -35,6 +35,9 @@ pub enum EngineError {
     /// More answers at once than the engine writes.
     #[error("{requests} requests are more than a batch holds; {} are the most", crate::BATCH_MAX)]
     BatchTooLarge { requests: usize },
+    /// The answer's grammar cannot be used.
+    #[error("grammar: {0}")]
+    Grammar(#[from] GrammarError),
     /// Nothing can be drawn from these logits with these parameters.
     #[error(transparent)]
     Sampler(#[from] SamplerError),
@@ -50,7 +53,8 @@ impl EngineError {
                 | Self::TooLong { .. }
                 | Self::PrefixTooLong { .. }
                 | Self::BatchTooLarge { .. }
-                | Self::Sampler(SamplerError::Temperature(_))
+                | Self::Grammar(_)
+                | Self::Sampler(SamplerError::Temperature(_) | SamplerError::NothingAllowed)
         )
     }
 }

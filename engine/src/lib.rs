@@ -1,6 +1,7 @@
 //! Runs a model folder on ONNX Runtime: writes answers with a key-value cache, and scores answers in one
 //! pass. Everything blocks; the caller brings the threads.
 
+mod constraint;
 mod engine;
 mod error;
 mod fetch;

@@ -3,7 +3,7 @@
 use assay_model::sampler::{Position, TokenCounts};
 use assay_protocol::{Bytes32, PositionScore, Sampling, TokenId};
 
-use crate::{Engine, EngineError, engine::position};
+use crate::{Engine, EngineError, constraint::Constraint, engine::position};
 
 /// Judge an answer.
 #[derive(Clone, Debug)]
@@ -26,6 +26,7 @@ impl Engine {
 
         let mut scores = Vec::with_capacity(request.output.len());
         let mut counts = TokenCounts::default();
+        let mut constraint = Constraint::of(self.text(), &request.sampling, &[])?;
         let mut cache = self.graph.empty_cache(1)?;
         let mut fed_before = 0;
         for piece in fed.chunks(self.piece_len) {
@@ -38,9 +39,13 @@ impl Engine {
                         seed: request.seed,
                         index: position(index),
                         counts: &counts,
+                        allowed: constraint.as_ref().and_then(Constraint::allowed),
                     };
                     scores.push(at.score(logits.after(0, token), claimed)?);
                     counts.push(claimed);
+                    if let Some(constraint) = &mut constraint {
+                        constraint.push(claimed)?;
+                    }
                 }
                 Ok::<_, EngineError>(())
             })??;

@@ -6,7 +6,7 @@ use std::{ops::ControlFlow, slice};
 use assay_model::sampler::{Position, TokenCounts};
 use assay_protocol::{Bytes32, Finish, Sampling, TokenId};
 
-use crate::{Engine, EngineError, engine::position, forms::Cache};
+use crate::{Engine, EngineError, constraint::Constraint, engine::position, forms::Cache};
 
 /// Answers that are written at once, at most. Beyond this a processor gains little.
 pub const BATCH_MAX: usize = 8;
@@ -29,6 +29,8 @@ struct Row<'a> {
     number: usize,
     request: &'a GenerateRequest,
     counts: TokenCounts,
+    /// What comes next by the grammar, if there is one.
+    constraint: Option<Constraint>,
     /// Output tokens that are there.
     len: usize,
     /// Where it ends at the latest.
@@ -99,7 +101,9 @@ impl Engine {
             (len >= len_max).then_some(Finish::Length)
         };
         let fed = [prompt.as_slice(), prefix].concat();
-        Ok(Row { number, request, counts: TokenCounts::of(prefix), len, len_max, fed, finish })
+        let counts = TokenCounts::of(prefix);
+        let constraint = Constraint::of(self.text(), &request.sampling, prefix)?;
+        Ok(Row { number, request, counts, constraint, len, len_max, fed, finish })
     }
 
     /// Several rows are fed together or not at all; one can be fed in pieces.
@@ -121,7 +125,7 @@ impl Engine {
             for (row, drawn) in rows.iter_mut().zip(drawn) {
                 let Some((id, logit)) = drawn else { continue };
                 let answer = on_token(row.number, id, logit);
-                row.push(id, self.text().is_end(id), answer);
+                row.push(id, self.text().is_end(id), answer)?;
                 finishes[row.number] = row.finish;
             }
             drop_ended(&mut cache, &mut rows)?;
@@ -162,11 +166,18 @@ impl Row<'_> {
     fn draw(&self, logits: &[f32]) -> Result<(TokenId, f32), EngineError> {
         let GenerateRequest { sampling, seed, .. } = self.request;
         let index = position(self.len);
-        let id = Position { sampling, seed: *seed, index, counts: &self.counts }.draw(logits)?;
+        let allowed = self.constraint.as_ref().and_then(Constraint::allowed);
+        let at = Position { sampling, seed: *seed, index, counts: &self.counts, allowed };
+        let id = at.draw(logits)?;
         Ok((id, logits[id as usize]))
     }
 
-    fn push(&mut self, id: TokenId, is_end: bool, answer: ControlFlow<()>) {
+    fn push(
+        &mut self,
+        id: TokenId,
+        is_end: bool,
+        answer: ControlFlow<()>,
+    ) -> Result<(), EngineError> {
         self.len += 1;
         self.counts.push(id);
         self.fed = vec![id];
@@ -176,9 +187,12 @@ impl Row<'_> {
             ControlFlow::Continue(()) if self.len == self.len_max => Some(Finish::Length),
             ControlFlow::Continue(()) => None,
         };
-        if self.finish.is_some() {
-            self.fed.clear();
+        match &mut self.constraint {
+            _ if self.finish.is_some() => self.fed.clear(),
+            Some(constraint) => constraint.push(id)?,
+            None => {}
         }
+        Ok(())
     }
 }
 
@@ -211,7 +225,7 @@ mod tests {
     }
 
     fn pieces_change_nothing(engine: &mut Engine) {
-        let ask = ChatMessage { role: "user".into(), content: "Tell me a story.".into() };
+        let ask = ChatMessage::new("user", "Tell me a story.");
         let prompt = engine.text().encode(&engine.text().render(&[ask]).unwrap()).unwrap();
         let (sampling, seed) = (Sampling::default(), Bytes32([1; 32]));
         let request =

@@ -1,8 +1,11 @@
 //! What a model *is*, without running it: manifest, tokenizer, chat template, end tokens and the seeded
 //! sampler. Gateway, engine and verifier must agree on all of it to the bit.
 
+pub mod calls;
 pub mod detokenizer;
 pub mod error;
+pub mod form;
+pub mod grammar;
 pub mod manifest;
 pub mod sampler;
 pub mod stop;
@@ -10,8 +13,11 @@ mod template;
 pub mod text;
 pub mod zoo;
 
+pub use calls::{CallFinder, CallStyle, Piece, Said, ToolCall};
 pub use detokenizer::Detokenizer;
 pub use error::ModelError;
+pub use form::{AnswerForm, FormFields, WrongForm};
+pub use grammar::{Grammar, GrammarError};
 pub use manifest::{FileEntry, Files, Graph, Manifest};
 pub use stop::{Found, StopFinder};
 pub use text::{ChatMessage, TextModel};

@@ -1,18 +1,40 @@
 //! A model's text side: messages to prompt, text to ids, ids to text. No weights.
 
-use std::{collections::BTreeSet, fmt, path::Path, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    fmt,
+    path::Path,
+    sync::{Arc, OnceLock},
+};
 
 use assay_protocol::{Bytes32, TokenId};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokenizers::Tokenizer;
 
-use crate::{Detokenizer, Manifest, ModelError, template::Template};
+use crate::{
+    CallStyle, Detokenizer, Grammar, GrammarError, Manifest, ModelError, grammar::Grammars,
+    template::Template,
+};
 
 /// One turn of a conversation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChatMessage {
     pub role: String,
     pub content: String,
+    /// Of an assistant's turn: `{"type", "id", "function": {"name", "arguments"}}`, the arguments as an object.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<Value>,
+    /// Of a tool's turn: the call that it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_call_id: Option<String>,
+}
+
+impl ChatMessage {
+    /// Somebody says something.
+    pub fn new(role: impl Into<String>, content: impl Into<String>) -> Self {
+        Self { role: role.into(), content: content.into(), ..Self::default() }
+    }
 }
 
 /// Manifest, tokenizer and chat template of a model.
@@ -22,6 +44,8 @@ pub struct TextModel {
     pub manifest_hash: Bytes32,
     vocabulary: Arc<Vocabulary>,
     template: Template,
+    /// Made for the first grammar.
+    grammars: OnceLock<Result<Grammars, GrammarError>>,
 }
 
 /// What turning ids into text needs; shared by every running answer.
@@ -39,14 +63,28 @@ impl TextModel {
         let template = load_template(&manifest, dir, &tokenizer)?;
         let silent = silent_tokens(&manifest, &tokenizer);
         let vocabulary = Arc::new(Vocabulary { tokenizer, silent });
-        Ok(Self { manifest, manifest_hash, vocabulary, template })
+        Ok(Self { manifest, manifest_hash, vocabulary, template, grammars: OnceLock::new() })
     }
 
     /// The prompt text of a conversation, up to where the assistant begins to speak.
     ///
     /// [`ModelError::MessagesRefused`] carries the template's own words about messages it cannot take.
     pub fn render(&self, messages: &[ChatMessage]) -> Result<String, ModelError> {
-        self.template.render(messages)
+        self.render_with(messages, &[])
+    }
+
+    /// The same with functions that the model may call, as [`crate::AnswerForm::tools`] has them.
+    pub fn render_with(
+        &self,
+        messages: &[ChatMessage],
+        tools: &[Value],
+    ) -> Result<String, ModelError> {
+        self.template.render(messages, tools)
+    }
+
+    /// How the model writes tool calls; none if it was taught no way that is known.
+    pub fn call_style(&self) -> Option<CallStyle> {
+        self.template.call_style()
     }
 
     /// The ids of a rendered prompt: special tokens in the text count as such, none is added.
@@ -67,6 +105,15 @@ impl TextModel {
         Ok(encoding.get_ids().to_vec())
     }
 
+    /// Compiles a grammar, which may take some milliseconds.
+    pub fn grammar(&self, source: &str) -> Result<Grammar, GrammarError> {
+        let grammars = self.grammars.get_or_init(|| {
+            let Manifest { vocab_size, end_tokens, .. } = &self.manifest;
+            Grammars::of(&self.vocabulary.tokenizer, *vocab_size, end_tokens)
+        });
+        grammars.as_ref().map_err(Clone::clone)?.compile(source)
+    }
+
     /// Whether this token ends an answer.
     pub fn is_end(&self, id: TokenId) -> bool {
         self.manifest.end_tokens.contains(&id)
@@ -82,6 +129,14 @@ impl TextModel {
     /// Text from the ids of one answer, as they come.
     pub fn detokenizer(&self) -> Detokenizer {
         Detokenizer::new(Arc::clone(&self.vocabulary))
+    }
+}
+
+#[cfg(test)]
+impl TextModel {
+    /// The same model with another chat template.
+    pub(crate) fn with_template(self, source: &str) -> Self {
+        Self { template: Template::parse(source.to_owned(), "", "").unwrap(), ..self }
     }
 }
 

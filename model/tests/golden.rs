@@ -115,7 +115,8 @@ impl Case {
         let logits = logits(self.vocab_size, self.salt);
         let counts = TokenCounts::of(&self.output);
         let (seed, index) = (seed(self.salt), self.index);
-        let position = Position { sampling: &self.sampling, seed, index, counts: &counts };
+        let position =
+            Position { sampling: &self.sampling, seed, index, counts: &counts, allowed: None };
         let token = position.draw(&logits).unwrap();
         let mut noise = Noise::new(seed, index);
         let noise: Vec<_> = [token, 0, self.vocab_size - 1]

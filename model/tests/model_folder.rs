@@ -13,7 +13,7 @@ fn demo() -> PathBuf {
 }
 
 fn message(role: &str, content: &str) -> ChatMessage {
-    ChatMessage { role: role.into(), content: content.into() }
+    ChatMessage::new(role, content)
 }
 
 /// The text files of the demo model in a folder of their own.

@@ -89,6 +89,7 @@ fn covers(signature: Bytes64, own: u32, finish: Option<Finish>) -> bool {
         round: 1,
         manifest_hash: Bytes32([6; 32]),
         sampling: &start.sampling,
+        grammar: start.sampling.grammar_hash(),
         seed: start.seed,
         from: 2,
         to: 2 + own,

@@ -291,7 +291,11 @@ impl<'a> Session<'a> {
 
     fn engine_failed(&mut self, job: JobId, error: &EngineError, now: Instant) {
         tracing::warn!("job {job} failed: {error}");
-        let code = if error.is_bad_request() { FailCode::BadStart } else { FailCode::Runtime };
+        let code = match error {
+            EngineError::Grammar(_) => FailCode::Grammar,
+            error if error.is_bad_request() => FailCode::BadStart,
+            _ => FailCode::Runtime,
+        };
         self.fail(job, code);
         self.end(job, 0, now);
     }

@@ -39,7 +39,7 @@ impl Oracle {
     }
 
     fn prompt(&self, content: &str) -> Vec<TokenId> {
-        let message = ChatMessage { role: "user".into(), content: content.into() };
+        let message = ChatMessage::new("user", content);
         let text = self.0.text();
         text.encode(&text.render(&[message]).unwrap()).unwrap()
     }

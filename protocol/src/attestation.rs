@@ -14,7 +14,10 @@ pub struct Attestation<'a> {
     pub job: JobId,
     pub round: u8,
     pub manifest_hash: Bytes32,
+    /// Without its grammar, for which the hash stands.
     pub sampling: &'a Sampling,
+    /// SHA-256 of the grammar that the answer was held to.
+    pub grammar: Option<Bytes32>,
     pub seed: Bytes32,
     /// Output tokens that were handed over with the start.
     pub from: u32,
@@ -30,6 +33,8 @@ pub struct Attestation<'a> {
 impl Attestation<'_> {
     /// The bytes that are signed: a tag, then each field with its length before it.
     pub fn statement(&self) -> Vec<u8> {
+        let mut sampling = self.sampling.canonical_bytes();
+        sampling.extend(self.grammar.iter().flat_map(|hash| hash.0));
         identity::statement(
             b"assay/answer-signature/1",
             &[
@@ -40,7 +45,7 @@ impl Attestation<'_> {
                 self.job.0.as_bytes(),
                 &[self.round],
                 &self.manifest_hash.0,
-                &self.sampling.canonical_bytes(),
+                &sampling,
                 &self.seed.0,
                 &self.from.to_be_bytes(),
                 &self.to.to_be_bytes(),

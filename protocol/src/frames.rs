@@ -256,6 +256,8 @@ pub enum RefuseCode {
 pub enum FailCode {
     Runtime,
     BadStart,
+    /// The answer's grammar does not compile, or became too expensive on the way.
+    Grammar,
 }
 
 /// Why a job is called off.

@@ -20,7 +20,7 @@ pub use frames::{
     ToNode,
 };
 pub use ids::{JobId, NodeId};
-pub use sampling::Sampling;
+pub use sampling::{GRAMMAR_BYTES_MAX, Sampling};
 pub use standing::{NodeStanding, NodeState, StandingCode};
 
 /// The version of the wire that this crate speaks.

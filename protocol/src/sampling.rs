@@ -1,8 +1,9 @@
 //! How the next token is drawn: the parameters that the gateway dictates with each job.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-use crate::TokenId;
+use crate::{Bytes32, TokenId};
 
 /// Parameters of the sampler `gmax-v1`. The defaults draw greedily without any mask.
 ///
@@ -24,7 +25,14 @@ pub struct Sampling {
     pub frequency_penalty: f64,
     /// Added to single logits; at most 1,024 entries, ids ascending, each once.
     pub logit_bias: Vec<(TokenId, f64)>,
+    /// What the answer has to look like, as a grammar of the sampler's specification; at most
+    /// [`GRAMMAR_BYTES_MAX`] bytes. None allows all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grammar: Option<String>,
 }
+
+/// The largest grammar that is taken, in bytes.
+pub const GRAMMAR_BYTES_MAX: usize = 128 * 1024;
 
 impl Default for Sampling {
     fn default() -> Self {
@@ -36,13 +44,15 @@ impl Default for Sampling {
             presence_penalty: 0.0,
             frequency_penalty: 0.0,
             logit_bias: Vec::new(),
+            grammar: None,
         }
     }
 }
 
 impl Sampling {
     /// The bytes that stand for these parameters in a signature: fields in order of declaration,
-    /// integers and the bits of floats big-endian, the bias list with its length before it.
+    /// integers and the bits of floats big-endian, the bias list with its length before it. The grammar
+    /// has its own place in a signature, by its hash.
     pub fn canonical_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(48 + 12 * self.logit_bias.len());
         bytes.extend(self.temperature.to_bits().to_be_bytes());
@@ -56,5 +66,10 @@ impl Sampling {
             bytes.extend(bias.to_bits().to_be_bytes());
         }
         bytes
+    }
+
+    /// SHA-256 of the grammar, if there is one: what stands for it in a signature.
+    pub fn grammar_hash(&self) -> Option<Bytes32> {
+        self.grammar.as_ref().map(|grammar| Bytes32(Sha256::digest(grammar).into()))
     }
 }

@@ -34,6 +34,9 @@ fn to_node() -> Vec<(&'static str, ToNode)> {
         seed: Bytes32([0xab; 32]),
         salt: Bytes32([0xcd; 32]),
     };
+    let grammar = Some("start: \"yes\" | \"no\"\n".to_owned());
+    let sampling = Sampling { grammar, ..sampling() };
+    let constrained = GenerateStart { sampling, ..generate.clone() };
     let score = ScoreStart {
         job: job(),
         prompt: vec![1, 882, 198],
@@ -72,6 +75,7 @@ fn to_node() -> Vec<(&'static str, ToNode)> {
         ),
         ("offer", ToNode::Offer(offer)),
         ("start_generate", ToNode::Start(Start::Generate(generate))),
+        ("start_constrained", ToNode::Start(Start::Generate(constrained))),
         ("start_score", ToNode::Start(Start::Score(score))),
         ("finish", ToNode::Finish { job: job(), at: 12 }),
         ("cancel", ToNode::Cancel { job: job(), reason: CancelReason::ClientLeft }),

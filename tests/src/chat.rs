@@ -187,7 +187,7 @@ impl ChatClient {
             job: jobs(&headers).remove(0),
             jobs: jobs(&headers),
             replayed: headers.contains_key("x-assay-replayed"),
-            text: said(&choice["message"], choice).expect("a text").to_owned(),
+            text: said(&choice["message"], choice).unwrap_or_default().to_owned(),
             finish: choice["finish_reason"].as_str().expect("a reason").to_owned(),
             prompt_tokens: count("prompt_tokens"),
             completion_tokens: count("completion_tokens"),

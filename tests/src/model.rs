@@ -163,7 +163,7 @@ impl Model {
 
     /// The ids of one turn of a user, as the gateway renders it.
     pub fn prompt(&self, text: &str) -> Vec<TokenId> {
-        let message = ChatMessage { role: "user".into(), content: text.into() };
+        let message = ChatMessage::new("user", text);
         let engine = lock(&self.engine);
         let rendered = engine.text().render(&[message]).expect("a plain message renders");
         engine.text().encode(&rendered).expect("a rendered prompt has ids")

@@ -55,8 +55,10 @@ pub struct Receipt {
     pub manifest_hash: Bytes32,
     /// SHA-256 of the file of limits that the gateway judged by; absent where it took the floors.
     pub limits_hash: Option<Bytes32>,
-    /// Of the sampler `gmax-v1`.
+    /// Of the sampler `gmax-v1`, without a grammar.
     pub sampling: Sampling,
+    /// SHA-256 of the grammar that the answer was held to: the request says which.
+    pub grammar: Option<Bytes32>,
     pub seed: Bytes32,
     pub prompt_tokens: u32,
     pub max_tokens: u32,

@@ -27,7 +27,7 @@ pub(crate) fn engine_with(config: &EngineConfig) -> Engine {
 }
 
 pub(crate) fn prompt(engine: &Engine, content: &str) -> Vec<TokenId> {
-    let message = ChatMessage { role: "user".into(), content: content.into() };
+    let message = ChatMessage::new("user", content);
     engine.text().encode(&engine.text().render(&[message]).unwrap()).unwrap()
 }
 

@@ -73,6 +73,7 @@ impl From<ChatAsk> for Wish {
             seed,
             max_tokens,
             stop,
+            answer_form: ask.form,
             streaming: ask.streaming,
             assurance: ask.assurance,
         }

@@ -1,5 +1,6 @@
 //! `POST /v1/completions`: a raw prompt in, text out, on the same path and as verified as a chat.
 
+use assay_model::AnswerForm;
 use axum::{extract::State, response::Response};
 
 use super::{
@@ -76,6 +77,7 @@ impl From<CompletionAsk> for Wish {
             seed: ask.seed,
             max_tokens: Some(ask.max_tokens),
             stop: ask.stop,
+            answer_form: AnswerForm::default(),
             streaming: ask.streaming,
             assurance: ask.assurance,
         }

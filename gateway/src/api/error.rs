@@ -313,6 +313,7 @@ impl From<ServeError> for ApiError {
             ServeError::Template(_) => {
                 Self::invalid(StatusCode::BAD_REQUEST, None, message).naming("messages")
             }
+            ServeError::Form(wrong) => InvalidRequest::from(wrong).into(),
             ServeError::NoNodes { .. } => Self::unavailable(Reason::NoNodes, 5, message),
             ServeError::TooFewNodes { .. } => Self::unavailable(Reason::TooFewNodes, 5, message),
             ServeError::NoScorer { .. } => Self::unavailable(Reason::NoScorerNow, 5, message),

@@ -4,7 +4,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    ChatChunk, ChatCompletion, Choice, ChunkChoice, Delta, TextChoice, TextCompletion, Usage,
+    AnswerCall, CallDelta, ChatChunk, ChatCompletion, Choice, ChunkChoice, Delta, TextChoice,
+    TextCompletion, Usage,
 };
 
 /// Which of OpenAI's objects an answer is.
@@ -34,6 +35,8 @@ pub enum Chunk {
 #[derive(Clone, Debug)]
 pub struct WholeChoice {
     pub text: String,
+    /// Functions that it calls; none in a completion.
+    pub calls: Vec<AnswerCall>,
     pub finish_reason: &'static str,
     /// How it was verified.
     pub verdict: Value,
@@ -77,7 +80,7 @@ impl AnswerWriter {
             Form::Chat => {
                 let choices = choices.map(|(index, whole)| Choice {
                     x_assay: of_choice(whole.verdict),
-                    ..Choice::of(index, whole.text, whole.finish_reason)
+                    ..Choice::of(index, whole.text, whole.calls, whole.finish_reason)
                 });
                 Body::Chat(ChatCompletion {
                     id: self.id.clone(),
@@ -119,6 +122,11 @@ impl AnswerWriter {
             Form::Chat => self.chat(ChunkChoice::of(index, Delta::content(text))),
             Form::Text => Chunk::Text(self.text_event(vec![TextChoice::of(index, text)])),
         }
+    }
+
+    /// A piece of a call in a choice; only chats have calls.
+    pub fn call(&self, index: u32, piece: CallDelta) -> Chunk {
+        self.chat(ChunkChoice::of(index, Delta::call(piece)))
     }
 
     /// The last of a choice. The verdict of an only choice goes into the very last chunk.

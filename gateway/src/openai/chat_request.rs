@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use assay_model::ChatMessage;
+use assay_model::{AnswerForm, ChatMessage};
 use assay_protocol::Sampling;
 use serde::Deserialize;
 use serde_json::Value;
@@ -15,6 +15,7 @@ use super::{
     InvalidRequest,
     assurance::{AssuranceAsk, VerificationAsk},
     content::{self, MessageAsk},
+    form::form,
     sampling::sampling,
 };
 
@@ -68,17 +69,23 @@ pub struct ChatRequest {
     /// Only false is served yet.
     pub(super) logprobs: Option<bool>,
     pub(super) top_logprobs: Option<i64>,
-    /// Not served yet.
+    /// Functions that the model may call: `{"type": "function", "function": {"name", "description", "parameters"}}`, 128
+    /// at most. Arguments always satisfy their schema. Custom tools are not served.
     #[schema(value_type = Option<Vec<Object>>)]
     pub(super) tools: Option<Vec<Value>>,
+    /// `none`, `auto` (the default), `required`, `{"type": "function", "function": {"name"}}` or `{"type":
+    /// "allowed_tools", "allowed_tools": {"mode", "tools"}}`.
     #[schema(value_type = Option<Value>)]
     pub(super) tool_choice: Option<Value>,
+    /// Whether an answer may hold more than one call; 16 at most. Default true.
+    pub(super) parallel_tool_calls: Option<bool>,
     /// Not served yet.
     #[schema(value_type = Option<Vec<Object>>)]
     pub(super) functions: Option<Vec<Value>>,
     #[schema(value_type = Option<Value>)]
     pub(super) function_call: Option<Value>,
-    /// Only `{"type": "text"}` is served yet.
+    /// `{"type": "text"}`, `{"type": "json_object"}`, or `{"type": "json_schema", "json_schema": {"name", "schema"}}`: the
+    /// answer satisfies the schema, strict or not, unless `max_tokens` or a stop string cuts it.
     #[schema(value_type = Option<Object>)]
     pub(super) response_format: Option<Value>,
     /// Only `["text"]` is served.
@@ -108,6 +115,7 @@ pub struct ChatAsk {
     pub seed: Option<i64>,
     pub max_tokens: Option<u32>,
     pub stop: Vec<String>,
+    pub form: AnswerForm,
     pub streaming: Streaming,
     pub assurance: AssuranceAsk,
 }
@@ -138,6 +146,7 @@ impl ChatRequest {
             seed: self.seed,
             max_tokens: self.max_tokens()?,
             stop: stop(self.stop.as_ref())?,
+            form: form(self)?,
             streaming: self.streaming()?,
             assurance: AssuranceAsk::of(self.verification.as_ref())?,
         })
@@ -152,19 +161,15 @@ impl ChatRequest {
         if self.top_logprobs.is_some_and(|count| count != 0) {
             return Err(InvalidRequest::not_served("top_logprobs", "Log probabilities are"));
         }
-        if is_some(&self.tools) {
-            return Err(InvalidRequest::not_served("tools", "Tools are"));
-        }
         if is_some(&self.functions) {
-            return Err(InvalidRequest::not_served("functions", "Functions are"));
-        }
-        if !is_none_or_auto(self.tool_choice.as_ref()) {
-            return Err(InvalidRequest::of("tool_choice", "'tool_choice' needs 'tools'."));
+            return Err(InvalidRequest::not_served(
+                "functions",
+                "Functions, which 'tools' replaced, are",
+            ));
         }
         if !is_none_or_auto(self.function_call.as_ref()) {
             return Err(InvalidRequest::of("function_call", "'function_call' needs 'functions'."));
         }
-        response_format(self.response_format.as_ref())?;
         if self.modalities.iter().flatten().any(|modality| modality != "text") {
             return Err(InvalidRequest::not_served("modalities", "Answers other than text are"));
         }
@@ -209,20 +214,6 @@ impl ChatRequest {
 
 fn is_none_or_auto(choice: Option<&Value>) -> bool {
     choice.is_none_or(|choice| choice == "none" || choice == "auto")
-}
-
-fn response_format(format: Option<&Value>) -> Result<(), InvalidRequest> {
-    let Some(format) = format else { return Ok(()) };
-    match format.get("type").and_then(Value::as_str) {
-        Some("text") => Ok(()),
-        Some("json_object" | "json_schema") => {
-            Err(InvalidRequest::not_served("response_format", "Formats other than text are"))
-        }
-        _ => Err(InvalidRequest::of(
-            "response_format.type",
-            "'type' must be text, json_object or json_schema.",
-        )),
-    }
 }
 
 pub(super) fn stop(stop: Option<&Value>) -> Result<Vec<String>, InvalidRequest> {

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::AnswerCall;
 use crate::serving::Verdict;
 
 /// A whole answer.
@@ -32,7 +33,7 @@ pub struct ChatCompletion {
 pub struct Choice {
     pub index: u32,
     pub message: AnswerMessage,
-    /// `stop` or `length`.
+    /// `stop`, `length` or `tool_calls`.
     pub finish_reason: &'static str,
     /// Not served yet: null.
     #[schema(required, value_type = Option<Object>)]
@@ -48,7 +49,12 @@ pub struct Choice {
 pub struct AnswerMessage {
     /// Always `assistant`.
     pub role: &'static str,
-    pub content: String,
+    /// Null where the model calls functions and says nothing.
+    #[schema(required)]
+    pub content: Option<String>,
+    /// Functions that it calls.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<AnswerCall>,
     /// Always null.
     #[schema(required)]
     pub refusal: Option<String>,
@@ -79,9 +85,15 @@ impl Usage {
 }
 
 impl Choice {
-    /// The whole text of the answer.
-    pub fn of(index: u32, content: String, finish_reason: &'static str) -> Self {
-        let message = AnswerMessage { role: "assistant", content, refusal: None };
+    /// The whole text of the answer and its calls.
+    pub fn of(
+        index: u32,
+        content: String,
+        tool_calls: Vec<AnswerCall>,
+        finish_reason: &'static str,
+    ) -> Self {
+        let content = Some(content).filter(|text| !text.is_empty() || tool_calls.is_empty());
+        let message = AnswerMessage { role: "assistant", content, tool_calls, refusal: None };
         Self { index, message, finish_reason, logprobs: None, x_assay: None }
     }
 }
@@ -94,7 +106,7 @@ mod tests {
 
     #[test]
     fn required_keys_are_there_when_they_are_null() {
-        let choice = serde_json::to_value(Choice::of(0, "hi".to_owned(), "stop")).unwrap();
+        let choice = serde_json::to_value(Choice::of(0, "hi".to_owned(), vec![], "stop")).unwrap();
         let expected = json!({"index": 0, "finish_reason": "stop", "logprobs": null,
             "message": {"role": "assistant", "content": "hi", "refusal": null}});
         assert_eq!(choice, expected);

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::Usage;
+use super::{CallDelta, Usage};
 use crate::serving::Verdict;
 
 /// The end of a stream that ended well. SDKs also take a missing one for success, so a stream that
@@ -47,7 +47,7 @@ pub struct ChunkChoice {
     /// Not served yet: null.
     #[schema(required, value_type = Option<Object>)]
     pub logprobs: Option<Value>,
-    /// `stop` or `length` in the last chunk with a choice, null before.
+    /// `stop`, `length` or `tool_calls` in the last chunk with a choice, null before.
     #[schema(required)]
     pub finish_reason: Option<&'static str>,
     /// How it was verified, in its last chunk, where there are several choices.
@@ -64,6 +64,9 @@ pub struct Delta {
     pub role: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content: Option<String>,
+    /// The next piece of a call.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<CallDelta>,
     /// Null, in the first chunk.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
@@ -73,12 +76,22 @@ pub struct Delta {
 impl Delta {
     /// Who speaks: the first of each choice.
     pub fn role() -> Self {
-        Self { role: Some("assistant"), content: Some(String::new()), refusal: Some(None) }
+        Self {
+            role: Some("assistant"),
+            content: Some(String::new()),
+            refusal: Some(None),
+            ..Self::default()
+        }
     }
 
     /// A piece of the answer.
     pub fn content(text: String) -> Self {
         Self { content: Some(text), ..Self::default() }
+    }
+
+    /// A piece of a call.
+    pub fn call(piece: CallDelta) -> Self {
+        Self { tool_calls: vec![piece], ..Self::default() }
     }
 }
 

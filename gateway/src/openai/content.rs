@@ -1,6 +1,6 @@
 //! The messages of a request: who says what, as the chat template will see it.
 
-use assay_model::ChatMessage;
+use assay_model::{ChatMessage, form};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -16,9 +16,11 @@ pub(super) struct MessageAsk {
     /// A string, or parts of `{"type": "text", "text": "…"}`.
     #[schema(value_type = Option<Value>)]
     content: Option<Value>,
-    /// Not served yet.
+    /// Of an assistant: the functions that it called, as its answer had them.
     #[schema(value_type = Option<Vec<Object>>)]
     tool_calls: Option<Vec<Value>>,
+    /// Of a tool: the call that this answers.
+    tool_call_id: Option<String>,
     #[schema(value_type = Option<Object>)]
     function_call: Option<Value>,
     #[schema(value_type = Option<Object>)]
@@ -39,17 +41,21 @@ fn one(index: usize, message: &MessageAsk) -> Result<ChatMessage, InvalidRequest
     let param = |field: &str| format!("messages[{index}].{field}");
     let role =
         role(message.role.as_deref()).map_err(|text| InvalidRequest::of(param("role"), text))?;
-    if message.tool_calls.as_ref().is_some_and(|calls| !calls.is_empty()) {
-        return Err(InvalidRequest::not_served(param("tool_calls"), "Tool calls are"));
-    }
     if message.function_call.is_some() {
         return Err(InvalidRequest::not_served(param("function_call"), "Function calls are"));
     }
     if message.audio.is_some() {
         return Err(InvalidRequest::not_served(param("audio"), "Audio is"));
     }
-    let content = text(&param("content"), message.content.as_ref())?;
-    Ok(ChatMessage { role: role.to_owned(), content })
+    let calls = message.tool_calls.as_deref().unwrap_or_default();
+    let tool_calls = form::tool_calls(&param("tool_calls"), calls)?;
+    let content = match &message.content {
+        // Whoever calls functions need not say anything.
+        None | Some(Value::Null) if !tool_calls.is_empty() => String::new(),
+        content => text(&param("content"), content.as_ref())?,
+    };
+    let tool_call_id = message.tool_call_id.clone();
+    Ok(ChatMessage { role: role.to_owned(), content, tool_calls, tool_call_id })
 }
 
 /// Templates know no developer: it is what OpenAI later called system. `function` is the older tool.

@@ -11,8 +11,10 @@ mod completion_request;
 mod completion_response;
 mod content;
 mod error;
+mod form;
 mod model;
 mod sampling;
+mod tool_calls;
 
 pub use answer::{AnswerWriter, Body, Chunk, Form, WholeChoice};
 pub use assurance::{AssuranceAsk, NONCE_BYTES_MAX};
@@ -23,3 +25,4 @@ pub use completion_request::{CompletionAsk, CompletionRequest, RawPrompt};
 pub use completion_response::{TextChoice, TextCompletion};
 pub use error::{ErrorBody, ErrorDetail, InvalidRequest};
 pub use model::{ModelList, ModelObject};
+pub use tool_calls::{AnswerCall, CallDelta};

@@ -26,6 +26,7 @@ pub(super) fn sampling(request: &ChatRequest) -> Result<Sampling, InvalidRequest
         frequency_penalty: between("frequency_penalty", request.frequency_penalty, 0.0, -2.0, 2.0)?,
         top_k: top_k(request.top_k)?,
         logit_bias: logit_bias(request.logit_bias.as_ref())?,
+        grammar: None,
     })
 }
 

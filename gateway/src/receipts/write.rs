@@ -1,12 +1,13 @@
 //! Writes the receipt of a job that ends: what is known of it, signed, and its entry for the log.
 
 use assay_ledger::{Nano, Settlement};
-use assay_protocol::{AnswerChain, Bytes32, Finish, JobId, NodeId, Outcome, TokenId};
+use assay_model::Said;
+use assay_protocol::{AnswerChain, Bytes32, Finish, JobId, NodeId, Outcome, Sampling, TokenId};
 use assay_verifier::{
     Receipt,
     receipt::{
         Audit, Money, Part, Policy, Response, SeedFrom, State, Verdict,
-        bound::{finish_reason, request_hash, tool_calls_digest},
+        bound::{self, content_digest, finish_reason, request_hash, tool_calls_digest},
         key_id,
     },
 };
@@ -43,8 +44,8 @@ pub(crate) struct Known<'a> {
     pub(crate) state: JobState,
     /// The answer, as far as it was sent; empty when nothing was.
     pub(crate) ids: &'a [TokenId],
-    /// SHA-256 of the text that was sent.
-    pub(crate) content: Bytes32,
+    /// What was sent.
+    pub(crate) sent: &'a Said,
     /// OpenAI's word, of an answer that is whole.
     pub(crate) finish_reason: Option<&'static str>,
     pub(crate) verdict: Option<&'a serving::Verdict>,
@@ -91,14 +92,16 @@ fn receipt(app: &App, known: &Known<'_>, notes: &Notes) -> Receipt {
     let count = |ids: &[TokenId]| u32::try_from(ids.len()).unwrap_or(u32::MAX);
     let usage = (count(prompt), count(known.ids));
     let response = known.finish_reason.map(|finish_reason| {
+        let calls = (0..).zip(known.sent.calls.iter().cloned());
+        let calls: Vec<_> = calls.map(|(index, call)| bound::call(job, index, call)).collect();
         let response = Response {
             id: known.answer_id.to_owned(),
             model: model.id().to_owned(),
             finish_reason: finish_reason.to_owned(),
             prompt_tokens: usage.0,
             completion_tokens: usage.1,
-            content: known.content,
-            tool_calls: tool_calls_digest(None),
+            content: content_digest(&known.sent.content),
+            tool_calls: tool_calls_digest(&calls),
         };
         response.hash(known.salt)
     });
@@ -127,7 +130,8 @@ fn receipt(app: &App, known: &Known<'_>, notes: &Notes) -> Receipt {
         response,
         manifest_hash: model.text.manifest_hash,
         limits_hash: model.limits_hash,
-        sampling: sampling.clone(),
+        sampling: Sampling { grammar: None, ..sampling.clone() },
+        grammar: sampling.grammar_hash(),
         seed,
         prompt_tokens: usage.0,
         max_tokens: known.max_tokens,
@@ -208,7 +212,7 @@ fn verdict_of(known: &Known<'_>, verdict: &serving::Verdict) -> Verdict {
 fn finish(known: &Known<'_>) -> Finish {
     let ends = known.ids.last().is_some_and(|id| known.question.model.text.is_end(*id));
     match known.finish_reason {
-        Some(reason) if reason == finish_reason(Finish::Length) => Finish::Length,
+        Some(reason) if reason == finish_reason(Finish::Length, false) => Finish::Length,
         _ if ends => Finish::Stop,
         _ => Finish::Told,
     }

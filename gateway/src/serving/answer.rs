@@ -1,5 +1,6 @@
 //! The client's answer in the making: what was released, what went out, whether it is whole.
 
+use assay_model::{CallFinder, Piece};
 use assay_protocol::{Finish, TokenId};
 
 use super::{
@@ -13,6 +14,8 @@ use super::{
 pub(super) struct Answer<'a> {
     outlet: &'a Outlet,
     release: Release,
+    /// Tells calls of functions from text, where there may be some.
+    calls: Option<CallFinder>,
     /// Released text that waits for the verdict.
     waiting: String,
     rule: ReleaseRule,
@@ -26,6 +29,7 @@ impl<'a> Answer<'a> {
         Self {
             outlet,
             release: fresh_release(job),
+            calls: job.calls.map(CallFinder::new),
             waiting: String::new(),
             rule: job.policy.release,
             echo: job.echo.clone(),
@@ -57,7 +61,7 @@ impl<'a> Answer<'a> {
         let text = self.release.advance(agreed);
         match self.rule {
             ReleaseRule::Agreed if text.is_empty() => {}
-            ReleaseRule::Agreed => self.outlet.text(std::mem::take(&mut self.echo) + &text),
+            ReleaseRule::Agreed => self.send(&text),
             ReleaseRule::Verdict => self.waiting.push_str(&text),
         }
     }
@@ -98,12 +102,14 @@ impl<'a> Answer<'a> {
     /// Sends what is held back and says that the answer is whole; to the client once only.
     pub(super) fn finish(&mut self, job: &Job, finish: Finish, verdict: Verdict) -> Summary {
         if !self.done {
-            let rest = self.release.finish();
-            let text = std::mem::take(&mut self.echo) + &std::mem::take(&mut self.waiting);
-            self.outlet.text(text + &rest);
+            let rest = std::mem::take(&mut self.waiting) + &self.release.finish();
+            self.send(&rest);
+            let held = self.calls.as_mut().map(CallFinder::finish).unwrap_or_default();
+            held.into_iter().for_each(|piece| self.outlet.piece(piece));
         }
         let finish = match finish {
             Finish::Length if !self.release.is_stopped() => FinishReason::Length,
+            Finish::Stop if self.outlet.has_calls() => FinishReason::ToolCalls,
             Finish::Length | Finish::Stop | Finish::Told => FinishReason::Stop,
         };
         let summary = Summary {
@@ -117,6 +123,18 @@ impl<'a> Answer<'a> {
             self.outlet.done(summary.clone());
         }
         summary
+    }
+
+    /// Sends text to the client, as the calls and the content that it is, after the echo.
+    fn send(&mut self, text: &str) {
+        let text = std::mem::take(&mut self.echo) + text;
+        match &mut self.calls {
+            _ if text.is_empty() => {}
+            None => self.outlet.piece(Piece::Text(text)),
+            Some(calls) => {
+                calls.push(&text).into_iter().for_each(|piece| self.outlet.piece(piece));
+            }
+        }
     }
 
     /// Waits until the client has let go; for ever once it was told that the answer is whole.

@@ -8,17 +8,19 @@ use std::{
 };
 
 use assay_ledger::Nano;
-use assay_protocol::{Bytes32, JobId, TokenId};
+use assay_model::{Piece, Said, WrongForm};
+use assay_protocol::{JobId, TokenId};
 use assay_verifier::Rule;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, oneshot};
 use utoipa::ToSchema;
 
 use super::policy::Risk;
 
-/// Events besides the pieces of text, which are at most one per output token.
-const EVENTS_BESIDES_TEXT: usize = 4;
+/// What one output token can bring at most: the end of some text, a call's name, its first arguments.
+const EVENTS_PER_TOKEN_MAX: usize = 3;
+/// Events besides.
+const EVENTS_BESIDES: usize = 4;
 
 /// The client's end of a job. Dropping it means that the client left.
 #[derive(Debug)]
@@ -58,10 +60,11 @@ impl Deliveries {
     /// Opens the thread to one more job. The channel holds a whole answer, so a client that reads slowly never holds
     /// the job up.
     pub(super) fn open(&mut self, job: JobId, max_tokens: u32) -> Outlet {
-        let (sender, events) = mpsc::channel(max_tokens as usize + EVENTS_BESIDES_TEXT);
+        let room = max_tokens as usize * EVENTS_PER_TOKEN_MAX + EVENTS_BESIDES;
+        let (sender, events) = mpsc::channel(room);
         let (word, heard) = oneshot::channel();
         self.choices.push(Delivery { job, events, over: false, word });
-        Outlet { events: sender, content: Mutex::new(Sha256::new()), word: Some(heard) }
+        Outlet { events: sender, sent: Mutex::default(), word: Some(heard) }
     }
 
     /// The jobs, in the order of the choices.
@@ -93,7 +96,7 @@ impl Deliveries {
                     tracing::error!(job = %choice.job, "a job ended without telling its client how");
                     Event::Failed(ServeError::Internal)
                 });
-                choice.over = !matches!(event, Event::Text(_));
+                choice.over = matches!(event, Event::Done(_) | Event::Failed(_));
                 return Poll::Ready(Some((index, event)));
             }
             if waits { Poll::Pending } else { Poll::Ready(None) }
@@ -124,6 +127,16 @@ impl Deliveries {
 pub enum Event {
     /// Released text; never empty.
     Text(String),
+    /// A call of a function begins; calls are counted from 0.
+    Call {
+        index: u32,
+        name: String,
+    },
+    /// More of a call's arguments; never empty.
+    Arguments {
+        index: u32,
+        text: String,
+    },
     Done(Summary),
     Failed(ServeError),
 }
@@ -145,6 +158,7 @@ pub struct Summary {
 pub enum FinishReason {
     Stop,
     Length,
+    ToolCalls,
 }
 
 impl FinishReason {
@@ -153,6 +167,7 @@ impl FinishReason {
         match self {
             Self::Stop => "stop",
             Self::Length => "length",
+            Self::ToolCalls => "tool_calls",
         }
     }
 }
@@ -197,6 +212,8 @@ pub enum ServeError {
     ContextTooLong { prompt: u32, context: u32 },
     #[error("the messages do not fit the model's chat template: {0}")]
     Template(String),
+    #[error("{0}")]
+    Form(WrongForm),
     #[error("no node serves `{model}` right now")]
     NoNodes { model: String },
     #[error("`{model}` needs nodes of {needed} different owners for this request; {there} took it")]
@@ -225,18 +242,20 @@ pub enum ServeError {
 #[derive(Debug)]
 pub(super) struct Outlet {
     events: mpsc::Sender<Event>,
-    /// Of the text that went out.
-    content: Mutex<Sha256>,
+    /// All that went out.
+    sent: Mutex<Said>,
     word: Option<oneshot::Receiver<Word>>,
 }
 
 impl Outlet {
-    /// Sends text on; nothing for an empty piece. A client that left is noticed by [`Outlet::left`].
-    pub(super) fn text(&self, text: String) {
-        if !text.is_empty() {
-            self.content.lock().unwrap_or_else(PoisonError::into_inner).update(&text);
-            self.send(Event::Text(text));
-        }
+    /// Sends a piece on. A client that left is noticed by [`Outlet::left`].
+    pub(super) fn piece(&self, piece: Piece) {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner).take(piece.clone());
+        self.send(match piece {
+            Piece::Text(text) => Event::Text(text),
+            Piece::Call { index, name } => Event::Call { index, name },
+            Piece::Arguments { index, text } => Event::Arguments { index, text },
+        });
     }
 
     pub(super) fn done(&self, summary: Summary) {
@@ -247,10 +266,14 @@ impl Outlet {
         self.send(Event::Failed(error));
     }
 
-    /// SHA-256 of the text that went out so far.
-    pub(super) fn content(&self) -> Bytes32 {
-        let content = self.content.lock().unwrap_or_else(PoisonError::into_inner);
-        Bytes32(content.clone().finalize().into())
+    /// All that went out so far.
+    pub(super) fn sent(&self) -> Said {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether a call of a function went out.
+    pub(super) fn has_calls(&self) -> bool {
+        !self.sent.lock().unwrap_or_else(PoisonError::into_inner).calls.is_empty()
     }
 
     /// Waits for the client's word on its whole request; nothing when it let go without one.

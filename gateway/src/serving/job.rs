@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use assay_ledger::{AccountId, Quote};
-use assay_model::{ChatMessage, sampler};
+use assay_model::{AnswerForm, CallStyle, ChatMessage, sampler};
 use assay_protocol::{Bytes32, JobId, Sampling, TokenId};
 use assay_verifier::Rules;
 use uuid::Uuid;
@@ -35,6 +35,8 @@ pub struct ChatJob {
     pub max_tokens: Option<u32>,
     /// At most four, none empty.
     pub stop: Vec<String>,
+    /// What the answer's text is held to.
+    pub form: AnswerForm,
     pub terms: Terms,
     /// The client's own randomness, so that the gateway cannot choose the seed alone.
     pub nonce: Option<String>,
@@ -89,6 +91,8 @@ pub(super) struct Job {
     /// Enters the hash chains of its answers.
     pub(super) salt: Bytes32,
     pub(super) stop: Vec<String>,
+    /// How the answer spells calls of functions; none where it may have none.
+    pub(super) calls: Option<CallStyle>,
     pub(super) risk: Risk,
     pub(super) policy: Policy,
     pub(super) quote: Quote,
@@ -117,9 +121,12 @@ impl Job {
         client: Party,
         request: ChatJob,
     ) -> Result<Vec<Self>, ServeError> {
+        let grammar = request.form.grammar(&request.model.text).map_err(ServeError::Form)?;
+        let sampling = Sampling { grammar, ..request.sampling };
+        let request = ChatJob { sampling, ..request };
         let mut jobs: Vec<Self> = Vec::with_capacity(request.jobs());
         for asked in &request.prompts {
-            let prompt = prompt_ids(&request.model, asked)?;
+            let prompt = prompt_ids(&request.model, asked, &request.form)?;
             let echo = match request.echo {
                 true => prompt_text(&request.model, asked),
                 false => String::new(),
@@ -179,6 +186,7 @@ impl Job {
             request: request.request,
             salt: Bytes32(rand::random()),
             stop: request.stop.clone(),
+            calls: request.form.call_style(&model.text),
             risk: terms.risk,
             policy,
             quote,
@@ -227,11 +235,16 @@ struct Choice {
     echo: String,
 }
 
-fn prompt_ids(model: &HostedModel, asked: &Prompt) -> Result<Vec<TokenId>, ServeError> {
+fn prompt_ids(
+    model: &HostedModel,
+    asked: &Prompt,
+    form: &AnswerForm,
+) -> Result<Vec<TokenId>, ServeError> {
     let refused = |error: assay_model::ModelError| ServeError::Template(error.to_string());
     match asked {
         Prompt::Chat(messages) => {
-            model.text.encode(&model.text.render(messages).map_err(refused)?).map_err(refused)
+            let rendered = model.text.render_with(messages, &form.tools()).map_err(refused)?;
+            model.text.encode(&rendered).map_err(refused)
         }
         Prompt::Text(text) => match model.text.encode_raw(text).map_err(refused)? {
             ids if ids.is_empty() => {

@@ -128,7 +128,7 @@ async fn run(app: &App, choice: Opened, turns: &Semaphore) {
     let ending = ending.unwrap_or_else(|_| Ending::default().failed(ServeError::Internal));
     let ending = hear_word(app, &job, &mut outlet, ending).await;
     let failure = ending.failure.clone();
-    let mut ended = pin!(settle::end(app, &job, ending, outlet.content()));
+    let mut ended = pin!(settle::end(app, &job, ending, outlet.sent()));
     let Some(error) = failure else { return ended.await };
     // What a failed job held is given back before its client hears of it, unless the store is away for long.
     let is_stored = timeout(FAILURE_WAIT_MAX, &mut ended).await.is_ok();

@@ -3,7 +3,8 @@
 mod store;
 
 use assay_ledger::{Earned, Nano, PayRules, Settlement, Share, payout};
-use assay_protocol::{Bytes32, Outcome, TokenId};
+use assay_model::Said;
+use assay_protocol::{Outcome, TokenId};
 use tracing::info;
 
 use super::{
@@ -153,11 +154,11 @@ impl Ending {
 }
 
 /// Ends the hold, and tells the nodes how the job ended for them.
-pub(super) async fn end(app: &App, job: &Job, ending: Ending, content: Bytes32) {
+pub(super) async fn end(app: &App, job: &Job, ending: Ending, sent: Said) {
     let settlement = ending.settlement(app, job);
     let cost = settlement.cost;
     let mut end = job_end(job, &ending, settlement);
-    end.receipt = receipts::write(app, &known(job, &ending, &end, content));
+    end.receipt = receipts::write(app, &known(job, &ending, &end, &sent));
     store(app, &end).await;
     for part in &end.nodes {
         let checked_micro = part.checked_micro().into();
@@ -220,8 +221,8 @@ fn job_end(job: &Job, ending: &Ending, charge: Settlement) -> JobEnd {
     }
 }
 
-/// What a receipt says of the job; `content` is of the text that went out.
-fn known<'a>(job: &'a Job, ending: &'a Ending, end: &'a JobEnd, content: Bytes32) -> Known<'a> {
+/// What a receipt says of the job; `sent` is all that went out.
+fn known<'a>(job: &'a Job, ending: &'a Ending, end: &'a JobEnd, sent: &'a Said) -> Known<'a> {
     let part = |part: &JobNodeEnd| {
         let JobNodeEnd { node, round, outcome, pay, .. } = *part;
         KnownPart { node, round, outcome, pay }
@@ -238,7 +239,7 @@ fn known<'a>(job: &'a Job, ending: &'a Ending, end: &'a JobEnd, content: Bytes32
         max_tokens: job.max_tokens,
         state: ending.state,
         ids: summary.map_or(&ending.ids, |summary| &summary.ids),
-        content,
+        sent,
         finish_reason: summary.map(|summary| summary.finish.as_str()),
         verdict: summary.map(|summary| &summary.verdict),
         charge: &end.charge,

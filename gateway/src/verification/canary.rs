@@ -81,7 +81,7 @@ pub(super) fn draw(
 ) -> Result<Canary, ModelError> {
     let question = QUESTIONS.choose(rng).unwrap_or(&QUESTIONS[0]);
     let subject = SUBJECTS.choose(rng).unwrap_or(&SUBJECTS[0]);
-    let message = ChatMessage { role: "user".into(), content: question.replacen("{}", subject, 1) };
+    let message = ChatMessage::new("user", question.replacen("{}", subject, 1));
     let prompt = model.text.encode(&model.text.render(&[message])?)?;
     let room = model
         .text

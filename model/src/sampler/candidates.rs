@@ -27,7 +27,7 @@ impl Candidate {
     }
 }
 
-/// The largest of a row that is not empty, ties to the lowest id.
+/// The largest of a row that is not empty, ties to the lowest id. Some logit is above −∞.
 pub(super) fn largest_one(row: &[f64]) -> Candidate {
     let mut best = Candidate { id: 0, logit: row[0] };
     for (id, &logit) in (0..).zip(row) {
@@ -38,7 +38,7 @@ pub(super) fn largest_one(row: &[f64]) -> Candidate {
     best
 }
 
-/// The `count` largest of a row (fewer if it is shorter), in order.
+/// The `count` largest of a row (fewer if it is shorter), in order; none at −∞.
 pub(super) fn largest(row: &[f64], count: usize) -> Vec<Candidate> {
     let mut best = Vec::with_capacity(2 * count);
     let mut floor = f64::NEG_INFINITY;

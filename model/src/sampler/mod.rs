@@ -5,9 +5,11 @@
 //!
 //! All arithmetic is IEEE 754 binary64, in the order written; `ln` and `exp` are those of `libm` (a port of
 //! musl). Vocabulary ids `v` run from 0. Input: the raw logits `l_v` (binary32, all finite), the
-//! [`Sampling`] parameters, the job's 32-byte seed, the output position `t` (0 for the first output token)
-//! and the output ids before it (a handed-over prefix included, the prompt not).
+//! [`Sampling`] parameters, the job's 32-byte seed, the output position `t` (0 for the first output token),
+//! the output ids before it (a handed-over prefix included, the prompt not) and, under a grammar, the ids that
+//! it allows here ([`crate::grammar`]).
 //!
+//! 0. *Grammar*: ids that are not allowed do not exist in what follows; without a grammar all are.
 //! 1. *Bias*: `a_v = l_v + bias_v`; ids outside the vocabulary are ignored.
 //! 2. *Penalties*, for each `v` that the output holds `c_v > 0` times: `a_v = a_v − presence`, then
 //!    `a_v = a_v − frequency·c_v`.
@@ -41,6 +43,7 @@ pub use mask::MASK_EDGE_LOGITS;
 pub use noise::Noise;
 pub use seeds::{client_seed, gateway_seed};
 
+use crate::grammar::Allowed;
 use candidates::Candidate;
 use mask::Mask;
 
@@ -58,6 +61,8 @@ pub struct Position<'a> {
     pub index: u32,
     /// The output ids before this position.
     pub counts: &'a TokenCounts,
+    /// What the grammar allows here; none allows all.
+    pub allowed: Option<&'a Allowed>,
 }
 
 /// Why nothing can be drawn: a fault of whoever ran the model, never of whoever is checked.
@@ -72,6 +77,9 @@ pub enum SamplerError {
     /// The temperature is negative, too high or NaN.
     #[error("temperature {0} is not from 0 to {TEMPERATURE_MAX}")]
     Temperature(f64),
+    /// The grammar leaves no token of the vocabulary.
+    #[error("the grammar allows no token here")]
+    NothingAllowed,
 }
 
 impl Position<'_> {
@@ -93,13 +101,14 @@ impl Position<'_> {
     /// `margin` is in logits: the largest `a_v + T·g_v` of the tokens that are *surely* inside the mask, less
     /// that of the claimed token, and never below 0; [`PositionScore::OUTSIDE`] if the claimed token cannot be
     /// inside the mask, or not in the vocabulary (then `logit` is 0). What sure means: [`MASK_EDGE_LOGITS`].
-    /// At temperature 0 there is no mask, and the margin is the gap between the adjusted logits.
+    /// At temperature 0 there is no mask, and the margin is the gap between the adjusted logits. A token that the
+    /// grammar does not allow is outside, without any edge.
     pub fn score(&self, logits: &[f32], claimed: TokenId) -> Result<PositionScore, SamplerError> {
         let row = self.adjusted(logits)?;
         Ok(score::score(self, logits, &row, claimed))
     }
 
-    /// Steps 1 and 2: bias and penalties.
+    /// Steps 0 to 2: what is not allowed becomes −∞, then bias and penalties.
     fn adjusted(&self, logits: &[f32]) -> Result<Vec<f64>, SamplerError> {
         let Sampling { temperature, presence_penalty, frequency_penalty, .. } = *self.sampling;
         if !(0.0..=TEMPERATURE_MAX).contains(&temperature) {
@@ -122,10 +131,20 @@ impl Position<'_> {
         if row.is_empty() {
             return Err(SamplerError::NoLogits);
         }
-        match (0..).zip(&row).find(|(_, logit)| !logit.is_finite()) {
-            Some((id, _)) => Err(SamplerError::NotFinite(id)),
-            None => Ok(row),
+        if let Some((id, _)) = (0..).zip(&row).find(|(_, logit)| !logit.is_finite()) {
+            return Err(SamplerError::NotFinite(id));
         }
+        if let Some(allowed) = self.allowed {
+            for (id, logit) in (0..).zip(&mut row) {
+                if !allowed.contains(id) {
+                    *logit = f64::NEG_INFINITY;
+                }
+            }
+            if row.iter().all(|logit| logit.is_infinite()) {
+                return Err(SamplerError::NothingAllowed);
+            }
+        }
+        Ok(row)
     }
 }
 

@@ -4,7 +4,7 @@ use assay_protocol::{PositionScore, TokenId};
 
 use super::{CANDIDATES_MAX, Mask, Noise, Position, candidates, noisiest};
 
-/// `logits` are raw, `row` is adjusted; both finite, of one length and not empty.
+/// `logits` are raw and finite, `row` is adjusted, −∞ for what the grammar forbids; both of one length, not empty.
 pub(super) fn score(
     position: &Position<'_>,
     logits: &[f32],
@@ -15,12 +15,12 @@ pub(super) fn score(
     let logit = logits.get(claimed as usize).copied().unwrap_or_default();
     // Nothing is worse than outside, whatever the logits.
     let margin = margin.min(PositionScore::OUTSIDE);
-    PositionScore { own, margin, logit, sum_p2: sum_p2(logits) }
+    PositionScore { own, margin, logit, sum_p2: sum_p2(logits, row) }
 }
 
 fn own_and_margin(position: &Position<'_>, row: &[f64], claimed: TokenId) -> (TokenId, f64) {
     let temperature = position.sampling.temperature;
-    let claimed_logit = row.get(claimed as usize).copied();
+    let claimed_logit = row.get(claimed as usize).copied().filter(|logit| logit.is_finite());
     if temperature == 0.0 {
         let best = candidates::largest_one(row);
         return (best.id, claimed_logit.map_or(PositionScore::OUTSIDE, |it| best.logit - it));
@@ -42,12 +42,14 @@ fn own_and_margin(position: &Position<'_>, row: &[f64], claimed: TokenId) -> (To
     (own, margin)
 }
 
-/// `Σ p²` of the softmax at temperature 1 over the raw logits.
-fn sum_p2(logits: &[f32]) -> f64 {
-    let largest = logits.iter().copied().map(f64::from).fold(f64::NEG_INFINITY, f64::max);
-    let (sum, sum_of_squares) = logits
-        .iter()
-        .map(|logit| libm::exp(f64::from(*logit) - largest))
+/// `Σ p²` of the softmax at temperature 1 over the raw logits of what is allowed: a token that the grammar forces
+/// says nothing about who wrote it.
+fn sum_p2(logits: &[f32], row: &[f64]) -> f64 {
+    let allowed = logits.iter().zip(row).filter(|(_, adjusted)| adjusted.is_finite());
+    let allowed = allowed.map(|(logit, _)| f64::from(*logit));
+    let largest = allowed.clone().fold(f64::NEG_INFINITY, f64::max);
+    let (sum, sum_of_squares) = allowed
+        .map(|logit| libm::exp(logit - largest))
         .fold((0.0, 0.0), |(sum, squares), p| (sum + p, squares + p * p));
     sum_of_squares / (sum * sum)
 }

@@ -7,7 +7,7 @@ use super::*;
 const SEED: Bytes32 = Bytes32([3; 32]);
 
 fn at<'a>(sampling: &'a Sampling, counts: &'a TokenCounts, index: u32) -> Position<'a> {
-    Position { sampling, seed: SEED, index, counts }
+    Position { sampling, seed: SEED, index, counts, allowed: None }
 }
 
 fn draw(sampling: &Sampling, index: u32, logits: &[f32]) -> TokenId {

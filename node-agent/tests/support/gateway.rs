@@ -215,6 +215,7 @@ fn covers(
         round: offer.round,
         manifest_hash: offer.manifest_hash,
         sampling: &start.sampling,
+        grammar: start.sampling.grammar_hash(),
         seed: start.seed,
         from: before.len(),
         to: after.len(),

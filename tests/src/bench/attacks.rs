@@ -39,10 +39,14 @@ pub const LIARS: [Behaviour; 19] = [
 ];
 
 /// Every other kind, and where in the benchmark it is found or why it is not there.
-pub const OTHERS: [(Behaviour, &str); 23] = [
+pub const OTHERS: [(Behaviour, &str); 24] = [
     (Behaviour::Honest, "the honest answers, which every row is held against"),
     (Behaviour::Slow, "its answers are the honest ones"),
     (Behaviour::Flip, "no cheat: a flip inside the limits is an honest answer"),
+    (
+        Behaviour::NoMask,
+        "the benchmark's jobs have no grammar; where there is one, its tokens are outside of it",
+    ),
     (Behaviour::Copy, "nothing that it could copy reaches it on the wire, so it says nothing"),
     (Behaviour::Sybil, "the rows `sybil`"),
     (Behaviour::FalseClass, "its answers are those of `fp16`; what it claims is not looked at"),

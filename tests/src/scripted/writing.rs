@@ -70,6 +70,7 @@ impl Writing {
             round: self.offer.round,
             manifest_hash: self.offer.manifest_hash,
             sampling: &start.sampling,
+            grammar: start.sampling.grammar_hash(),
             seed: start.seed,
             from: from.len(),
             to,

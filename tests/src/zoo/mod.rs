@@ -44,6 +44,7 @@ zoo! {
     other_prompt::OtherPrompt,
     ignore_seed::IgnoreSeed,
     wrong_temperature::WrongTemperature,
+    no_mask::NoMask,
     truncate::Truncate,
     pad::Pad,
     edit::Edit,

@@ -17,7 +17,7 @@ fn every_weak_model_answers_and_is_told_from_the_shipped_one() {
     // A cheat does not care whether its graph can be verified.
     let config = EngineConfig { allow_unverifiable: true, ..EngineConfig::default() };
     let mut shipped = Engine::open(&runtime, &demo_model(), &config).expect("the demo model");
-    let ask = ChatMessage { role: "user".into(), content: "Tell me a story about a fox.".into() };
+    let ask = ChatMessage::new("user", "Tell me a story about a fox.");
     let prompt = shipped.text().encode(&shipped.text().render(&[ask]).unwrap()).unwrap();
     let (sampling, seed) = (Sampling::default(), Bytes32([3; 32]));
 

@@ -123,5 +123,5 @@ fn pick<'a>(words: &[&'a str], choice: u8) -> &'a str {
 }
 
 fn message(role: &str, content: &str) -> ChatMessage {
-    ChatMessage { role: role.into(), content: content.into() }
+    ChatMessage::new(role, content)
 }

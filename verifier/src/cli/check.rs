@@ -127,7 +127,7 @@ fn run_model(
     };
     let limit = margin_limit(limits.as_deref(), receipt)?;
     let evidence = args.evidence.as_deref().map(files::evidence).transpose()?;
-    let scores = score(&mut engine, receipt, found.prompt, output, report)?;
+    let scores = score(&mut engine, receipt, found, output, report)?;
     judge(&scores, limit).map_err(Failure::refused)?;
     let margins: Vec<f64> = scores.iter().map(|score| score.margin).collect();
     if let Some(evidence) = &evidence {
@@ -153,7 +153,7 @@ fn write_again(
         prompt: found.prompt.clone(),
         prefix: Vec::new(),
         max_tokens: count,
-        sampling: receipt.sampling.clone(),
+        sampling: found.sampling.clone(),
         seed: receipt.seed,
     };
     let mut last = Instant::now();
@@ -175,13 +175,13 @@ fn write_again(
 fn score(
     engine: &mut Engine,
     receipt: &Receipt,
-    prompt: Vec<TokenId>,
+    Replay { prompt, sampling, .. }: Replay,
     output: Vec<TokenId>,
     report: &Report,
 ) -> Result<Vec<PositionScore>, Failure> {
     let tokens = prompt.len() + output.len();
     report.progress(&format!("one pass of the model over {tokens} tokens"));
-    let (sampling, seed) = (receipt.sampling.clone(), receipt.seed);
+    let seed = receipt.seed;
     let scores = engine
         .score(&ScoreRequest { prompt, output, sampling, seed })
         .context("the model cannot score the answer")?;

@@ -38,7 +38,7 @@ pub(super) fn view(bundle: &Bundle, receipt: &Receipt) -> Value {
         "state": word(&receipt.state), "policy": word(&receipt.policy),
         "seed_from": word(&receipt.seed_from), "nonce": receipt.nonce,
         "salt": receipt.salt, "request": receipt.request, "response": receipt.response,
-        "manifest_hash": receipt.manifest_hash, "limits_hash": receipt.limits_hash, "sampling": receipt.sampling, "seed": receipt.seed,
+        "manifest_hash": receipt.manifest_hash, "limits_hash": receipt.limits_hash, "sampling": receipt.sampling, "grammar": receipt.grammar, "seed": receipt.seed,
         "prompt_tokens": receipt.prompt_tokens, "max_tokens": receipt.max_tokens,
         "completion_tokens": receipt.completion_tokens,
         "prompt_link": receipt.prompt_link, "answer_link": receipt.answer_link,

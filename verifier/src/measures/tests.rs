@@ -23,8 +23,13 @@ fn noisy_answer(tokens: u32, temperature: f64, deviation: f64) -> (Answer, Vec<P
     for index in 0..tokens {
         let mut model = Noise::new(Bytes32([1; 32]), index);
         let mut node = Noise::new(Bytes32([2; 32]), index);
-        let position =
-            Position { sampling: &sampling, seed: Bytes32([3; 32]), index, counts: &counts };
+        let position = Position {
+            sampling: &sampling,
+            seed: Bytes32([3; 32]),
+            index,
+            counts: &counts,
+            allowed: None,
+        };
         #[expect(clippy::cast_possible_truncation, reason = "logits are binary32")]
         let (truth, noisy): (Vec<f32>, Vec<f32>) = (0..VOCABULARY)
             .map(|id| {

@@ -1,10 +1,14 @@
 //! What a receipt binds of a request and of its answer, as salted hashes: both sides compute them from what they
 //! hold, and only then does a receipt belong to them.
 
+use assay_model::ToolCall;
 use assay_protocol::{Bytes32, Finish, JobId, identity};
 use sha2::{Digest, Sha256};
 
-use super::canonical::{Json, NotJson};
+use super::{
+    canonical::{Json, NotJson},
+    saved::SavedCall,
+};
 
 /// What an answer's id begins with: of a chat and of a completion.
 const ID_PREFIXES: [&str; 2] = ["chatcmpl-", "cmpl-"];
@@ -81,7 +85,7 @@ pub struct Response {
     pub completion_tokens: u32,
     /// SHA-256 of the content as UTF-8.
     pub content: Bytes32,
-    /// SHA-256 of the canonical form of `tool_calls`; of nothing when there are none.
+    /// SHA-256 of the canonical form of `tool_calls`, without `index`; of nothing when there are none.
     pub tool_calls: Bytes32,
 }
 
@@ -110,10 +114,11 @@ pub fn is_response_id(id: &str, job: JobId) -> bool {
     ID_PREFIXES.iter().any(|prefix| id.strip_prefix(prefix) == Some(job.to_string().as_str()))
 }
 
-/// OpenAI's word for why an answer without tool calls ends.
-pub fn finish_reason(finish: Finish) -> &'static str {
+/// OpenAI's word for why an answer ends, with tool calls in it or without.
+pub fn finish_reason(finish: Finish, has_calls: bool) -> &'static str {
     match finish {
         Finish::Length => "length",
+        Finish::Stop if has_calls => "tool_calls",
         Finish::Stop | Finish::Told => "stop",
     }
 }
@@ -124,8 +129,22 @@ pub fn content_digest(content: &str) -> Bytes32 {
 }
 
 /// Of `tool_calls`, as it is bound.
-pub fn tool_calls_digest(calls: Option<&Json>) -> Bytes32 {
-    Bytes32(Sha256::digest(calls.map(Json::canonical).unwrap_or_default()).into())
+pub fn tool_calls_digest(calls: &[SavedCall]) -> Bytes32 {
+    let list = Json::List(calls.iter().map(SavedCall::to_json).collect());
+    let text = if calls.is_empty() { String::new() } else { list.canonical() };
+    Bytes32(Sha256::digest(text).into())
+}
+
+/// A call of an answer as its client gets it.
+pub fn call(job: JobId, index: u32, call: ToolCall) -> SavedCall {
+    SavedCall { id: call_id(job, index), name: call.name, arguments: call.arguments }
+}
+
+/// The id of an answer's call: `call_` and 24 digits that follow from the job and the call's place.
+pub fn call_id(job: JobId, index: u32) -> String {
+    let digest = hash(b"assay/tool-call/1", &[job.0.as_bytes(), &index.to_be_bytes()]);
+    let digits: String = digest.0[..12].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("call_{digits}")
 }
 
 fn hash(tag: &[u8], fields: &[&[u8]]) -> Bytes32 {

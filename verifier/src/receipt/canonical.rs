@@ -3,12 +3,13 @@
 //! readers could see two different requests. So is a whole number that is too large for a double to tell it from its
 //! neighbours, and small enough for an integer, in the form of a float: its one spelling would be that of an integer.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, cmp::Ordering, fmt};
 
 use serde::{
     Deserialize, Deserializer,
     de::{Error as _, MapAccess, SeqAccess, Visitor},
 };
+use serde_json::Value;
 
 /// A JSON value that was read strictly.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,7 +19,7 @@ pub enum Json {
     Number(Number),
     Text(String),
     List(Vec<Self>),
-    /// Keys in canonical order, each once.
+    /// Keys as they came, each once: prompts show them so.
     Object(Vec<(String, Self)>),
 }
 
@@ -83,6 +84,26 @@ impl Json {
         }
     }
 
+    pub fn as_bool(&self) -> Option<bool> {
+        if let Self::Bool(value) = self { Some(*value) } else { None }
+    }
+
+    /// The same value for whoever takes any JSON.
+    pub fn to_value(&self) -> Value {
+        match self {
+            Self::Null => Value::Null,
+            Self::Bool(value) => (*value).into(),
+            Self::Number(Number::Unsigned(value)) => (*value).into(),
+            Self::Number(Number::Signed(value)) => (*value).into(),
+            Self::Number(Number::Float(value)) => (*value).into(),
+            Self::Text(text) => text.as_str().into(),
+            Self::List(list) => list.iter().map(Self::to_value).collect(),
+            Self::Object(entries) => {
+                entries.iter().map(|(key, value)| (key.clone(), value.to_value())).collect()
+            }
+        }
+    }
+
     /// The one spelling.
     pub fn canonical(&self) -> String {
         let mut text = String::new();
@@ -105,8 +126,10 @@ impl Json {
                 out.push(']');
             }
             Self::Object(entries) => {
+                let mut entries: Vec<_> = entries.iter().collect();
+                entries.sort_by(|(a, _), (b, _)| in_order(a, b));
                 out.push('{');
-                for (index, (key, value)) in entries.iter().enumerate() {
+                for (index, (key, value)) in entries.into_iter().enumerate() {
                     out.push_str(if index > 0 { "," } else { "" });
                     write_text(key, out);
                     out.push(':');
@@ -251,12 +274,18 @@ impl<'de> Visitor<'de> for Strict {
         while let Some(key) = map.next_key::<Cow<'_, str>>()? {
             entries.push((key.into_owned(), map.next_value()?));
         }
-        entries.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
-        match entries.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-            Some(pair) => Err(A::Error::custom(format!("`{}` stands twice", pair[0].0))),
+        let mut keys: Vec<&str> = entries.iter().map(|(key, _)| key.as_str()).collect();
+        keys.sort_unstable();
+        match keys.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(A::Error::custom(format!("`{}` stands twice", pair[0]))),
             None => Ok(Json::Object(entries)),
         }
     }
+}
+
+/// The order of keys in the one spelling.
+fn in_order(a: &str, b: &str) -> Ordering {
+    a.encode_utf16().cmp(b.encode_utf16())
 }
 
 #[cfg(test)]

@@ -86,10 +86,6 @@ fn check_response(receipt: &Receipt, response: Option<&Saved>) -> Result<(), Ref
     if !is_named {
         return Err(Refusal::Response("id"));
     }
-    // Answers are text: what is not can be checked by nobody.
-    if saved.tool_calls.is_some() {
-        return Err(Refusal::Response("tool calls"));
-    }
     let (Some(hash), Some(verdict)) = (receipt.response, &receipt.verdict) else {
         return check_unfinished(receipt, saved);
     };
@@ -97,13 +93,13 @@ fn check_response(receipt: &Receipt, response: Option<&Saved>) -> Result<(), Ref
     if saved.usage.is_some_and(|found| found != usage) {
         return Err(Refusal::Response("usage"));
     }
-    let expected = finish_reason(verdict.finish);
+    let expected = finish_reason(verdict.finish, !saved.tool_calls.is_empty());
     let response = saved.bound(expected, usage);
+    if response.hash(receipt.salt) != hash {
+        return Err(Refusal::Response("model, content, tool calls or finish_reason"));
+    }
     if response.finish_reason != expected {
         return Err(Refusal::Response("finish_reason"));
-    }
-    if response.hash(receipt.salt) != hash {
-        return Err(Refusal::Response("model, content or finish_reason"));
     }
     Ok(())
 }
@@ -117,7 +113,8 @@ fn check_unfinished(receipt: &Receipt, saved: &Saved) -> Result<(), Refusal> {
     if saved.finish_reason.is_some() {
         return Err(Refusal::Unfinished("the response is whole"));
     }
-    if !saved.content.is_empty() && receipt.completion_tokens == 0 {
+    let is_empty = saved.content.is_empty() && saved.tool_calls.is_empty();
+    if !is_empty && receipt.completion_tokens == 0 {
         return Err(Refusal::Unfinished("the response has text"));
     }
     Ok(())
@@ -164,6 +161,7 @@ fn check_parts(receipt: &Receipt, gateway: &str, trust: &Trust) -> Result<Vec<No
             round: part.round,
             manifest_hash: receipt.manifest_hash,
             sampling: &receipt.sampling,
+            grammar: receipt.grammar,
             seed: receipt.seed,
             from: signed.from,
             to: signed.to,

@@ -42,7 +42,7 @@ pub(super) fn encode(receipt: &Receipt) -> Vec<u8> {
     w.option(r.limits_hash.as_ref(), |w, hash| {
         w.bytes(&hash.0);
     });
-    write_sampling(&mut w, &r.sampling);
+    write_sampling(&mut w, &r.sampling, r.grammar);
     w.bytes(&r.seed.0);
     for count in [r.prompt_tokens, r.max_tokens, r.completion_tokens] {
         w.number(count.into());
@@ -65,6 +65,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Receipt, WireError> {
     if r.byte("version")? != VERSION {
         return Err(WireError::Unknown("version"));
     }
+    let mut grammar = None;
     let mut receipt = Receipt {
         gateway: r.array("gateway")?,
         job: JobId(r.array("job")?.into_uuid()),
@@ -78,7 +79,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Receipt, WireError> {
         response: r.option("response's hash", |r| r.array("response's hash").map(Bytes32))?,
         manifest_hash: Bytes32(r.array("manifest hash")?),
         limits_hash: r.option("limits' hash", |r| r.array("limits' hash").map(Bytes32))?,
-        sampling: read_sampling(r)?,
+        sampling: read_sampling(r, &mut grammar)?,
+        grammar,
         seed: Bytes32(r.array("seed")?),
         prompt_tokens: r.small("prompt tokens")?,
         max_tokens: r.small("most tokens")?,
@@ -191,13 +193,14 @@ fn read_link(r: &mut Reader<'_>, known: Bytes32) -> Result<Bytes32, WireError> {
     }
 }
 
-/// One byte says which parameters are not the defaults; those follow with all their bits.
-fn write_sampling(w: &mut Writer, sampling: &Sampling) {
+/// One byte says which parameters are not the defaults; those follow with all their bits, then the grammar's hash.
+fn write_sampling(w: &mut Writer, sampling: &Sampling, grammar: Option<Bytes32>) {
     let values = values(sampling);
     let defaults = self::values(&Sampling::default());
     let differs = |at: usize| values[at].to_bits() != defaults[at].to_bits();
-    let mut flags =
-        u8::from(sampling.top_k != 0) << 5 | u8::from(!sampling.logit_bias.is_empty()) << 6;
+    let mut flags = u8::from(sampling.top_k != 0) << 5
+        | u8::from(!sampling.logit_bias.is_empty()) << 6
+        | u8::from(grammar.is_some()) << 7;
     for at in (0..values.len()).filter(|at| differs(*at)) {
         flags |= 1 << at;
     }
@@ -214,14 +217,14 @@ fn write_sampling(w: &mut Writer, sampling: &Sampling) {
             w.number((*id).into()).bytes(&bias.to_bits().to_be_bytes());
         }
     }
+    if let Some(hash) = grammar {
+        w.bytes(&hash.0);
+    }
 }
 
-fn read_sampling(r: &mut Reader<'_>) -> Result<Sampling, WireError> {
+fn read_sampling(r: &mut Reader<'_>, grammar: &mut Option<Bytes32>) -> Result<Sampling, WireError> {
     const WHAT: &str = "sampling";
     let flags = r.byte(WHAT)?;
-    if flags >> 7 != 0 {
-        return Err(WireError::Unknown(WHAT));
-    }
     let mut found = values(&Sampling::default());
     for (at, value) in found.iter_mut().enumerate() {
         if flags & (1 << at) != 0 {
@@ -238,6 +241,9 @@ fn read_sampling(r: &mut Reader<'_>) -> Result<Sampling, WireError> {
         return Err(WireError::NotCanonical(WHAT));
     }
     let logit_bias = if flags & (1 << 6) != 0 { read_biases(r, WHAT)? } else { Vec::new() };
+    if flags & (1 << 7) != 0 {
+        *grammar = Some(Bytes32(r.array("grammar's hash")?));
+    }
     Ok(Sampling {
         temperature,
         top_k,
@@ -246,6 +252,7 @@ fn read_sampling(r: &mut Reader<'_>) -> Result<Sampling, WireError> {
         presence_penalty,
         frequency_penalty,
         logit_bias,
+        grammar: None,
     })
 }
 

@@ -5,18 +5,20 @@ mod asked;
 #[cfg(test)]
 mod tests;
 
-use assay_model::{Found, StopFinder, TextModel, sampler};
-use assay_protocol::{AnswerChain, Bytes32, Finish, TokenId};
+use assay_model::{Found, Said, StopFinder, TextModel, sampler};
+use assay_protocol::{AnswerChain, Bytes32, Finish, Sampling, TokenId};
 use sha2::{Digest, Sha256};
 
-use super::{Receipt, Refusal, Request, Saved, SeedFrom, State};
+use super::{Receipt, Refusal, Request, Saved, SeedFrom, State, bound, saved::SavedCall};
 use crate::log::Evidence;
 use asked::Asked;
 
 /// The ids of an answer that its receipt is really about.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Replay {
     pub prompt: Vec<TokenId>,
+    /// The receipt's, with the grammar that follows from the request.
+    pub sampling: Sampling,
     /// Nothing when neither the response nor its text tells the ids: then the model has to write them again.
     pub output: Option<Vec<TokenId>>,
 }
@@ -77,10 +79,10 @@ pub fn replay(
     }
     let asked = Asked::read(&request.json).map_err(Refusal::NotReplayable)?;
     let prompt = prompt(receipt, &asked, response, model)?;
-    check_sampling(receipt, &asked)?;
+    let sampling = check_sampling(receipt, &asked, model)?;
     check_max_tokens(receipt, &asked, model)?;
     check_seed(receipt, &asked, response, &prompt)?;
-    let replay = Replay { output: None, prompt };
+    let replay = Replay { output: None, prompt, sampling };
     let guesses = response.into_iter().flat_map(|saved| guesses(saved, receipt, model));
     for ids in guesses {
         if link(receipt, &replay.prompt, &ids) == receipt.answer_link {
@@ -112,11 +114,20 @@ pub fn check_output(
     let Some(saved) = response else { return Ok(()) };
     let (text, _) = text(ids, &asked.stop, model);
     let text = asked.echoed(saved.choice, model) + &text;
-    let spells = match receipt.state {
-        State::Cancelled => text.starts_with(&saved.content),
-        State::Succeeded | State::Failed => text == saved.content,
+    let Said { content, calls } = Said::read(&text, asked.form.call_style(model));
+    let calls: Vec<SavedCall> =
+        (0..).zip(calls).map(|(index, call)| bound::call(receipt.job, index, call)).collect();
+    let (spells, calls_match) = match receipt.state {
+        State::Cancelled => {
+            (content.starts_with(&saved.content), SavedCall::begin_with(&calls, &saved.tool_calls))
+        }
+        State::Succeeded | State::Failed => (content == saved.content, calls == saved.tool_calls),
     };
-    if spells { Ok(()) } else { Err(Refusal::Text) }
+    match (spells, calls_match) {
+        (true, true) => Ok(()),
+        (false, _) => Err(Refusal::Text),
+        (true, false) => Err(Refusal::Response("tool calls")),
+    }
 }
 
 /// The ids of the prompt that was gone on from: the response tells which, otherwise the receipt's hash does.
@@ -132,7 +143,7 @@ fn prompt(
         None => &asked.prompts[..],
     };
     for candidate in candidates {
-        let ids = candidate.ids(model);
+        let ids = candidate.ids(&asked.form, model);
         let ids = ids.map_err(|error| Refusal::NotReplayable(error.to_string()))?;
         let link = AnswerChain::start(receipt.job, receipt.salt, &ids).hash();
         if link == receipt.prompt_link && ids.len() == receipt.prompt_tokens as usize {
@@ -142,7 +153,15 @@ fn prompt(
     Err(Refusal::Prompt)
 }
 
-fn check_sampling(receipt: &Receipt, asked: &Asked) -> Result<(), Refusal> {
+/// The sampling that was asked for, with its grammar.
+fn check_sampling(
+    receipt: &Receipt,
+    asked: &Asked,
+    model: &TextModel,
+) -> Result<Sampling, Refusal> {
+    let grammar = asked.form.source(model);
+    let grammar = grammar.map_err(|wrong| Refusal::NotReplayable(wrong.to_string()))?;
+    let asked_for = Sampling { grammar, ..asked.sampling.clone() };
     let (found, wanted) = (&receipt.sampling, &asked.sampling);
     let fields = [
         ("temperature", found.temperature == wanted.temperature),
@@ -152,10 +171,11 @@ fn check_sampling(receipt: &Receipt, asked: &Asked) -> Result<(), Refusal> {
         ("presence_penalty", found.presence_penalty == wanted.presence_penalty),
         ("frequency_penalty", found.frequency_penalty == wanted.frequency_penalty),
         ("logit_bias", found.logit_bias == wanted.logit_bias),
+        ("grammar", receipt.grammar == asked_for.grammar_hash()),
     ];
     match fields.iter().find(|(_, same)| !same) {
         Some((field, _)) => Err(Refusal::Sampling(field)),
-        None => Ok(()),
+        None => Ok(asked_for),
     }
 }
 
@@ -194,7 +214,9 @@ fn check_seed(
 /// What the ids may be: what the gateway said, or the text's own ids with an end token or without.
 fn guesses(saved: &Saved, receipt: &Receipt, model: &TextModel) -> Vec<Vec<TokenId>> {
     let mut guesses: Vec<Vec<TokenId>> = saved.output_ids.iter().cloned().collect();
-    if let Ok(ids) = model.encode(&saved.content) {
+    if saved.tool_calls.is_empty()
+        && let Ok(ids) = model.encode(&saved.content)
+    {
         let count = receipt.completion_tokens as usize;
         if ids.len() + 1 == count {
             let ends = model.manifest.end_tokens.iter();

@@ -1,5 +1,7 @@
 //! A response as a client saved it: the body of a plain answer, or the list of a stream's chunks.
 
+mod calls;
+
 use std::collections::BTreeSet;
 
 use assay_protocol::{JobId, TokenId};
@@ -10,12 +12,13 @@ use super::{
     canonical::{Json, NotJson},
 };
 use crate::wire::{Reader, Writer};
+pub use calls::SavedCall;
 
 /// What a client holds of its answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Saved {
     pub content: String,
-    pub tool_calls: Option<Json>,
+    pub tool_calls: Vec<SavedCall>,
     pub id: String,
     pub model: String,
     pub finish_reason: Option<String>,
@@ -62,7 +65,7 @@ impl Saved {
         let first = pieces.first().ok_or(NoResponse::Lacks("chunks"))?;
         let mut saved = Self {
             content: String::new(),
-            tool_calls: None,
+            tool_calls: Vec::new(),
             id: text(first, "id")?,
             model: text(first, "model")?,
             finish_reason: None,
@@ -85,7 +88,7 @@ impl Saved {
             prompt_tokens,
             completion_tokens,
             content: content_digest(&self.content),
-            tool_calls: tool_calls_digest(self.tool_calls.as_ref()),
+            tool_calls: tool_calls_digest(&self.tool_calls),
         }
     }
 
@@ -127,7 +130,7 @@ impl Saved {
             self.content.push_str(content.as_text().ok_or(NoResponse::Lacks("content"))?);
         }
         if let Some(calls) = said.get("tool_calls") {
-            self.tool_calls = Some(calls.clone());
+            calls::take(&mut self.tool_calls, calls)?;
         }
         self.take_finish(choice)
     }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::verdict;
 use crate::{
     api::ApiError,
-    openai::{AnswerWriter, Chunk, DONE, ErrorBody, Usage},
+    openai::{AnswerWriter, CallDelta, Chunk, DONE, ErrorBody, Usage},
     serving::{Deliveries, Event, ServeError},
 };
 
@@ -76,6 +76,14 @@ impl Feed {
         let index = u32::try_from(at).unwrap_or(u32::MAX);
         match event {
             Event::Text(text) => self.ready.push_back(Item::Chunk(self.writer.piece(index, text))),
+            Event::Call { index: call, name } => {
+                let begins = CallDelta::begins(self.jobs[at], call, name);
+                self.ready.push_back(Item::Chunk(self.writer.call(index, begins)));
+            }
+            Event::Arguments { index: call, text } => {
+                let more = CallDelta::goes_on(call, text);
+                self.ready.push_back(Item::Chunk(self.writer.call(index, more)));
+            }
             Event::Done(summary) => {
                 let used = Usage::of(summary.prompt_tokens, summary.completion_tokens);
                 self.usage = self.usage.plus(used);

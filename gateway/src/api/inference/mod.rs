@@ -5,6 +5,7 @@ mod keyed;
 
 use std::{convert::Infallible, sync::Arc};
 
+use assay_model::{AnswerForm, Piece, Said};
 use assay_protocol::{Bytes32, JobId, Sampling};
 use assay_verifier::receipt::saved::write_ids;
 use axum::{
@@ -23,7 +24,8 @@ use crate::{
     app::App,
     catalog::HostedModel,
     openai::{
-        AnswerWriter, AssuranceAsk, Body, Form, InvalidRequest, Streaming, Usage, WholeChoice,
+        AnswerCall, AnswerWriter, AssuranceAsk, Body, Form, InvalidRequest, Streaming, Usage,
+        WholeChoice,
     },
     serving::{self, ChatJob, Deliveries, Event, Prompt, Summary, Terms},
 };
@@ -45,6 +47,8 @@ pub(super) struct Wish {
     pub(super) seed: Option<i64>,
     pub(super) max_tokens: Option<u32>,
     pub(super) stop: Vec<String>,
+    /// What the answer's text is held to.
+    pub(super) answer_form: AnswerForm,
     pub(super) streaming: Streaming,
     pub(super) assurance: AssuranceAsk,
 }
@@ -147,6 +151,7 @@ fn into_job(
         seed: wish.seed,
         max_tokens: wish.max_tokens,
         stop: wish.stop,
+        form: wish.answer_form,
         terms,
         nonce: sent.assurance.nonce.or(asked.nonce),
         streamed: matches!(wish.streaming, Streaming::Yes { .. }),
@@ -183,11 +188,17 @@ async fn whole(
     mut deliveries: Deliveries,
 ) -> Result<(Body, Deliveries), ApiError> {
     let jobs = deliveries.jobs();
-    let mut texts = vec![String::new(); jobs.len()];
+    let mut said = vec![Said::default(); jobs.len()];
     let mut ends: Vec<Option<Summary>> = vec![None; jobs.len()];
     while let Some((index, event)) = deliveries.next().await {
         match event {
-            Event::Text(piece) => texts[index].push_str(&piece),
+            Event::Text(text) => said[index].take(Piece::Text(text)),
+            Event::Call { index: call, name } => {
+                said[index].take(Piece::Call { index: call, name });
+            }
+            Event::Arguments { index: call, text } => {
+                said[index].take(Piece::Arguments { index: call, text });
+            }
             Event::Done(summary) => ends[index] = Some(summary),
             Event::Failed(error) => {
                 deliveries.void();
@@ -197,11 +208,16 @@ async fn whole(
     }
     let mut usage = Usage::of(0, 0);
     let mut choices = Vec::with_capacity(jobs.len());
-    for ((job, text), end) in jobs.into_iter().zip(texts).zip(ends) {
+    for ((job, said), end) in jobs.into_iter().zip(said).zip(ends) {
         let summary = end.ok_or_else(ApiError::panicked)?;
         usage = usage.plus(Usage::of(summary.prompt_tokens, summary.completion_tokens));
         let finish_reason = summary.finish.as_str();
-        choices.push(WholeChoice { text, finish_reason, verdict: verdict(job, &summary) });
+        choices.push(WholeChoice {
+            text: said.content,
+            calls: AnswerCall::all(job, said.calls),
+            finish_reason,
+            verdict: verdict(job, &summary),
+        });
     }
     Ok((writer.whole(choices, usage), deliveries))
 }

@@ -73,6 +73,7 @@ impl Script {
             round: 1,
             manifest_hash: MODEL.manifest_hash,
             sampling: &self.start.sampling,
+            grammar: self.start.sampling.grammar_hash(),
             seed: self.start.seed,
             from: from.len(),
             to: to.len(),

@@ -14,6 +14,8 @@ pub(super) struct Writing {
     round: u8,
     model: ModelFacts,
     sampling: Sampling,
+    /// The hash of its grammar.
+    grammar: Option<Bytes32>,
     seed: Bytes32,
     max_tokens: u32,
     from: AnswerChain,
@@ -33,7 +35,8 @@ impl Writing {
         Self {
             round,
             model,
-            sampling: start.sampling.clone(),
+            sampling: Sampling { grammar: None, ..start.sampling.clone() },
+            grammar: start.sampling.grammar_hash(),
             seed: start.seed,
             max_tokens: start.max_tokens,
             chain: from.clone(),
@@ -148,6 +151,7 @@ impl Writing {
             round: self.round,
             manifest_hash: self.model.manifest_hash,
             sampling: &self.sampling,
+            grammar: self.grammar,
             seed: self.seed,
             from: self.from.len(),
             to,

@@ -91,6 +91,7 @@ fn a_text_completion_has_its_own_object() {
     let whole = |choices| {
         let whole = |text: &str| WholeChoice {
             text: text.to_owned(),
+            calls: Vec::new(),
             finish_reason: "stop",
             verdict: json!(text),
         };

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use assay_protocol::{CancelReason, Outcome, limits};
+use assay_protocol::{CancelReason, FailCode, Outcome, limits};
 use tokio::time::{sleep_until, timeout_at};
 
 use super::{
@@ -79,6 +79,12 @@ impl Round<'_> {
                     _ => Outcome::Left,
                 };
                 branch.lose(outcome, lost.to_string());
+            }
+            // A client's grammar may be too much for anybody: that is no node's fault.
+            (Stage::Writing, JobNews::Failed(FailCode::Grammar))
+                if self.job.sampling.grammar.is_some() =>
+            {
+                branch.lose(Outcome::Cancelled, "the answer's grammar became too expensive");
             }
             (Stage::Writing, JobNews::Failed(code)) => {
                 branch.lose(Outcome::Left, format!("the node gave up: {code:?}"));

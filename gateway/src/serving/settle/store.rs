@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use assay_ledger::Settlement;
-use assay_protocol::Bytes32;
+use assay_model::Said;
 use tracing::{error, warn};
 
 use super::{Ending, job_end, known};
@@ -19,8 +19,6 @@ use crate::{
     serving::{delivery::ServeError, job::Job},
 };
 
-/// Nothing was sent, so no text was hashed.
-const NO_TEXT: Bytes32 = Bytes32([0; 32]);
 /// Waits between the tries to store an end: the first, doubled up to the last.
 const STORE_RETRY: Duration = Duration::from_millis(50);
 const STORE_RETRY_MAX: Duration = Duration::from_secs(1);
@@ -79,7 +77,7 @@ fn given_back(app: &App, job: &Job) -> JobEnd {
     let (nothing, held) = (Ending::default(), job.quote.highest());
     let reason = "the hold could not be confirmed; nothing was charged".to_owned();
     let end = JobEnd { reason, ..job_end(job, &nothing, Settlement::nothing(held)) };
-    let receipt = receipts::write(app, &known(job, &nothing, &end, NO_TEXT));
+    let receipt = receipts::write(app, &known(job, &nothing, &end, &Said::default()));
     JobEnd { receipt, ..end }
 }
 
@@ -125,8 +123,8 @@ fn hold_lasts_ms(app: &App) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use assay_model::ChatMessage;
-    use assay_protocol::Sampling;
+    use assay_model::{AnswerForm, ChatMessage};
+    use assay_protocol::{Bytes32, Sampling};
     use assay_verifier::{
         Receipt, Trust,
         receipt::{State, check},
@@ -148,10 +146,7 @@ mod tests {
         let client = Party { account: caller.account, payout: None, network: None };
         let chat = ChatJob {
             model: app.catalog.iter().next().unwrap().clone(),
-            prompts: vec![Prompt::Chat(vec![ChatMessage {
-                role: "user".into(),
-                content: "hi".into(),
-            }])],
+            prompts: vec![Prompt::Chat(vec![ChatMessage::new("user", "hi")])],
             choices: 1,
             id_prefix: "chatcmpl-",
             echo: false,
@@ -159,6 +154,7 @@ mod tests {
             seed: None,
             max_tokens: Some(8),
             stop: Vec::new(),
+            form: AnswerForm::default(),
             terms: Terms { risk: Risk::Standard, checks: None, release: None },
             nonce: None,
             streamed: false,

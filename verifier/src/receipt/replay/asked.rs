@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use assay_model::{ChatMessage, ModelError, TextModel};
+use assay_model::{AnswerForm, ChatMessage, FormFields, ModelError, TextModel, form};
 use assay_protocol::{Sampling, TokenId};
 
 use crate::receipt::canonical::Json;
@@ -18,6 +18,7 @@ pub(super) struct Asked {
     pub(super) seed: Option<i64>,
     pub(super) max_tokens: Option<u32>,
     pub(super) stop: Vec<String>,
+    pub(super) form: AnswerForm,
 }
 
 /// What is gone on from.
@@ -34,9 +35,13 @@ const COMPLETION_TOKENS_DEFAULT: u32 = 16;
 const CHOICES_MAX: u32 = 128;
 
 impl Prompt {
-    pub(super) fn ids(&self, model: &TextModel) -> Result<Vec<TokenId>, ModelError> {
+    pub(super) fn ids(
+        &self,
+        form: &AnswerForm,
+        model: &TextModel,
+    ) -> Result<Vec<TokenId>, ModelError> {
         match self {
-            Self::Chat(messages) => model.encode(&model.render(messages)?),
+            Self::Chat(messages) => model.encode(&model.render_with(messages, &form.tools())?),
             Self::Text(text) => model.encode_raw(text),
             Self::Ids(ids) => Ok(ids.clone()),
         }
@@ -89,6 +94,7 @@ impl Asked {
             seed: read(request, "seed", Json::as_i64)?,
             max_tokens: max_tokens.or((!is_chat).then_some(COMPLETION_TOKENS_DEFAULT)),
             stop: stop(request)?,
+            form: if is_chat { form(request)? } else { AnswerForm::default() },
         })
     }
 }
@@ -138,9 +144,28 @@ fn message(message: &Json) -> Result<ChatMessage, String> {
             let texts: Option<Vec<&str>> = parts.iter().map(part).collect();
             texts.ok_or("a part of a message is not text")?.join("\n")
         }
+        None if message.get("tool_calls").is_some() => String::new(),
         _ => return Err("a message has no content".into()),
     };
-    Ok(ChatMessage { role: role.to_owned(), content })
+    let mut read = ChatMessage::new(role, content);
+    if let Some(calls) = message.get("tool_calls").and_then(Json::as_list) {
+        let calls: Vec<_> = calls.iter().map(Json::to_value).collect();
+        let calls = form::tool_calls("tool_calls", &calls);
+        read.tool_calls = calls.map_err(|wrong| wrong.to_string())?;
+    }
+    read.tool_call_id = message.get("tool_call_id").and_then(Json::as_text).map(str::to_owned);
+    Ok(read)
+}
+
+fn form(request: &Json) -> Result<AnswerForm, String> {
+    let field = |name| request.get(name).map(Json::to_value);
+    let fields = FormFields {
+        response_format: field("response_format"),
+        tools: field("tools"),
+        tool_choice: field("tool_choice"),
+        parallel_tool_calls: field("parallel_tool_calls"),
+    };
+    AnswerForm::read(&fields).map_err(|wrong| wrong.to_string())
 }
 
 fn part(part: &Json) -> Option<&str> {
@@ -162,6 +187,7 @@ fn sampling(request: &Json) -> Result<Sampling, String> {
         frequency_penalty: number("frequency_penalty", 0.0)?,
         top_k: u32::try_from(top_k).map_err(|_| "its `top_k` is too large")?,
         logit_bias: logit_bias(request)?,
+        grammar: None,
     })
 }
 

@@ -39,7 +39,7 @@ impl Said {
         );
         let request = Request::parse(body.as_bytes()).unwrap();
         let asked = Asked::read(&request.json).unwrap();
-        let prompt = asked.prompts[0].ids(model).unwrap();
+        let prompt = asked.prompts[0].ids(&asked.form, model).unwrap();
         let mut receipt = self.receipt.clone();
         let chain = AnswerChain::start(receipt.job, receipt.salt, &prompt);
         receipt.prompt_tokens = u32::try_from(prompt.len()).unwrap();
