@@ -130,6 +130,7 @@ fn table(rates: Option<&Rates>) -> OpenApiRouter<App> {
         .routes(routes!(operator::profile::set_address))
         .routes(routes!(operator::nodes::list))
         .routes(routes!(operator::nodes::find))
+        .routes(routes!(operator::reputation::list))
         .routes(routes!(operator::nodes::enrolment_token))
         .routes(routes!(operator::jobs::list))
         .routes(routes!(operator::jobs::find))

@@ -197,7 +197,7 @@ pub async fn record_late(db: &Db, late: &LateCheck) -> Result<(), DbError> {
         if learnt.pass_micro > 0 {
             tx.execute(&PASSED, args![*job, *round, *node, learnt.pass_micro]).await?;
         }
-        reputation::record(&mut tx, *node, model, *learnt, *at_ms).await?;
+        reputation::record(&mut tx, *node, model, *job, *learnt, *at_ms).await?;
         tx.commit().await
     })
     .await

@@ -12,7 +12,7 @@ use super::{Db, DbError, engine::Store};
 /// Version, what it does, and its text for SQLite and for PostgreSQL.
 type Step = (i64, &'static str, &'static str, &'static str);
 
-const STEPS: [Step; 15] = [
+const STEPS: [Step; 16] = [
     (
         1,
         "founding",
@@ -114,6 +114,12 @@ const STEPS: [Step; 15] = [
         "idempotency",
         include_str!("../../../migrations/common/0018_idempotency.sql"),
         include_str!("../../../migrations/common/0018_idempotency.sql"),
+    ),
+    (
+        20,
+        "record",
+        include_str!("../../../migrations/common/0020_record.sql"),
+        include_str!("../../../migrations/common/0020_record.sql"),
     ),
 ];
 

@@ -92,6 +92,7 @@ pub fn statements() -> Vec<&'static Statement> {
         promotion::STATEMENTS,
         refunds::STATEMENTS,
         reputation::STATEMENTS,
+        reputation::history::STATEMENTS,
         seals::STATEMENTS,
         settings::STATEMENTS,
         standing::STATEMENTS,

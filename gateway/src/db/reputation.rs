@@ -1,7 +1,9 @@
 //! What verified checks say of each node and model: decayed sums, the ban test and what goes with it, as
 //! integers of a millionth.
 
-use assay_protocol::NodeId;
+pub mod history;
+
+use assay_protocol::{JobId, NodeId};
 use assay_verifier::{
     Record as NodeRecord,
     record::{CHECKS_DUE_AFTER_FAILURE, CUSUM_FAILURE, CUSUM_PASS},
@@ -17,10 +19,11 @@ use super::{
 
 statements! { "reputation";
     // S = kept·S + pass, F = kept·F + fail; kept = λ^weight, in parts per billion, is $6. The ban test never
-    // falls below 0; a failure sets the checks that are due, a pass takes its weight off them.
+    // falls below 0; a failure sets the checks that are due, a pass takes its weight off them. $10 is 1 for a check
+    // that taught something.
     plain RECORD = "insert into reputation (node, model, passes_micro, failures_micro, updated_ms,
-            cusum_micro, checks_due_micro, proofs)
-        values ($1, $2, $3, $4, $5, case when $7 > 0 then $7 else 0 end, $8, $9)
+            cusum_micro, checks_due_micro, proofs, checks)
+        values ($1, $2, $3, $4, $5, case when $7 > 0 then $7 else 0 end, $8, $9, $10)
         on conflict (node, model) do update set
             passes_micro = reputation.passes_micro * $6 / 1000000000 + $3,
             failures_micro = reputation.failures_micro * $6 / 1000000000 + $4,
@@ -30,6 +33,7 @@ statements! { "reputation";
                 when reputation.checks_due_micro > $3 then reputation.checks_due_micro - $3
                 else 0 end,
             proofs = reputation.proofs + $9,
+            checks = reputation.checks + $10,
             updated_ms = $5";
     plain LIST = "select node, model, passes_micro, failures_micro, cusum_micro, checks_due_micro, proofs
         from reputation
@@ -76,6 +80,11 @@ impl EvidenceDelta {
         Self { fail_micro: 1_000_000, checks_due_micro, ..Self::default() }
     }
 
+    /// Whether it moves the sums at all.
+    fn teaches(self) -> bool {
+        self.pass_micro > 0 || self.fail_micro > 0
+    }
+
     /// What is left of older evidence, in parts per billion.
     #[expect(clippy::cast_possible_truncation, reason = "at most 10^9")]
     fn kept_per_billion(self) -> i64 {
@@ -104,24 +113,12 @@ pub async fn load_all(db: &Db) -> Result<Vec<(NodeId, String, NodeRecord)>, DbEr
     }
 }
 
-/// Adds a check's outcome that came after its job had ended.
-pub async fn record_late(
-    db: &Db,
-    node: NodeId,
-    model: &str,
-    delta: EvidenceDelta,
-    at_ms: i64,
-) -> Result<(), DbError> {
-    let mut tx = db.begin().await?;
-    record(&mut tx, node, model, delta, at_ms).await?;
-    tx.commit().await
-}
-
-/// Adds a check's outcome, in the transaction that ends its job.
+/// Adds the outcome of a check of its answer in this job, in the transaction that ends the job or a late audit.
 pub(super) async fn record(
     tx: &mut Tx,
     node: NodeId,
     model: &str,
+    job: JobId,
     delta: EvidenceDelta,
     at_ms: i64,
 ) -> Result<(), DbError> {
@@ -136,10 +133,11 @@ pub(super) async fn record(
         kept,
         cusum_micro,
         checks_due_micro,
-        proofs
+        proofs,
+        i64::from(delta.teaches())
     ];
     tx.execute(&RECORD, args).await?;
-    Ok(())
+    history::note(tx, node, model, job, delta, at_ms).await
 }
 
 /// A stored row.

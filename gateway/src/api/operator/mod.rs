@@ -8,6 +8,7 @@ pub mod login;
 pub mod nodes;
 pub mod profile;
 pub mod reasons;
+pub mod reputation;
 pub mod withdrawals;
 
 use axum::{extract::FromRequestParts, http::request::Parts};

@@ -59,7 +59,7 @@ pub async fn me(State(app): State<App>, operator: Operator) -> Result<Json<Profi
 /// Set your payout address
 ///
 /// The first counts at once. A changed one cools off first, so that whoever steals a log-in cannot empty it
-/// unseen; until then nothing is paid out.
+/// unseen; until then no withdrawal is taken, and those under way go where they were to go.
 #[utoipa::path(
     operation_id = "operator_payout_address",
     put, path = "/operator/v1/payout-address", tag = "operators", security(("operator_session" = [])),

@@ -99,12 +99,12 @@ async fn record_checks(tx: &mut Tx, ended: &[EndedJob<'_>]) -> Result<(), DbErro
             end.nodes
                 .iter()
                 .filter_map(learnt)
-                .map(|(node, delta)| (node, model, delta, end.ended_ms)),
+                .map(|(node, delta)| (node, model, end.id, delta, end.ended_ms)),
         );
     }
     checks.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
-    for (node, model, delta, at_ms) in checks {
-        reputation::record(tx, node, model, delta, at_ms).await?;
+    for (node, model, job, delta, at_ms) in checks {
+        reputation::record(tx, node, model, job, delta, at_ms).await?;
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ mod limits;
 mod model;
 mod nodes;
 mod refunds;
+mod reputation;
 mod seals;
 mod statements;
 mod withdrawals;
