@@ -15,6 +15,9 @@ use crate::{
     stop::Stop,
 };
 
+/// Says in a folder what is installed there.
+const INSTALLED: &str = "installed";
+
 /// `cargo xtask fetch`.
 pub(crate) fn fetch(stop: &Stop) -> anyhow::Result<()> {
     fetch_runtime(&Binaries::build(Profile::Dev, stop)?, stop)
@@ -73,6 +76,14 @@ pub(crate) fn python(name: &str, requirements: &str, stop: &Stop) -> anyhow::Res
 /// A copy of the Node package in `source`, with its dependencies installed as its lock file says.
 pub(crate) fn node_package(name: &str, source: &Path, stop: &Stop) -> anyhow::Result<PathBuf> {
     let folder = folder(name)?;
+    // What the package has no more must not be run any more.
+    for entry in fs::read_dir(&folder)? {
+        let entry = entry?;
+        let ours = entry.file_name() == INSTALLED;
+        if entry.file_type()?.is_file() && !ours && !source.join(entry.file_name()).exists() {
+            fs::remove_file(entry.path())?;
+        }
+    }
     for entry in fs::read_dir(source)? {
         let entry = entry?;
         if entry.file_type()?.is_file() {
@@ -97,12 +108,12 @@ pub(crate) fn has_node(major: u32) -> bool {
 }
 
 fn is_installed(folder: &Path, what: &str) -> bool {
-    fs::read_to_string(folder.join("installed")).is_ok_and(|installed| installed == what)
+    fs::read_to_string(folder.join(INSTALLED)).is_ok_and(|installed| installed == what)
 }
 
 /// Last of all, so that an installation that broke off is begun anew.
 fn mark_installed(folder: &Path, what: &str) -> anyhow::Result<()> {
-    fs::write(folder.join("installed"), what).context("cannot note what is installed")
+    fs::write(folder.join(INSTALLED), what).context("cannot note what is installed")
 }
 
 fn one_line(requirements: &str) -> String {

@@ -1,4 +1,4 @@
-//! The page that stands for Stripe's checkout: what is paid, and two buttons.
+//! The page that stands for Stripe's checkout: what is paid, a button that pays, one that fails to, and the way back.
 
 use axum::{
     Router,
@@ -8,13 +8,19 @@ use axum::{
     routing::{get, post},
 };
 
-use super::{Delivery, Session, Shared};
+use serde_json::Value;
+
+use super::{Books, Delivery, Session, Shared};
 
 /// Tries until a webhook is taken, as Stripe tries again for days.
 const TRIES_MAX: u32 = 5;
 
 pub(crate) fn router(shared: Shared) -> Router {
-    Router::new().route("/pay/{id}", get(show)).route("/pay/{id}/pay", post(pay)).with_state(shared)
+    Router::new()
+        .route("/pay/{id}", get(show))
+        .route("/pay/{id}/pay", post(pay))
+        .route("/pay/{id}/fail", post(fail))
+        .with_state(shared)
 }
 
 async fn show(State(shared): State<Shared>, Path(id): Path<String>) -> Response {
@@ -24,17 +30,28 @@ async fn show(State(shared): State<Shared>, Path(id): Path<String>) -> Response 
     }
 }
 
-/// Pays, tells the gateway, and sends the client back.
 async fn pay(State(shared): State<Shared>, Path(id): Path<String>) -> Response {
+    let change = |books: &mut Books| books.change(&id, "checkout.session.completed", Session::pay);
+    end(&shared, &id, change).await
+}
+
+/// The money was sent and does not arrive.
+async fn fail(State(shared): State<Shared>, Path(id): Path<String>) -> Response {
+    let kind = "checkout.session.async_payment_failed";
+    let change = |books: &mut Books| books.change(&id, kind, |session| session.status = "complete");
+    end(&shared, &id, change).await
+}
+
+/// Ends the session so, tells the gateway, and sends the client back.
+async fn end(shared: &Shared, id: &str, change: impl FnOnce(&mut Books) -> Value) -> Response {
     let (event, webhook, back) = {
         let mut books = shared.lock();
-        let Some(session) = books.sessions.get(&id).filter(|session| session.status == "open")
+        let Some(session) = books.sessions.get(id).filter(|session| session.status == "open")
         else {
             return StatusCode::NOT_FOUND.into_response();
         };
         let back = session.success_url.clone();
-        let event = books.change(&id, "checkout.session.completed", Session::pay);
-        (event, books.webhook.clone(), back)
+        (change(&mut books), books.webhook.clone(), back)
     };
     if let Some(webhook) = webhook {
         let (http, delivery) = (reqwest::Client::new(), Delivery::honest(&event));
@@ -51,12 +68,12 @@ fn page(session: &Session) -> String {
     let (dollars, cents) = (session.amount / 100, session.amount % 100);
     let (id, product, cancel) =
         (&session.id, escaped(&session.product), escaped(&session.cancel_url));
-    let body = if session.paid {
-        "<p>This is paid.</p>".to_owned()
+    let body = if session.status != "open" {
+        "<p>This is over.</p>".to_owned()
     } else {
         format!(
             "<form method=post action=/pay/{id}/pay><button autofocus>Pay {dollars}.{cents:02} test USDC</button></form>\
-             <p><a href=\"{cancel}\">Go back without paying</a></p>"
+             <form method=post action=/pay/{id}/fail><p><button>Let the payment fail</button></p></form><p><a href=\"{cancel}\">Go back without paying</a></p>"
         )
     };
     format!(

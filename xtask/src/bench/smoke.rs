@@ -55,15 +55,7 @@ pub(super) fn run(binaries: &Binaries, stop: &Stop) -> anyhow::Result<Report> {
 /// Rates far above what a demo reaches: they are not what is measured.
 fn settings() -> Settings {
     let rate = |key: &str| (format!("ASSAY_RATE_LIMIT_{key}"), "100000".to_owned());
-    Settings {
-        port: None,
-        nodes: 3,
-        cheat: None,
-        circle: false,
-        config: None,
-        gateway_env: vec![rate("PER_SECOND"), rate("BURST")],
-        keep: None,
-    }
+    Settings { gateway_env: vec![rate("PER_SECOND"), rate("BURST")], ..Settings::default() }
 }
 
 /// One client: the next request when the last one is answered.

@@ -45,7 +45,7 @@ pub(super) fn start(
     Process::start("the test checkout", &mut fake, &data.path().join("checkout.log"))
 }
 
-/// A client tops up: asks for a page, pays on it, has the credit.
+/// A client tops up: asks for a page, looks at it, pays on it, has the credit.
 pub(super) fn top_up(gateway_url: &str, key: &str, cents: i64, stop: &Stop) -> anyhow::Result<()> {
     let (http, credits) = (Http::new(), format!("{gateway_url}/v1/credits"));
     let ask = json!({ "amount_cents": cents });
@@ -57,6 +57,10 @@ pub(super) fn top_up(gateway_url: &str, key: &str, cents: i64, stop: &Stop) -> a
     })?;
     let page = page.context("the test checkout does not answer")?;
     let url = page["url"].as_str().context("a checkout has a page")?;
+    let shown = http.get(url, "")?.ok()?;
+    let amount = format!("Pay {}.{:02} ", cents / 100, cents % 100);
+    let asks = shown.as_str().is_some_and(|text| text.contains(&amount));
+    ensure!(asks, "the test checkout does not ask for {amount}: {shown}");
     http.post(&format!("{url}/pay"), "", &json!({}))?;
     let id = page["id"].as_str().context("a checkout has an id")?;
     let paid = poll::until(CREDIT_MAX, LOOK_EVERY, stop, || {

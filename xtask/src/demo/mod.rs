@@ -18,6 +18,7 @@ use clap::Args;
 
 pub(crate) use admin::Admin;
 pub(crate) use checkout::pay_matures_at_once;
+pub(crate) use circle::play as play_circle;
 pub(crate) use data_folder::DataFolder;
 pub(crate) use node::{Node, Role};
 pub(crate) use ready_file::write as write_ready_file;
@@ -70,19 +71,24 @@ pub(crate) fn run(args: &DemoArgs, stop: &Stop) -> anyhow::Result<()> {
     if let Some(path) = &args.ready_file {
         write_ready_file(path, &world)?;
     }
-    println!("{}", welcome::text(&world));
-    if args.circle {
-        circle::play(&world, stop)?;
-        println!();
-    }
-    let watched = watch(&mut world, stop);
+    let shown = show(&mut world, args.circle, stop);
     println!("\nstopping …");
     world.end();
     if let Some(path) = &args.ready_file {
         // What it says is not true any more.
         let _ = std::fs::remove_file(path);
     }
-    watched
+    shown
+}
+
+/// Says what there is, and what happens, until someone asks to stop.
+fn show(world: &mut World, circle: bool, stop: &Stop) -> anyhow::Result<()> {
+    println!("{}", welcome::text(world));
+    if circle {
+        play_circle(world, stop)?;
+        println!();
+    }
+    watch(world, stop)
 }
 
 /// Prints a line for each job that ends, until someone asks to stop.

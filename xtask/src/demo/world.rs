@@ -47,6 +47,21 @@ pub(crate) struct Settings {
     pub(crate) keep: Option<PathBuf>,
 }
 
+/// Three honest nodes and a scorer, with the gateway's own settings.
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            port: None,
+            nodes: 3,
+            cheat: None,
+            circle: false,
+            config: None,
+            gateway_env: Vec::new(),
+            keep: None,
+        }
+    }
+}
+
 /// It runs. Dropping it kills it and removes its data.
 #[derive(Debug)]
 pub(crate) struct World {
@@ -203,15 +218,7 @@ mod tests {
 
     #[test]
     fn a_cheat_takes_the_place_of_one_node_and_never_of_the_scorer() {
-        let settings = Settings {
-            port: None,
-            nodes: 3,
-            cheat: Some("random".to_owned()),
-            circle: false,
-            config: None,
-            gateway_env: Vec::new(),
-            keep: None,
-        };
+        let settings = Settings { cheat: Some("random".to_owned()), ..Settings::default() };
         let roles: Vec<_> = cast(&settings).into_iter().map(|(_, role)| role).collect();
         let cheat = Role::Cheat("random".to_owned());
         assert_eq!(roles, [Role::Worker, Role::Worker, cheat, Role::Scorer]);

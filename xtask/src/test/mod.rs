@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything that has to hold, in the order in which it fails fastest.
 
+mod circle;
 mod console;
 mod postgres;
 mod sdk;
@@ -58,6 +59,7 @@ pub(crate) fn run(args: &TestArgs, stop: &Stop) -> anyhow::Result<()> {
     })?;
     steps.run(Step::Docs, || docs(stop))?;
     if let Some(binaries) = &built {
+        steps.run(Step::Circle, || circle::run(binaries, stop))?;
         steps.run(Step::Sdk, || sdk::run(binaries, stop))?;
         steps.run(Step::Console, || console::run(binaries, stop))?;
     }
@@ -76,7 +78,8 @@ impl TestArgs {
             wanted.retain(|step| ![Step::Licences, Step::Sdk, Step::Console].contains(step));
         }
         // What is run has to be built.
-        if wanted.iter().any(|step| [Step::Tests, Step::Sdk, Step::Console].contains(step)) {
+        let on_binaries = [Step::Tests, Step::Circle, Step::Sdk, Step::Console];
+        if wanted.iter().any(|step| on_binaries.contains(step)) {
             wanted.push(Step::Build);
         }
         wanted

@@ -48,15 +48,7 @@ pub(super) fn run(binaries: &Binaries, stop: &Stop) -> anyhow::Result<Done> {
 }
 
 fn settings(tests: &Path) -> Settings {
-    Settings {
-        port: None,
-        nodes: 3,
-        cheat: None,
-        circle: false,
-        config: Some(tests.join("gateway.toml")),
-        gateway_env: Vec::new(),
-        keep: None,
-    }
+    Settings { config: Some(tests.join("gateway.toml")), ..Settings::default() }
 }
 
 fn pytest(bin: &Path, tests: &Path, ready: &Path) -> Command {

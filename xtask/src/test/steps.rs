@@ -16,19 +16,22 @@ pub(super) enum Step {
     Build,
     Tests,
     Docs,
+    /// Money in, answers paid for, money out: as the demo tells it.
+    Circle,
     Sdk,
     /// The console in a browser.
     Console,
 }
 
 impl Step {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Format,
         Self::Lints,
         Self::Licences,
         Self::Build,
         Self::Tests,
         Self::Docs,
+        Self::Circle,
         Self::Sdk,
         Self::Console,
     ];
@@ -41,6 +44,7 @@ impl Step {
             Self::Build => "build",
             Self::Tests => "tests",
             Self::Docs => "docs",
+            Self::Circle => "circle",
             Self::Sdk => "sdk",
             Self::Console => "console",
         }
