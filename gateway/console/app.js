@@ -1,9 +1,12 @@
-// Which page is shown. The pages themselves: welcome.js, client.js, operator.js.
+// Which page is shown. The pages themselves: welcome.js, playground.js, client.js, operator.js, earnings.js, reputation.js.
 
 import { call, signedIn, signIn } from "./api.js";
 import { el, notice } from "./dom.js";
-import { credit, playground, usage } from "./client.js";
-import { earnings, jobs, nodes, reputation } from "./operator.js";
+import { credit, usage } from "./client.js";
+import { earnings } from "./earnings.js";
+import { jobs, nodes } from "./operator.js";
+import { playground } from "./playground.js";
+import { reputation } from "./reputation.js";
 import { welcome } from "./welcome.js";
 
 const PAGES = {
@@ -27,27 +30,37 @@ async function show() {
   document.title = page ? `${page[1]} · Assay` : "Assay";
   const number = ++shown;
   const stillHere = () => number === shown;
+  view.setAttribute("aria-busy", "true");
   try {
-    const content = await (page ? page[2](stillHere) : welcome(show));
+    const content = await (page ? page[2](stillHere) : welcome(showAndFocus));
     if (!stillHere()) return;
     view.replaceChildren(...content);
   } catch (error) {
+    // A session that has ended shows the way in by itself.
     if (!stillHere()) return;
-    if (error.status === 401) {
-      signIn(null);
-      notice("Your session has ended: sign in again.");
-      return show();
-    }
-    view.replaceChildren(el("p", { role: "alert" }, error.message),
-      el("p", {}, el("button", { type: "button", on: { click: show } }, "Try again")));
+    view.replaceChildren(el("h1", {}, page ? page[1] : "Assay"), el("p", { role: "alert" }, error.message),
+      el("p", {}, el("button", { type: "button", on: { click: showAndFocus } }, "Try again")));
   }
+  view.removeAttribute("aria-busy");
 }
 
-document.getElementById("leave").addEventListener("click", async () => {
-  if (signedIn()?.kind === "operator") await call("POST", "/operator/v1/logout").catch(() => null);
+const showAndFocus = () => show().then(() => view.focus({ preventScroll: true }));
+
+/** Back to the way in, where somebody of this kind comes in. */
+function leave(kind) {
   signIn(null);
-  history.replaceState(null, "", location.pathname);
-  show();
+  history.replaceState(null, "", kind === "operator" ? "#/operator" : location.pathname);
+  return showAndFocus();
+}
+
+addEventListener("session-ended", (event) => {
+  notice("Your session has ended: sign in again.");
+  leave(event.detail);
+});
+document.getElementById("leave").addEventListener("click", async () => {
+  const kind = signedIn()?.kind;
+  if (kind === "operator") await call("POST", "/operator/v1/logout").catch(() => null);
+  leave(kind);
 });
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -62,7 +75,7 @@ dark.addEventListener("change", theme);
 theme();
 
 addEventListener("hashchange", () => {
-  show().then(() => view.focus({ preventScroll: true }));
+  showAndFocus();
   scrollTo(0, 0);
 });
 show();

@@ -1,8 +1,16 @@
-// Small helpers: elements from text (never from markup), money, times, and what to say when it fails.
+// Small helpers: elements from text (never from markup), money, times, forms, and what is said aloud.
 
 /** el("p", {class: "hint"}, "text", child …); `on` is a map of events. */
 export function el(name, attributes = {}, ...children) {
-  const node = document.createElement(name);
+  return filled(document.createElement(name), attributes, children);
+}
+
+/** The same for a drawing. */
+export function svg(name, attributes = {}, ...children) {
+  return filled(document.createElementNS("http://www.w3.org/2000/svg", name), attributes, children);
+}
+
+function filled(node, attributes, children) {
   for (const [key, value] of Object.entries(attributes)) {
     if (key === "on") for (const [event, run] of Object.entries(value)) node.addEventListener(event, run);
     else if (value === true) node.setAttribute(key, "");
@@ -14,11 +22,14 @@ export function el(name, attributes = {}, ...children) {
 
 /** Credits from 1e-9 credit, exactly, with at least two decimals. */
 export function credits(nano) {
+  const [whole, fraction] = decimal(nano < 0 ? -nano : nano).split(".");
+  return `${nano < 0 ? "−" : ""}${BigInt(whole).toLocaleString("en")}.${fraction}`;
+}
+
+/** The same as it is typed: nothing between the thousands. */
+export function decimal(nano) {
   const wide = BigInt(nano);
-  const sign = wide < 0n ? "−" : "";
-  const abs = wide < 0n ? -wide : wide;
-  const fraction = String(abs % 1000000000n).padStart(9, "0").replace(/0+$/, "").padEnd(2, "0");
-  return `${sign}${(abs / 1000000000n).toLocaleString("en")}.${fraction}`;
+  return `${wide / 1000000000n}.${String(wide % 1000000000n).padStart(9, "0").replace(/0+$/, "").padEnd(2, "0")}`;
 }
 
 export const cents = (amount) => (amount / 100).toFixed(2);
@@ -38,9 +49,11 @@ const WAIT = ["open", "creating", "held", "running", "probation", "testing", "aw
 
 /** A state as a small label; its words are the API's. */
 export function tag(state) {
-  const kind = GOOD.includes(state) ? "good" : WAIT.includes(state) ? "wait" : "bad";
-  return el("span", { class: `tag ${kind}` }, state.replaceAll("_", " "));
+  return label(GOOD.includes(state) ? "good" : WAIT.includes(state) ? "wait" : "bad", state.replaceAll("_", " "));
 }
+
+/** `kind`: good, wait or bad. */
+export const label = (kind, words) => el("span", { class: `tag ${kind}` }, words);
 
 export function figure(name, value, main = false) {
   return el("div", { class: main ? "main" : null }, el("dt", {}, name), el("dd", {}, value));
@@ -63,22 +76,65 @@ export function notice(text) {
   notice.timer = setTimeout(() => place.replaceChildren(), 6000);
 }
 
+const SAID_MAX = 20;
+
+/** Says it to those who listen to the page instead of looking at it. */
+export function say(text) {
+  const place = document.getElementById("said");
+  place.append(el("p", {}, text));
+  while (place.children.length > SAID_MAX) place.firstChild.remove();
+}
+
 /** A form whose submit is awaited; its errors are said where they happened. */
 export function form(submit, ...children) {
   const alert = el("p", { role: "alert" });
   const node = el("form", { class: "sheet", novalidate: true }, children, alert);
+  const fields = () => [...node.querySelectorAll("input, textarea")];
   node.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const buttons = [...node.querySelectorAll("button:enabled")];
-    buttons.forEach((button) => (button.disabled = true));
+    // Whoever has the button focused keeps it, so it is not disabled.
+    if (node.getAttribute("aria-busy") === "true") return;
     alert.textContent = "";
+    const empty = fields().find((field) => field.required && !field.value.trim());
+    fields().forEach((field) => field.removeAttribute("aria-invalid"));
+    if (empty) {
+      empty.setAttribute("aria-invalid", "true");
+      alert.textContent = `${empty.labels[0].firstChild.textContent} is needed.`;
+      return empty.focus();
+    }
+    node.setAttribute("aria-busy", "true");
     try {
       await submit(new FormData(node));
     } catch (error) {
       alert.textContent = error.message;
     } finally {
-      buttons.forEach((button) => (button.disabled = false));
+      node.removeAttribute("aria-busy");
     }
   });
   return node;
+}
+
+const LOOK_EACH_MS = 3000;
+
+/**
+ * Draws what `read` gives, and again whenever it is news, as long as the page is shown. Returns `look` to do it now, and a
+ * line that says when there is no news because the gateway does not give any.
+ */
+export async function watch(stillHere, read, draw) {
+  const trouble = el("p", { class: "hint", role: "status" });
+  let seen = null;
+  const look = async () => {
+    const found = await read();
+    const now = JSON.stringify(found);
+    if (now !== seen) draw(found);
+    seen = now;
+    trouble.textContent = "";
+  };
+  await look();
+  const timer = setInterval(async () => {
+    if (!stillHere()) return clearInterval(timer);
+    if (document.hidden) return;
+    await look().catch((error) => (trouble.textContent = `No news: ${error.message}`));
+  }, LOOK_EACH_MS);
+  return { look, trouble };
 }

@@ -1,13 +1,13 @@
 // Signing in: with an API key, as an operator, or with an invitation.
 
-import { call, signIn } from "./api.js";
+import { ApiError, call, send, signIn } from "./api.js";
 import { el, form } from "./dom.js";
 
 export async function welcome(done) {
   let kind = location.hash.includes("operator") ? "operator" : "client";
-  const place = el("div", { class: "two", role: "tabpanel" });
+  const place = el("div", { class: "two", role: "tabpanel", id: "way-in" });
   const tabs = ["client", "operator"].map((name) =>
-    el("button", { type: "button", role: "tab", on: { click: () => choose(name) } }, name === "client" ? "I build apps" : "I run nodes"));
+    el("button", { type: "button", role: "tab", id: `as-${name}`, "aria-controls": "way-in", on: { click: () => choose(name) } }, name === "client" ? "I build apps" : "I run nodes"));
   tabs.forEach((tab, at) => tab.addEventListener("keydown", (event) => {
     if (!["ArrowLeft", "ArrowRight"].includes(event.key)) return;
     choose(at === 0 ? "operator" : "client");
@@ -20,6 +20,7 @@ export async function welcome(done) {
       tab.setAttribute("aria-selected", selected);
       tab.tabIndex = selected ? 0 : -1;
     });
+    place.setAttribute("aria-labelledby", `as-${name}`);
     place.replaceChildren(...(kind === "client" ? [withKey(done)] : [withSecret(done), withInvitation(done)]));
   }
   choose(kind);
@@ -31,22 +32,18 @@ export async function welcome(done) {
   ];
 }
 
-const enter = (session, done) => {
+function enter(session, done) {
   signIn(session);
-  location.hash = "#/";
+  history.replaceState(null, "", `${location.pathname}${location.search}#/`);
   return done();
-};
+}
 
 function withKey(done) {
   return form(async (fields) => {
     const key = fields.get("key").trim();
-    signIn({ kind: "client", key });
-    try {
-      await call("GET", "/v1/models");
-    } catch (error) {
-      signIn(null);
-      throw error;
-    }
+    const answer = await send("GET", "/v1/models", undefined, { authorization: `Bearer ${key}` });
+    // A key that may not ask models may still look at its credit.
+    if (!answer.ok && answer.status !== 403) throw await ApiError.of(answer);
     await enter({ kind: "client", key }, done);
   },
   el("h2", {}, "Sign in with an API key"),
@@ -70,9 +67,11 @@ function withSecret(done) {
 function withInvitation(done) {
   const node = form(async (fields) => {
     const answer = await call("POST", "/operator/v1/sign-up", { invitation: fields.get("invitation").trim(), name: fields.get("name").trim() });
-    node.replaceWith(el("div", { class: "sheet" }, el("h2", {}, "You are in."),
+    const title = el("h2", { tabindex: "-1" }, "You are in.");
+    node.replaceWith(el("section", { class: "sheet" }, title,
       el("div", { class: "secret" }, "Keep this secret: it signs you in, and it is shown only now.", el("code", {}, answer.secret)),
       el("button", { type: "button", on: { click: () => enter(operatorSession(answer.session), done) } }, "I kept it")));
+    title.focus();
   },
   el("h2", {}, "Sign up with an invitation"),
   el("label", {}, "Invitation", el("input", { name: "invitation", autocomplete: "off", placeholder: "iv-…", required: true })),

@@ -14,7 +14,7 @@ type Asset = (&'static str, &'static str, &'static [u8]);
 const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-const ASSETS: [Asset; 9] = [
+const ASSETS: [Asset; 13] = [
     ("", HTML, include_bytes!("../../console/index.html")),
     ("icon.svg", "image/svg+xml", include_bytes!("../../console/icon.svg")),
     ("style.css", "text/css; charset=utf-8", include_bytes!("../../console/style.css")),
@@ -22,8 +22,12 @@ const ASSETS: [Asset; 9] = [
     ("api.js", SCRIPT, include_bytes!("../../console/api.js")),
     ("dom.js", SCRIPT, include_bytes!("../../console/dom.js")),
     ("welcome.js", SCRIPT, include_bytes!("../../console/welcome.js")),
+    ("playground.js", SCRIPT, include_bytes!("../../console/playground.js")),
+    ("verdict.js", SCRIPT, include_bytes!("../../console/verdict.js")),
     ("client.js", SCRIPT, include_bytes!("../../console/client.js")),
     ("operator.js", SCRIPT, include_bytes!("../../console/operator.js")),
+    ("earnings.js", SCRIPT, include_bytes!("../../console/earnings.js")),
+    ("reputation.js", SCRIPT, include_bytes!("../../console/reputation.js")),
 ];
 
 /// Nothing from anywhere else, nothing inline, in nobody's frame.
