@@ -108,6 +108,11 @@ impl Ask {
         Self { body, risk: None, key: None, path: "completions" }
     }
 
+    /// As [`ChatClient::stream`] sends it: with its usage at the end.
+    pub fn streamed(self) -> Self {
+        self.with("stream", true).with("stream_options", json!({"include_usage": true}))
+    }
+
     /// Under this idempotency key.
     pub fn keyed(self, key: &'static str) -> Self {
         Self { key: Some(key), ..self }
@@ -197,9 +202,7 @@ impl ChatClient {
 
     /// Asks for a stream and gives it as soon as it opens, with its usage at the end.
     pub async fn stream(&self, ask: &Ask) -> Result<Stream, Refusal> {
-        let ask =
-            ask.clone().with("stream", true).with("stream_options", json!({"include_usage": true}));
-        let answer = within("a stream", self.send(&ask)).await;
+        let answer = within("a stream", self.send(&ask.clone().streamed())).await;
         let (status, headers) = (answer.status(), answer.headers().clone());
         if !status.is_success() {
             let json: Value = within("a body", answer.json()).await.expect("every answer is JSON");

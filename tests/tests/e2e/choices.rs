@@ -85,7 +85,7 @@ async fn choices_are_streamed_side_by_side() {
     assert_eq!(streamed.usage, Some(plain.json["usage"].clone()));
     world.admin.no_job_runs().await;
     for job in &jobs {
-        checked_choice(&world, &ask, &json!(streamed.chunks), job).await;
+        checked_choice(&world, &ask.clone().streamed(), &json!(streamed.chunks), job).await;
     }
     world.finish().await;
 }

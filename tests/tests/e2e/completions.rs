@@ -38,7 +38,7 @@ async fn a_raw_prompt_is_gone_on_from_without_a_template() {
     assert!(streamed.done);
     assert_eq!((&streamed.text, streamed.finish), (&answer.text, Some(answer.finish)));
     assert!(streamed.chunks.iter().all(|chunk| chunk["object"] == "text_completion"));
-    checked_choice(&world, &ask, &json!(streamed.chunks), &job).await;
+    checked_choice(&world, &ask.streamed(), &json!(streamed.chunks), &job).await;
     world.finish().await;
 }
 

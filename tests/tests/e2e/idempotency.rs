@@ -5,9 +5,18 @@ use reqwest::StatusCode;
 
 const SOME: usize = 10;
 
-async fn three(world: &World, gate: &Gate) -> [ScriptedNode; 3] {
-    let node = || world.paced(Behaviour::Honest, gate);
-    [node().await, node().await, node().await]
+/// Three honest nodes, each with a gate of its own: one that is fast takes nothing from the others.
+async fn three(world: &World, gates: &[Gate; 3]) -> [ScriptedNode; 3] {
+    let node = |at: usize| world.paced(Behaviour::Honest, &gates[at]);
+    [node(0).await, node(1).await, node(2).await]
+}
+
+fn closed() -> [Gate; 3] {
+    [Gate::closed(), Gate::closed(), Gate::closed()]
+}
+
+fn open(gates: &[Gate; 3]) {
+    gates.iter().for_each(Gate::open);
 }
 
 async fn all_settled(world: &World, jobs: usize) -> i64 {
@@ -23,9 +32,9 @@ async fn all_settled(world: &World, jobs: usize) -> i64 {
 async fn the_same_key_and_body_get_the_same_answer_and_are_charged_once() {
     let mut world = World::new().await;
     let _scorer = world.scorer().await;
-    let gate = Gate::closed();
-    gate.open();
-    let nodes = three(&world, &gate).await;
+    let gates = closed();
+    open(&gates);
+    let nodes = three(&world, &gates).await;
     let ask = Ask::say("Tell me a story.").with("temperature", 1).max_tokens(20).keyed("one");
     let ask = ask.with("seed", serde_json::Value::Null);
     let first = world.client.plain(&ask).await.expect("an answer");
@@ -67,18 +76,18 @@ async fn the_same_key_and_body_get_the_same_answer_and_are_charged_once() {
 async fn a_stream_is_given_again_as_a_stream_and_goes_on_without_its_client() {
     let world = World::new().await;
     let _scorer = world.scorer().await;
-    let gate = Gate::closed();
-    let _nodes = three(&world, &gate).await;
+    let gates = closed();
+    let _nodes = three(&world, &gates).await;
     let ask = Ask::say("Tell me a story.").endless(world.model.end_token).max_tokens(30).keyed("s");
     let expected = world.model.text(&world.model.expected(&ask).await.ids);
 
     // The client loses its connection in the middle, and finds the whole answer when it comes again.
-    gate.allow(3 * SOME);
+    gates.iter().for_each(|gate| gate.allow(SOME));
     let mut stream = world.client.stream(&ask).await.expect("a stream");
     stream.read_until(|text| !text.is_empty()).await;
     let job = stream.job.clone();
     drop(stream);
-    gate.open();
+    open(&gates);
     let again = world.client.stream(&ask).await.expect("the same stream");
     assert_eq!((again.replayed, &again.job), (true, &job));
     let again = again.rest().await;
@@ -94,8 +103,8 @@ async fn a_stream_is_given_again_as_a_stream_and_goes_on_without_its_client() {
 async fn who_asks_while_it_is_answered_waits_for_that_answer() {
     let world = World::new().await;
     let _scorer = world.scorer().await;
-    let gate = Gate::closed();
-    let nodes = three(&world, &gate).await;
+    let gates = closed();
+    let nodes = three(&world, &gates).await;
     let ask = Ask::say("Hello!").max_tokens(20).keyed("both");
     let other = Ask::say("Something else").keyed("both");
     let asking = async { tokio::join!(world.client.plain(&ask), world.client.plain(&ask)) };
@@ -105,7 +114,7 @@ async fn who_asks_while_it_is_answered_waits_for_that_answer() {
         }
         let refused = world.client.plain(&other).await.expect_err("the key is taken");
         assert_eq!(refused.error["code"], "idempotency_key_reused");
-        gate.open();
+        open(&gates);
     };
     let ((one, two), ()) = tokio::join!(asking, opening);
     let (one, two) = (one.expect("an answer"), two.expect("an answer"));
@@ -119,13 +128,13 @@ async fn who_asks_while_it_is_answered_waits_for_that_answer() {
 async fn who_asks_while_it_is_answered_for_long_is_told_to_come_again() {
     let world = World::with("[idempotency]\njoin_ms = 0").await;
     let _scorer = world.scorer().await;
-    let gate = Gate::closed();
-    let nodes = three(&world, &gate).await;
+    let gates = closed();
+    let nodes = three(&world, &gates).await;
     let ask = Ask::say("Hello!").max_tokens(20).keyed("busy");
     let refusing = async {
         nodes[0].wait_for("has begun", |seen| seen.starts == 1).await;
         let refused = world.client.plain(&ask).await.expect_err("it is being answered");
-        gate.open();
+        open(&gates);
         refused
     };
     let (answer, refused) = tokio::join!(world.client.plain(&ask), refusing);
@@ -152,9 +161,9 @@ async fn a_request_that_fails_frees_its_key() {
     assert_eq!(poor.plain(&ask).await.expect_err("no credit").error["code"], "insufficient_quota");
 
     let _scorer = world.scorer().await;
-    let gate = Gate::closed();
-    gate.open();
-    let _nodes = three(&world, &gate).await;
+    let gates = closed();
+    open(&gates);
+    let _nodes = three(&world, &gates).await;
     assert!(!world.client.plain(&ask).await.expect("an answer").replayed);
     world.admin.grant(account, CREDIT).await;
     assert!(!poor.plain(&ask).await.expect("an answer").replayed);
@@ -166,10 +175,10 @@ async fn a_request_that_fails_frees_its_key() {
 async fn a_gateway_that_is_killed_in_the_middle_leaves_no_key_taken_and_no_charge() {
     let mut world = World::new().await;
     let scorer = world.scorer().await;
-    let gate = Gate::closed();
-    let nodes = three(&world, &gate).await;
+    let gates = closed();
+    let nodes = three(&world, &gates).await;
     let ask = Ask::say("Tell me a story.").endless(world.model.end_token).max_tokens(30).keyed("k");
-    gate.allow(3 * SOME);
+    gates.iter().for_each(|gate| gate.allow(SOME));
     let mut stream = world.client.stream(&ask).await.expect("a stream");
     stream.read_until(|text| !text.is_empty()).await;
     world.gateway.kill_nine();
@@ -179,9 +188,9 @@ async fn a_gateway_that_is_killed_in_the_middle_leaves_no_key_taken_and_no_charg
     world.admin.no_job_runs().await;
     assert_eq!(world.admin.balance(world.account).await.available, CREDIT, "nothing was charged");
 
-    gate.open();
+    open(&gates);
     let _scorer = world.scorer().await;
-    let _nodes = three(&world, &gate).await;
+    let _nodes = three(&world, &gates).await;
     let streamed = world.client.stream(&ask).await.expect("a stream");
     assert!(!streamed.replayed);
     assert!(streamed.rest().await.done);

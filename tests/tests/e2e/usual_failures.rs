@@ -63,9 +63,12 @@ async fn a_stream_that_broke_ends_with_an_error_event_and_never_with_done() {
     let settings = "[serving]\nfailover_wait_ms = 300\nplace_wait_ms = 300";
     let world = World::with(settings).await;
     let scorer = world.scorer().await;
-    let gate = Gate::closed();
-    let nodes = three(&world, &gate).await;
-    gate.allow(3 * SOME);
+    let gates = [Gate::closed(), Gate::closed(), Gate::closed()];
+    let mut nodes = Vec::new();
+    for gate in &gates {
+        gate.allow(SOME);
+        nodes.push(world.paced(Behaviour::Honest, gate).await);
+    }
     let mut stream = world.client.stream(&long(&world)).await.expect("a stream");
     stream.read_until(|text| !text.is_empty()).await;
     drop((nodes, scorer));
