@@ -16,6 +16,6 @@ pub use error::EngineError;
 pub use fetch::{CUDA_RUNTIME_VERSION, RUNTIME_VERSION};
 pub use forms::Form;
 pub use runtime::{Runtime, RuntimeConfig, locate_or_fetch};
-pub use scoring::ScoreRequest;
+pub use scoring::{ScoreRequest, Scores};
 pub use session::{EngineConfig, ExecutionProvider};
-pub use writing::{BATCH_MAX, GenerateRequest};
+pub use writing::{BATCH_MAX, Drawn, GenerateRequest};

@@ -3,8 +3,8 @@
 
 use std::{ops::ControlFlow, slice};
 
-use assay_model::sampler::{Position, TokenCounts};
-use assay_protocol::{Bytes32, Finish, Sampling, TokenId};
+use assay_model::sampler::{Position, TokenCounts, logprobs};
+use assay_protocol::{Bytes32, Finish, Sampling, TokenId, TokenLogprobs};
 
 use crate::{Engine, EngineError, constraint::Constraint, engine::position, forms::Cache};
 
@@ -21,6 +21,16 @@ pub struct GenerateRequest {
     pub max_tokens: u32,
     pub sampling: Sampling,
     pub seed: Bytes32,
+}
+
+/// A token that was just drawn.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Drawn {
+    pub id: TokenId,
+    /// Its raw logit.
+    pub logit: f32,
+    /// If the sampling asks for them.
+    pub logprobs: Option<TokenLogprobs>,
 }
 
 /// An answer that is being written: one row of a batch.
@@ -50,8 +60,17 @@ impl Engine {
         request: &GenerateRequest,
         on_token: &mut dyn FnMut(TokenId, f32) -> ControlFlow<()>,
     ) -> Result<Finish, EngineError> {
-        let on_token = &mut |_, id, logit| on_token(id, logit);
-        Ok(self.generate_batch(slice::from_ref(request), on_token)?[0])
+        self.generate_told(request, &mut |drawn| on_token(drawn.id, drawn.logit))
+    }
+
+    /// The same; `on_token` gets all that is told of a token.
+    pub fn generate_told(
+        &mut self,
+        request: &GenerateRequest,
+        on_token: &mut dyn FnMut(Drawn) -> ControlFlow<()>,
+    ) -> Result<Finish, EngineError> {
+        let on_token = &mut |_, drawn| on_token(drawn);
+        Ok(self.batch(slice::from_ref(request), on_token)?[0])
     }
 
     /// Writes up to [`BATCH_MAX`] answers in step, each as [`Self::generate`] would: the tokens are the same,
@@ -63,6 +82,14 @@ impl Engine {
         &mut self,
         requests: &[GenerateRequest],
         on_token: &mut dyn FnMut(usize, TokenId, f32) -> ControlFlow<()>,
+    ) -> Result<Vec<Finish>, EngineError> {
+        self.batch(requests, &mut |number, drawn| on_token(number, drawn.id, drawn.logit))
+    }
+
+    fn batch(
+        &mut self,
+        requests: &[GenerateRequest],
+        on_token: &mut dyn FnMut(usize, Drawn) -> ControlFlow<()>,
     ) -> Result<Vec<Finish>, EngineError> {
         if requests.len() > BATCH_MAX {
             return Err(EngineError::BatchTooLarge { requests: requests.len() });
@@ -117,14 +144,15 @@ impl Engine {
         &mut self,
         mut rows: Vec<Row<'_>>,
         finishes: &mut [Option<Finish>],
-        on_token: &mut dyn FnMut(usize, TokenId, f32) -> ControlFlow<()>,
+        on_token: &mut dyn FnMut(usize, Drawn) -> ControlFlow<()>,
     ) -> Result<(), EngineError> {
         let mut cache = self.graph.empty_cache(rows.len())?;
         while rows.iter().any(Row::is_open) {
             let drawn = self.feed_and_draw(&mut cache, &rows)?;
             for (row, drawn) in rows.iter_mut().zip(drawn) {
-                let Some((id, logit)) = drawn else { continue };
-                let answer = on_token(row.number, id, logit);
+                let Some(drawn) = drawn else { continue };
+                let id = drawn.id;
+                let answer = on_token(row.number, drawn);
                 row.push(id, self.text().is_end(id), answer)?;
                 finishes[row.number] = row.finish;
             }
@@ -133,12 +161,12 @@ impl Engine {
         Ok(())
     }
 
-    /// Feeds every row and draws the token after it, with its raw logit; none for a row that has ended.
+    /// Feeds every row and draws the token after it; none for a row that has ended.
     fn feed_and_draw(
         &mut self,
         cache: &mut Cache,
         rows: &[Row<'_>],
-    ) -> Result<Vec<Option<(TokenId, f32)>>, EngineError> {
+    ) -> Result<Vec<Option<Drawn>>, EngineError> {
         let mut fed: Vec<&[TokenId]> = rows.iter().map(|row| row.fed.as_slice()).collect();
         if let [only] = fed.as_mut_slice() {
             while only.len() > self.piece_len {
@@ -163,13 +191,14 @@ impl Row<'_> {
         self.finish.is_none()
     }
 
-    fn draw(&self, logits: &[f32]) -> Result<(TokenId, f32), EngineError> {
+    fn draw(&self, logits: &[f32]) -> Result<Drawn, EngineError> {
         let GenerateRequest { sampling, seed, .. } = self.request;
         let index = position(self.len);
         let allowed = self.constraint.as_ref().and_then(Constraint::allowed);
         let at = Position { sampling, seed: *seed, index, counts: &self.counts, allowed };
         let id = at.draw(logits)?;
-        Ok((id, logits[id as usize]))
+        let logprobs = sampling.top_logprobs.map(|top| logprobs(logits, top));
+        Ok(Drawn { id, logit: logits[id as usize], logprobs })
     }
 
     fn push(

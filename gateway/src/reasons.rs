@@ -67,6 +67,7 @@ reasons! {
     FailedEndCheck Outcome "failed_end_check" "Not paid: the answer ends where the model goes on, or goes on where it ends." "Let the model decide where an answer ends.";
     FailedWholeAnswer Outcome "failed_whole_answer" "Not paid: no single token is wrong, but the answer as a whole is too far from what the model draws." "Serve the model in the precision that the manifest names.";
     FailedLogits Outcome "failed_logits" "Not paid: the reported logits are not the model's, whatever the tokens are." "Report the logits that the model gave, from the runtime that the manifest names.";
+    FailedLogprobs Outcome "failed_logprobs" "Not paid: the log probabilities that were told with the tokens are not the model's." "Tell the log probabilities that the model gave, before any mask, penalty or temperature.";
     FailedStructure Outcome "failed_structure" "Not paid: the answer breaks a rule that needs no model, such as a token outside of the vocabulary." "Use an unchanged node agent.";
     Left Outcome "left" "Not paid: the node took the job and then left, stalled or failed." "Keep the machine awake and connected, and offer no more slots than it can serve.";
     Violation Outcome "violation" "Not paid: the node broke the protocol and was cut off." "Update the node agent; docs/protocol.md has the rules.";

@@ -126,6 +126,11 @@ impl TextModel {
         text + &detokenizer.finish()
     }
 
+    /// The name of a token that has no text of its own, such as an end token.
+    pub fn name_of(&self, id: TokenId) -> Option<String> {
+        self.vocabulary.tokenizer.id_to_token(id)
+    }
+
     /// Text from the ids of one answer, as they come.
     pub fn detokenizer(&self) -> Detokenizer {
         Detokenizer::new(Arc::clone(&self.vocabulary))

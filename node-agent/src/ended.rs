@@ -37,6 +37,7 @@ impl EndedJobs {
             | Outcome::FailedEndCheck
             | Outcome::FailedWholeAnswer
             | Outcome::FailedLogits
+            | Outcome::FailedLogprobs
             | Outcome::FailedStructure
             | Outcome::Left
             | Outcome::Violation => tracing::warn!("{line}"),

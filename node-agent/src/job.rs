@@ -3,9 +3,10 @@
 
 use std::time::{Duration, Instant};
 
+use assay_engine::Drawn;
 use assay_protocol::{
     AnswerChain, Attestation, Bytes32, Bytes64, Finish, FromNodeFrame, GenerateStart, JobId,
-    JobOffer, LogitsHash, Sampling, TokenId,
+    JobOffer, LogitsHash, Sampling, TokenId, TokenLogprobs,
     limits::{CHUNK_TOKENS_MAX, CHUNK_WAIT_MS, FRAMES_PER_JOB_PER_SECOND_MAX, SIGN_EVERY_TOKENS},
 };
 
@@ -44,6 +45,8 @@ pub(crate) struct Answer {
     /// Own tokens, without the prefix, and their logits.
     ids: Vec<TokenId>,
     logits: Vec<f32>,
+    /// As many as tokens if the job asks for them, otherwise none.
+    logprobs: Vec<TokenLogprobs>,
     /// How many own tokens were sent, in how many chunks, and what they hash to.
     sent: usize,
     chunks: u32,
@@ -84,6 +87,7 @@ impl Answer {
             handed_over,
             ids: Vec::new(),
             logits: Vec::new(),
+            logprobs: Vec::new(),
             sent: 0,
             chunks: 0,
             logits_hash: LogitsHash::default(),
@@ -96,9 +100,10 @@ impl Answer {
     }
 
     /// The engine wrote a token.
-    pub(crate) fn token(&mut self, id: TokenId, logit: f32, now: Instant) {
-        self.ids.push(id);
-        self.logits.push(logit);
+    pub(crate) fn token(&mut self, drawn: Drawn, now: Instant) {
+        self.ids.push(drawn.id);
+        self.logits.push(drawn.logit);
+        self.logprobs.extend(drawn.logprobs);
         self.waiting_since.get_or_insert(now);
     }
 
@@ -189,6 +194,7 @@ impl Answer {
         for own in piece.clone() {
             self.chain.push(self.ids[own]);
             self.logits_hash.push(self.logits[own]);
+            self.logits_hash.push_logprobs(self.logprobs.get(own));
             if self.chain.len().is_multiple_of(SIGN_EVERY_TOKENS) {
                 let (chain, logits_hash) = (&self.chain, &self.logits_hash);
                 let signature = self.sign(signer, chain, logits_hash, None);
@@ -200,7 +206,8 @@ impl Answer {
             job: self.job,
             seq: self.chunks,
             ids: self.ids[piece.clone()].to_vec(),
-            logits: self.logits[piece].to_vec(),
+            logits: self.logits[piece.clone()].to_vec(),
+            logprobs: self.logprobs.get(piece).unwrap_or_default().to_vec(),
         });
         self.chunks += 1;
         self.last_chunk = Some(now);
@@ -232,7 +239,10 @@ impl Answer {
         } else {
             let own = (to - self.from()) as usize;
             let mut logits_hash = LogitsHash::default();
-            self.logits[..own].iter().for_each(|logit| logits_hash.push(*logit));
+            for (at, logit) in self.logits[..own].iter().enumerate() {
+                logits_hash.push(*logit);
+                logits_hash.push_logprobs(self.logprobs.get(at));
+            }
             let chain = self.handed_over.clone().extended(&self.ids[..own]);
             self.sign(signer, &chain, &logits_hash, Some(finish))
         };

@@ -45,7 +45,7 @@ fn answer() -> Answer {
 
 /// Feeds ids 0, 1, 2 … with their own numbers as logits.
 fn write(answer: &mut Answer, tokens: std::ops::Range<u32>, now: Instant) {
-    tokens.for_each(|id| answer.token(id, id as f32, now));
+    tokens.for_each(|id| answer.token(Drawn { id, logit: id as f32, logprobs: None }, now));
 }
 
 /// Pumps with time passing until nothing more is due.

@@ -6,11 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use assay_engine::{EngineError, GenerateRequest, ScoreRequest};
+use assay_engine::{EngineError, GenerateRequest, ScoreRequest, Scores};
 use assay_protocol::{
-    FailCode, FromNodeFrame, Hello, JobId, JobOffer, NodeStanding, PositionScore, RefuseCode,
-    Start, ToNode,
-    limits::{DEAD_MS, HEARTBEAT_MS, SCORED_POSITIONS_PER_FRAME_MAX},
+    FailCode, FromNodeFrame, Hello, JobId, JobOffer, NodeStanding, RefuseCode, Start, ToNode,
+    limits::{
+        DEAD_MS, HEARTBEAT_MS, SCORED_LOGPROBS_PER_FRAME_MAX, SCORED_POSITIONS_PER_FRAME_MAX,
+    },
 };
 use tokio::sync::mpsc;
 
@@ -266,9 +267,9 @@ impl<'a> Session<'a> {
         };
         let job = *job;
         match (&mut running.work, said) {
-            (Kind::Generate(answer), Said::Token { id, logit }) => answer.token(id, logit, now),
+            (Kind::Generate(answer), Said::Token(drawn)) => answer.token(drawn, now),
             (Kind::Generate(answer), Said::Answered(Ok(finish))) => answer.ended(finish),
-            (Kind::Score, Said::Scored(Ok(positions))) => self.scored(job, &positions, now),
+            (Kind::Score, Said::Scored(Ok(scores))) => self.scored(job, &scores, now),
             (_, Said::Answered(Err(error)) | Said::Scored(Err(error))) => {
                 self.engine_failed(job, &error, now);
             }
@@ -276,15 +277,20 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn scored(&mut self, job: JobId, positions: &[PositionScore], now: Instant) {
-        let pieces = positions.chunks(SCORED_POSITIONS_PER_FRAME_MAX).map(<[_]>::to_vec);
-        let mut pieces: Vec<_> = pieces.collect();
-        if pieces.is_empty() {
-            pieces.push(Vec::new());
-        }
-        let count = pieces.len();
-        self.out.extend(pieces.into_iter().enumerate().map(|(index, positions)| {
-            FromNodeFrame::Scored { job, positions, last: index + 1 == count }
+    fn scored(&mut self, job: JobId, scores: &Scores, now: Instant) {
+        let Scores { positions, logprobs } = scores;
+        let piece = match logprobs.is_empty() {
+            true => SCORED_POSITIONS_PER_FRAME_MAX,
+            false => SCORED_LOGPROBS_PER_FRAME_MAX,
+        };
+        let count = positions.len().div_ceil(piece).max(1);
+        let mut logprobs = logprobs.chunks(piece);
+        let mut pieces = positions.chunks(piece);
+        self.out.extend((1..=count).map(|number| FromNodeFrame::Scored {
+            job,
+            positions: pieces.next().unwrap_or_default().to_vec(),
+            logprobs: logprobs.next().unwrap_or_default().to_vec(),
+            last: number == count,
         }));
         self.end(job, u32::try_from(positions.len()).unwrap_or(u32::MAX), now);
     }

@@ -12,8 +12,10 @@ use std::{
     thread,
 };
 
-use assay_engine::{Engine, EngineConfig, EngineError, GenerateRequest, Runtime, ScoreRequest};
-use assay_protocol::{Finish, PositionScore, TokenId};
+use assay_engine::{
+    Drawn, Engine, EngineConfig, EngineError, GenerateRequest, Runtime, ScoreRequest, Scores,
+};
+use assay_protocol::Finish;
 use tokio::sync::mpsc::Sender;
 
 use crate::slots::Lease;
@@ -48,9 +50,9 @@ pub(crate) struct EngineEvent {
 
 #[derive(Debug)]
 pub(crate) enum Said {
-    Token { id: TokenId, logit: f32 },
+    Token(Drawn),
     Answered(Result<Finish, EngineError>),
-    Scored(Result<Vec<PositionScore>, EngineError>),
+    Scored(Result<Scores, EngineError>),
 }
 
 /// How many output tokens, the prefix included, are still wanted. Only ever falls.
@@ -101,7 +103,7 @@ fn do_work(engine: &mut Engine, Work { ticket, task, stop, events, lease }: Work
         Task::Generate(request) => {
             Said::Answered(guarded(|| generate(engine, &request, ticket, &stop, &events)))
         }
-        Task::Score(request) => Said::Scored(guarded(|| engine.score(&request))),
+        Task::Score(request) => Said::Scored(guarded(|| engine.score_told(&request))),
     };
     drop(lease);
     // A session that is gone needs no answer.
@@ -116,12 +118,12 @@ fn generate(
     events: &Sender<EngineEvent>,
 ) -> Result<Finish, EngineError> {
     let mut tokens = u32::try_from(request.prefix.len()).unwrap_or(u32::MAX);
-    engine.generate(request, &mut |id, logit| {
+    engine.generate_told(request, &mut |drawn| {
         if !stop.wants(tokens) {
             return ControlFlow::Break(());
         }
         tokens += 1;
-        let sent = events.blocking_send(EngineEvent { ticket, said: Said::Token { id, logit } });
+        let sent = events.blocking_send(EngineEvent { ticket, said: Said::Token(drawn) });
         match sent.is_ok() && stop.wants(tokens) {
             true => ControlFlow::Continue(()),
             false => ControlFlow::Break(()),

@@ -3,7 +3,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::{Bytes32, JobId, TokenId};
+use crate::{Bytes32, JobId, TokenId, TokenLogprobs};
 
 /// `h_0 = SHA-256(tag ‖ job ‖ salt ‖ prompt length ‖ prompt ids)`, `h_i = SHA-256(h_{i−1} ‖ le32 id_i)`.
 ///
@@ -75,6 +75,16 @@ impl LogitsHash {
     /// Adds the logit of the next token.
     pub fn push(&mut self, logit: f32) {
         self.0.update(logit.to_bits().to_le_bytes());
+    }
+
+    /// Adds what else was told of that token, if anything was: the sum's bits, then each alternative's id and bits.
+    pub fn push_logprobs(&mut self, told: Option<&TokenLogprobs>) {
+        let Some(TokenLogprobs { log_sum_exp, top }) = told else { return };
+        self.0.update(log_sum_exp.to_bits().to_le_bytes());
+        for (id, logit) in top {
+            self.0.update(id.to_le_bytes());
+            self.0.update(logit.to_bits().to_le_bytes());
+        }
     }
 
     /// The hash so far.

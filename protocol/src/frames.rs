@@ -19,7 +19,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Bytes32, Bytes64, JobId, NodeId, NodeStanding, Sampling, TokenId};
+use crate::{Bytes32, Bytes64, JobId, NodeId, NodeStanding, Sampling, TokenId, TokenLogprobs};
 
 /// What a gateway says to a node.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,6 +78,9 @@ pub enum FromNodeFrame {
         seq: u32,
         ids: Vec<TokenId>,
         logits: Vec<f32>,
+        /// One for each token, when the job asks for them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        logprobs: Vec<TokenLogprobs>,
     },
     /// A signature over the first `to` output tokens, at each multiple of 64.
     Signed {
@@ -96,6 +99,9 @@ pub enum FromNodeFrame {
     Scored {
         job: JobId,
         positions: Vec<PositionScore>,
+        /// One for each position, when the job asks for them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        logprobs: Vec<TokenLogprobs>,
         last: bool,
     },
     /// This node cannot go on with the job.
@@ -294,6 +300,8 @@ pub enum Outcome {
     FailedWholeAnswer,
     /// The reported logits are not the model's, whatever the tokens are: not paid.
     FailedLogits,
+    /// The log probabilities that it told are not the model's: not paid.
+    FailedLogprobs,
     /// The answer breaks a rule that needs no model (ids, counts, finish): not paid.
     FailedStructure,
     /// Accepted, then left, stalled or failed: not paid.
@@ -308,7 +316,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Agreed,
         Self::Vindicated,
         Self::Passed,
@@ -316,6 +324,7 @@ impl Outcome {
         Self::FailedEndCheck,
         Self::FailedWholeAnswer,
         Self::FailedLogits,
+        Self::FailedLogprobs,
         Self::FailedStructure,
         Self::Left,
         Self::Violation,
@@ -334,6 +343,7 @@ impl Outcome {
             Self::FailedEndCheck => "failed_end_check",
             Self::FailedWholeAnswer => "failed_whole_answer",
             Self::FailedLogits => "failed_logits",
+            Self::FailedLogprobs => "failed_logprobs",
             Self::FailedStructure => "failed_structure",
             Self::Left => "left",
             Self::Violation => "violation",
@@ -350,6 +360,7 @@ impl Outcome {
                 | Self::FailedEndCheck
                 | Self::FailedWholeAnswer
                 | Self::FailedLogits
+                | Self::FailedLogprobs
         )
     }
 

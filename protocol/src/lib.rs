@@ -8,6 +8,7 @@ pub mod frames;
 pub mod identity;
 pub mod ids;
 pub mod limits;
+pub mod logprobs;
 pub mod sampling;
 pub mod standing;
 
@@ -20,6 +21,7 @@ pub use frames::{
     ToNode,
 };
 pub use ids::{JobId, NodeId};
+pub use logprobs::{TOP_LOGPROBS_MAX, TokenLogprobs, ToldToken};
 pub use sampling::{GRAMMAR_BYTES_MAX, Sampling};
 pub use standing::{NodeStanding, NodeState, StandingCode};
 

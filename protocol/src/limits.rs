@@ -28,6 +28,8 @@ pub const CHUNK_TOKENS_MAX: usize = 16;
 pub const CHUNK_WAIT_MS: u64 = 20;
 /// Scored positions in one frame: about 90 bytes each, so a frame stays under 32 KiB.
 pub const SCORED_POSITIONS_PER_FRAME_MAX: usize = 256;
+/// … or fewer, when log probabilities come with them: up to 20 alternatives of about 22 bytes each.
+pub const SCORED_LOGPROBS_PER_FRAME_MAX: usize = 64;
 /// A node signs its chain whenever it crosses a multiple of this many output ids.
 pub const SIGN_EVERY_TOKENS: u32 = 64;
 /// Reconnects wait at least this long, with jitter …

@@ -29,6 +29,10 @@ pub struct Sampling {
     /// [`GRAMMAR_BYTES_MAX`] bytes. None allows all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grammar: Option<String>,
+    /// Whether log probabilities are told with the tokens, and of how many alternatives: at most
+    /// [`crate::TOP_LOGPROBS_MAX`]. It changes nothing of what is drawn, and is not signed; what is told is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_logprobs: Option<u8>,
 }
 
 /// The largest grammar that is taken, in bytes.
@@ -45,6 +49,7 @@ impl Default for Sampling {
             frequency_penalty: 0.0,
             logit_bias: Vec::new(),
             grammar: None,
+            top_logprobs: None,
         }
     }
 }

@@ -37,6 +37,10 @@ fn to_node() -> Vec<(&'static str, ToNode)> {
     let grammar = Some("start: \"yes\" | \"no\"\n".to_owned());
     let sampling = Sampling { grammar, ..sampling() };
     let constrained = GenerateStart { sampling, ..generate.clone() };
+    let told = GenerateStart {
+        sampling: Sampling { top_logprobs: Some(2), ..Sampling::default() },
+        ..generate.clone()
+    };
     let score = ScoreStart {
         job: job(),
         prompt: vec![1, 882, 198],
@@ -76,6 +80,7 @@ fn to_node() -> Vec<(&'static str, ToNode)> {
         ("offer", ToNode::Offer(offer)),
         ("start_generate", ToNode::Start(Start::Generate(generate))),
         ("start_constrained", ToNode::Start(Start::Generate(constrained))),
+        ("start_generate_logprobs", ToNode::Start(Start::Generate(told))),
         ("start_score", ToNode::Start(Start::Score(score))),
         ("finish", ToNode::Finish { job: job(), at: 12 }),
         ("cancel", ToNode::Cancel { job: job(), reason: CancelReason::ClientLeft }),
@@ -101,6 +106,14 @@ fn to_node() -> Vec<(&'static str, ToNode)> {
                 job: job(),
                 outcome: Outcome::FailedLogits,
                 reason: "the reported logits are not the model's".into(),
+            },
+        ),
+        (
+            "outcome_failed_logprobs",
+            ToNode::Outcome {
+                job: job(),
+                outcome: Outcome::FailedLogprobs,
+                reason: "the log probabilities that it told are not the model's".into(),
             },
         ),
         (
@@ -138,6 +151,7 @@ fn from_node() -> Vec<(&'static str, FromNode)> {
     };
     let signature = Bytes64([0xee; 64]);
     let position = PositionScore { own: 40, margin: 0.0, logit: 12.5, sum_p2: 0.75 };
+    let logprobs = TokenLogprobs { log_sum_exp: 13.25, top: vec![(40, 12.5), (7, 11.0)] };
     let frames = [
         ("login", FromNodeFrame::Login { node: node(), version: 1, signature }),
         ("hello", FromNodeFrame::Hello(hello)),
@@ -150,6 +164,26 @@ fn from_node() -> Vec<(&'static str, FromNode)> {
                 seq: 0,
                 ids: vec![40, 716],
                 logits: vec![12.5, 0.100_000_024],
+                logprobs: Vec::new(),
+            },
+        ),
+        (
+            "chunk_logprobs",
+            FromNodeFrame::Chunk {
+                job: job(),
+                seq: 0,
+                ids: vec![40],
+                logits: vec![12.5],
+                logprobs: vec![logprobs.clone()],
+            },
+        ),
+        (
+            "scored_logprobs",
+            FromNodeFrame::Scored {
+                job: job(),
+                positions: vec![position],
+                logprobs: vec![logprobs],
+                last: true,
             },
         ),
         ("signed", FromNodeFrame::Signed { job: job(), to: 64, signature }),
@@ -157,7 +191,15 @@ fn from_node() -> Vec<(&'static str, FromNode)> {
             "complete",
             FromNodeFrame::Complete { job: job(), finish: Finish::Stop, count: 3, signature },
         ),
-        ("scored", FromNodeFrame::Scored { job: job(), positions: vec![position], last: true }),
+        (
+            "scored",
+            FromNodeFrame::Scored {
+                job: job(),
+                positions: vec![position],
+                logprobs: Vec::new(),
+                last: true,
+            },
+        ),
         ("failed", FromNodeFrame::Failed { job: job(), code: FailCode::Runtime }),
         ("heartbeat", FromNodeFrame::Heartbeat { jobs: 1 }),
         ("draining", FromNodeFrame::Draining {}),

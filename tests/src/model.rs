@@ -8,9 +8,13 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
-use assay_engine::{Engine, EngineConfig, GenerateRequest, Runtime, RuntimeConfig, ScoreRequest};
+use assay_engine::{
+    Engine, EngineConfig, GenerateRequest, Runtime, RuntimeConfig, ScoreRequest, Scores,
+};
 use assay_model::{ChatMessage, sampler};
-use assay_protocol::{Finish, GenerateStart, PositionScore, ScoreStart, ServedModel, TokenId};
+use assay_protocol::{
+    Finish, GenerateStart, PositionScore, ScoreStart, ServedModel, TokenId, TokenLogprobs,
+};
 use tokio::task::spawn_blocking;
 
 use crate::{Ask, binaries::demo_model, zoo_models::ZooModel};
@@ -115,15 +119,41 @@ impl Model {
 
     /// The honest scores of an answer.
     pub async fn score(self: &Arc<Self>, start: &ScoreStart) -> Vec<PositionScore> {
+        self.score_told(start).await.positions
+    }
+
+    /// The same, with log probabilities where the start asks for them.
+    pub async fn score_told(self: &Arc<Self>, start: &ScoreStart) -> Scores {
         let request = ScoreRequest {
             prompt: start.prompt.clone(),
             output: start.output.clone(),
             sampling: start.sampling.clone(),
             seed: start.seed,
         };
+        self.scores(request).await
+    }
+
+    /// What the model tells of these tokens after a start, where it asks for that; from one pass.
+    pub async fn told(
+        self: &Arc<Self>,
+        start: &GenerateStart,
+        said: &[TokenId],
+    ) -> Vec<TokenLogprobs> {
+        let from = start.prefix.len();
+        let request = ScoreRequest {
+            prompt: start.prompt.clone(),
+            output: [start.prefix.as_slice(), said].concat(),
+            sampling: start.sampling.clone(),
+            seed: start.seed,
+        };
+        self.scores(request).await.logprobs.split_off(from)
+    }
+
+    async fn scores(self: &Arc<Self>, request: ScoreRequest) -> Scores {
         let model = self.clone();
-        let score = move || lock(&model.engine).score(&request).expect("an answer can be scored");
-        spawn_blocking(score).await.expect("the engine does not panic")
+        let score = move || lock(&model.engine).score_told(&request);
+        let scores = spawn_blocking(score).await.expect("the engine does not panic");
+        scores.expect("an answer can be scored")
     }
 
     /// The raw logit of each of these tokens after a start, from one pass.

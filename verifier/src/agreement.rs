@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use assay_protocol::TokenId;
+use assay_protocol::{TokenId, ToldToken};
 
-use crate::{OwnerId, consensus::OWNERS_MIN};
+use crate::{OwnerId, Rules, consensus::OWNERS_MIN};
 
 /// The agreed answer, if it is longer than what was `released` already; it begins with that.
 ///
@@ -23,6 +23,21 @@ pub fn agreed_prefix<'a>(
     }
     let (_, ids) = alive.first().filter(|_| len > released.len())?;
     Some(&ids[..len])
+}
+
+/// What two owners tell alike of a token: their log probabilities are within what two honest nodes may differ by. The
+/// earlier one's is taken.
+pub fn agreed_told<'a>(told: &'a [(OwnerId, ToldToken)], rules: &Rules) -> Option<&'a ToldToken> {
+    let limit = 2.0 * rules.tau_gap;
+    let mut pairs = told.iter().enumerate().flat_map(|(at, one)| {
+        let later = told[at + 1..].iter();
+        later.map(move |other| (one, other))
+    });
+    let alike =
+        |((owner, one), (other_owner, other)): &(&(OwnerId, ToldToken), &(OwnerId, ToldToken))| {
+            owner != other_owner && one.difference(other) <= limit
+        };
+    pairs.find(alike).map(|((_, one), _)| one)
 }
 
 /// The token that most owners have at this position, if they are enough and no other has as many.

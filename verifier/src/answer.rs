@@ -1,6 +1,6 @@
 //! An answer as a node gave it, and the check that needs no model (R0).
 
-use assay_protocol::{Finish, NodeId, TokenId};
+use assay_protocol::{Finish, NodeId, TokenId, TokenLogprobs, ToldToken};
 use serde::{Deserialize, Serialize};
 
 use crate::Rules;
@@ -22,6 +22,8 @@ pub struct Answer {
     /// The raw logit of each token that the node wrote itself (`ids[from..]`), as it reported them. Empty only where
     /// no logits are collected; then [`Rules::tau_logit`] is none.
     pub logits: Vec<f32>,
+    /// What else it told of each of these, where the job asks for it; otherwise empty.
+    pub logprobs: Vec<TokenLogprobs>,
     /// What the node says of the end.
     pub finish: Finish,
     /// What the gateway told it about the end; without it, `finish` cannot be [`Finish::Told`].
@@ -81,6 +83,13 @@ impl Answer {
         self.logits.get(position.checked_sub(self.from as usize)?).copied()
     }
 
+    /// What it told of the token at this output position, where the job asks for it.
+    pub fn told_at(&self, position: usize) -> Option<ToldToken> {
+        let own = position.checked_sub(self.from as usize)?;
+        let (logit, logprobs) = (*self.logits.get(own)?, self.logprobs.get(own)?.clone());
+        Some(ToldToken { logit, logprobs })
+    }
+
     /// Whether two nodes said the same, to the last token and for the same reason.
     pub fn is_equal_to(&self, other: &Self) -> bool {
         self.ids == other.ids && self.finish == other.finish
@@ -110,6 +119,9 @@ pub fn check_structure(answer: &Answer, rules: &Rules) -> Result<(), StructureFa
     let (count_logits, tokens) = (answer.logits.len(), answer.own_ids().len());
     if count_logits != tokens && (count_logits > 0 || rules.tau_logit.is_some()) {
         return Err(StructureFault::LogitsDoNotPair { count: count_logits, tokens });
+    }
+    if !answer.logprobs.is_empty() && answer.logprobs.len() != tokens {
+        return Err(StructureFault::LogitsDoNotPair { count: answer.logprobs.len(), tokens });
     }
     let first_end = ids.iter().position(|id| rules.is_end(*id));
     match first_end {

@@ -22,7 +22,7 @@ pub mod spot_check;
 pub mod trust;
 mod wire;
 
-pub use agreement::agreed_prefix;
+pub use agreement::{agreed_prefix, agreed_told};
 pub use answer::{Answer, OwnerId, StructureFault, Told, check_structure};
 pub use bounds::{Bounds, bounds_95};
 pub use brake::Brake;

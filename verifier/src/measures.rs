@@ -26,6 +26,8 @@ pub struct Measures {
     pub flips: u32,
     /// R5: the mean |reported − recomputed|. None if no logits were reported.
     pub logit_difference: Option<f64>,
+    /// The largest difference between a log probability that was told and the model's own. None if none were told.
+    pub logprob_difference: Option<f64>,
 }
 
 impl Measures {
@@ -46,6 +48,7 @@ impl Measures {
             flips: u32::try_from(flips).unwrap_or(u32::MAX),
             logit_difference: (!answer.logits.is_empty() && tokens > 0)
                 .then(|| difference / f64::from(tokens)),
+            logprob_difference: None,
         }
     }
 
@@ -63,6 +66,8 @@ impl Measures {
             Some(FaultKind::Whole)
         } else if self.logits_over_limit(rules).is_some_and(|ratio| ratio > 1.0 || ratio.is_nan()) {
             Some(FaultKind::Logits)
+        } else if self.logprobs_over_limit(rules).is_some_and(|ratio| ratio > 1.0) {
+            Some(FaultKind::Logprobs)
         } else {
             None
         }
@@ -77,7 +82,9 @@ impl Measures {
                 f64::from(self.flips) / (f64::from(allowed) + 0.5)
             }),
         };
-        [self.largest_margin / rules.tau_gap, whole, self.logits_over_limit(rules).unwrap_or(0.0)]
+        let logits = self.logits_over_limit(rules).unwrap_or(0.0);
+        let logprobs = self.logprobs_over_limit(rules).unwrap_or(0.0);
+        [self.largest_margin / rules.tau_gap, whole, logits, logprobs]
             .into_iter()
             .fold(0.0, f64::max)
     }
@@ -96,6 +103,11 @@ impl Measures {
 
     fn logits_over_limit(&self, rules: &Rules) -> Option<f64> {
         Some(self.logit_difference? / rules.tau_logit?)
+    }
+
+    /// A log probability is a difference of two logits, as a margin is: the same limit is calibrated for both.
+    fn logprobs_over_limit(&self, rules: &Rules) -> Option<f64> {
+        Some(self.logprob_difference? / rules.tau_gap)
     }
 
     /// The fewest flips that honest answers of this length exceed less often than once in a million, if tokens flip

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use assay_protocol::{PositionScore, TokenId};
+use assay_protocol::{PositionScore, TokenId, TokenLogprobs, ToldToken};
 use serde::Serialize;
 
 use crate::{Answer, Measures, Rules, SpotChecks, reputation};
@@ -13,6 +13,8 @@ use crate::{Answer, Measures, Rules, SpotChecks, reputation};
 pub struct SpotCheck {
     ids: Vec<TokenId>,
     scores: Vec<PositionScore>,
+    /// The model's own, one for each position, where the job asks for them; otherwise empty.
+    logprobs: Vec<TokenLogprobs>,
     positions: Vec<u32>,
     faults: Vec<Fault>,
     rules: Rules,
@@ -44,6 +46,8 @@ pub enum FaultKind {
     Whole,
     /// The tokens may be right, but the logits that were reported with them are not the model's (R5).
     Logits,
+    /// The log probabilities that were told are not the model's.
+    Logprobs,
 }
 
 /// A scorer's list that says nothing about the answer: its own fault, nobody else's.
@@ -81,10 +85,34 @@ pub fn spot_check(
     let ids = answer.ids.clone();
     let faults = faults(&ids, &scores, rules);
     let positions = drawn_positions(ids.len(), rules.positions, draw);
-    Ok(SpotCheck { ids, scores, positions, faults, rules: rules.clone() })
+    Ok(SpotCheck { ids, scores, logprobs: Vec::new(), positions, faults, rules: rules.clone() })
 }
 
 impl SpotCheck {
+    /// With the log probabilities that the scorer found: none, or one for each position.
+    pub fn with_logprobs(self, logprobs: Vec<TokenLogprobs>) -> Result<Self, BadScores> {
+        let (found, expected) = (logprobs.len(), self.scores.len());
+        match found == 0 || found == expected {
+            true => Ok(Self { logprobs, ..self }),
+            false => Err(BadScores::Count { found, expected }),
+        }
+    }
+
+    /// What the model says of the token at this position, where the scorer was asked for it.
+    pub fn told_at(&self, position: usize) -> Option<ToldToken> {
+        let (score, logprobs) = (self.scores.get(position)?, self.logprobs.get(position)?.clone());
+        Some(ToldToken { logit: score.logit, logprobs })
+    }
+
+    fn logprob_difference(&self, answer: &Answer) -> Option<f64> {
+        if self.logprobs.is_empty() || answer.logprobs.is_empty() {
+            return None;
+        }
+        let own = answer.from as usize..answer.ids.len();
+        let told = own.filter_map(|at| Some(self.told_at(at)?.difference(&answer.told_at(at)?)));
+        Some(told.fold(0.0, f64::max))
+    }
+
     /// Whether these findings are about this answer.
     pub fn is_of(&self, answer: &Answer) -> bool {
         self.ids == answer.ids
@@ -123,7 +151,8 @@ impl SpotCheck {
 
     /// What is measured of what the node wrote itself.
     pub fn measures(&self, answer: &Answer) -> Measures {
-        Measures::of(answer, &self.scores)
+        let logprob_difference = self.logprob_difference(answer);
+        Measures { logprob_difference, ..Measures::of(answer, &self.scores) }
     }
 
     /// How many times its limit the worst measure of what the node wrote itself is.

@@ -10,12 +10,13 @@ mod writing;
 use std::collections::{HashMap, VecDeque};
 
 use assay_protocol::{
-    Bytes32, FailCode, FromNodeFrame, GenerateStart, Hello, JobId, JobOffer, NodeId, PositionScore,
-    RefuseCode, ScoreStart, ServedModel, Start, limits,
+    Bytes32, FailCode, FromNodeFrame, GenerateStart, Hello, JobId, JobOffer, NodeId, RefuseCode,
+    ScoreStart, ServedModel, Start, limits,
 };
 
 use assay_verifier::receipt::Signed;
 
+pub use scoring::Scored;
 pub use violation::Violation;
 
 use scoring::Scoring;
@@ -130,7 +131,7 @@ impl Conduct {
             Start::Generate(start) => {
                 Stage::Writing(Box::new(Writing::new(offer.round, *model, start)))
             }
-            Start::Score(start) => Stage::Scoring(Scoring::new(start)),
+            Start::Score(start) => Stage::Scoring(Scoring::new(start, model.vocab_size)),
         };
         self.jobs.insert(job, stage);
         true
@@ -166,10 +167,12 @@ impl Conduct {
             FromNodeFrame::Accept { job } => self.accept(job),
             FromNodeFrame::Refuse { job, code } => self.refuse(job, code),
             FromNodeFrame::Failed { job, code } => self.failed(job, code),
-            FromNodeFrame::Chunk { job, seq, ids, logits } => self.in_writing(job, |writing, _| {
-                writing.chunk(seq, &ids, &logits)?;
-                Ok((Some(JobNews::Tokens { ids, logits }), None))
-            }),
+            FromNodeFrame::Chunk { job, seq, ids, logits, logprobs } => {
+                self.in_writing(job, |writing, _| {
+                    writing.chunk(seq, &ids, &logits, &logprobs)?;
+                    Ok((Some(JobNews::Tokens { ids, logits, logprobs }), None))
+                })
+            }
             FromNodeFrame::Signed { job, to, signature } => {
                 self.in_writing(job, |writing, identity| {
                     let signed = writing.signed(identity, job, to, signature)?;
@@ -185,7 +188,9 @@ impl Conduct {
                 self.forget(job);
                 Ok(effect)
             }
-            FromNodeFrame::Scored { job, positions, last } => self.scored(job, positions, last),
+            FromNodeFrame::Scored { job, positions, logprobs, last } => {
+                self.scored(job, Scored { positions, logprobs }, last)
+            }
         }
     }
 
@@ -236,14 +241,9 @@ impl Conduct {
         }
     }
 
-    fn scored(
-        &mut self,
-        job: JobId,
-        positions: Vec<PositionScore>,
-        last: bool,
-    ) -> Result<Effect, Violation> {
+    fn scored(&mut self, job: JobId, scored: Scored, last: bool) -> Result<Effect, Violation> {
         match self.jobs.get_mut(&job) {
-            Some(Stage::Scoring(scoring)) => match scoring.take(positions, last)? {
+            Some(Stage::Scoring(scoring)) => match scoring.take(scored, last)? {
                 None => Ok(Effect::Alive),
                 Some(whole) => {
                     self.forget(job);

@@ -5,11 +5,11 @@
 
 use assay_protocol::{
     CancelReason, CloseCode, FailCode, Finish, JobId, JobOffer, NodeId, NodeStanding, Outcome,
-    PositionScore, RefuseCode, Start, TokenId,
+    RefuseCode, Start, TokenId, TokenLogprobs,
 };
 use tokio::sync::mpsc;
 
-use super::conduct::{ModelFacts, Violation};
+use super::conduct::{ModelFacts, Scored, Violation};
 
 /// Commands that may wait for one session; more means that its socket is stuck.
 const COMMANDS_QUEUED_MAX: usize = 256;
@@ -41,6 +41,8 @@ pub enum JobNews {
     Tokens {
         ids: Vec<TokenId>,
         logits: Vec<f32>,
+        /// One for each, if the job asks for them.
+        logprobs: Vec<TokenLogprobs>,
     },
     /// The answer is whole and its signature good: its first `count` output ids count.
     Complete {
@@ -48,7 +50,7 @@ pub enum JobNews {
         count: u32,
     },
     /// All positions of a scored answer.
-    Scored(Vec<PositionScore>),
+    Scored(Scored),
     Failed(FailCode),
     /// The session is over; nothing more comes.
     Lost(LostReason),

@@ -4,8 +4,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    AnswerCall, CallDelta, ChatChunk, ChatCompletion, Choice, ChunkChoice, Delta, TextChoice,
-    TextCompletion, Usage,
+    AnswerCall, CallDelta, ChatChunk, ChatCompletion, ChatLogprobs, Choice, ChunkChoice, Delta,
+    TextChoice, TextCompletion, TextLogprobs, Usage,
 };
 
 /// Which of OpenAI's objects an answer is.
@@ -31,12 +31,31 @@ pub enum Chunk {
     Text(TextCompletion),
 }
 
+/// Log probabilities in the dialect of the answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Logprobs {
+    Chat(ChatLogprobs),
+    Text(TextLogprobs),
+}
+
+impl Logprobs {
+    fn chat(self) -> Option<ChatLogprobs> {
+        if let Self::Chat(logprobs) = self { Some(logprobs) } else { None }
+    }
+
+    fn text(self) -> Option<TextLogprobs> {
+        if let Self::Text(logprobs) = self { Some(logprobs) } else { None }
+    }
+}
+
 /// A choice whose text is whole.
 #[derive(Clone, Debug)]
 pub struct WholeChoice {
     pub text: String,
     /// Functions that it calls; none in a completion.
     pub calls: Vec<AnswerCall>,
+    /// If they were asked for.
+    pub logprobs: Option<Logprobs>,
     pub finish_reason: &'static str,
     /// How it was verified.
     pub verdict: Value,
@@ -80,6 +99,7 @@ impl AnswerWriter {
             Form::Chat => {
                 let choices = choices.map(|(index, whole)| Choice {
                     x_assay: of_choice(whole.verdict),
+                    logprobs: whole.logprobs.and_then(Logprobs::chat),
                     ..Choice::of(index, whole.text, whole.calls, whole.finish_reason)
                 });
                 Body::Chat(ChatCompletion {
@@ -97,6 +117,7 @@ impl AnswerWriter {
                 let choices = choices.map(|(index, whole)| TextChoice {
                     x_assay: of_choice(whole.verdict),
                     finish_reason: Some(whole.finish_reason),
+                    logprobs: whole.logprobs.and_then(Logprobs::text),
                     ..TextChoice::of(index, whole.text)
                 });
                 let usage = Some(Some(usage));
@@ -117,10 +138,18 @@ impl AnswerWriter {
     }
 
     /// A piece of a choice.
-    pub fn piece(&self, index: u32, text: String) -> Chunk {
+    pub fn piece(&self, index: u32, text: String, logprobs: Option<Logprobs>) -> Chunk {
         match self.form {
-            Form::Chat => self.chat(ChunkChoice::of(index, Delta::content(text))),
-            Form::Text => Chunk::Text(self.text_event(vec![TextChoice::of(index, text)])),
+            Form::Chat => {
+                let logprobs = logprobs.and_then(Logprobs::chat);
+                let piece = ChunkChoice::of(index, Delta::content(text));
+                self.chat(ChunkChoice { logprobs, ..piece })
+            }
+            Form::Text => {
+                let logprobs = logprobs.and_then(Logprobs::text);
+                let piece = TextChoice { logprobs, ..TextChoice::of(index, text) };
+                Chunk::Text(self.text_event(vec![piece]))
+            }
         }
     }
 
@@ -229,11 +258,17 @@ impl Chunk {
                 for (to, from) in to.choices.iter_mut().zip(from.choices) {
                     let text = from.delta.content.unwrap_or_default();
                     to.delta.content.get_or_insert_default().push_str(&text);
+                    if let Some(more) = from.logprobs {
+                        to.logprobs.get_or_insert_default().content.extend(more.content);
+                    }
                 }
             }
             (Self::Text(to), Self::Text(from)) => {
                 for (to, from) in to.choices.iter_mut().zip(from.choices) {
                     to.text.push_str(&from.text);
+                    if let Some(more) = from.logprobs {
+                        to.logprobs.get_or_insert_default().append(more);
+                    }
                 }
             }
             _ => {}

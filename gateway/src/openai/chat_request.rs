@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use assay_model::{AnswerForm, ChatMessage};
-use assay_protocol::Sampling;
+use assay_protocol::{Sampling, TOP_LOGPROBS_MAX};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -66,8 +66,10 @@ pub struct ChatRequest {
     /// allows.
     #[schema(minimum = 1, maximum = 128)]
     pub(super) n: Option<i64>,
-    /// Only false is served yet.
+    /// Tell each token's log probability; the model checks it.
     pub(super) logprobs: Option<bool>,
+    /// And those of so many alternatives; 0 to 20.
+    #[schema(minimum = 0, maximum = 20)]
     pub(super) top_logprobs: Option<i64>,
     /// Functions that the model may call: `{"type": "function", "function": {"name", "description", "parameters"}}`, 128
     /// at most. Arguments always satisfy their schema. Custom tools are not served.
@@ -142,7 +144,7 @@ impl ChatRequest {
             model,
             messages,
             choices: self.choices()?,
-            sampling: sampling(self)?,
+            sampling: Sampling { top_logprobs: self.told()?, ..sampling(self)? },
             seed: self.seed,
             max_tokens: self.max_tokens()?,
             stop: stop(self.stop.as_ref())?,
@@ -155,12 +157,6 @@ impl ChatRequest {
     fn refuse_what_is_not_served(&self) -> Result<(), InvalidRequest> {
         let is_some =
             |list: &Option<Vec<Value>>| list.as_ref().is_some_and(|list| !list.is_empty());
-        if self.logprobs == Some(true) {
-            return Err(InvalidRequest::not_served("logprobs", "Log probabilities are"));
-        }
-        if self.top_logprobs.is_some_and(|count| count != 0) {
-            return Err(InvalidRequest::not_served("top_logprobs", "Log probabilities are"));
-        }
         if is_some(&self.functions) {
             return Err(InvalidRequest::not_served(
                 "functions",
@@ -177,6 +173,21 @@ impl ChatRequest {
             return Err(InvalidRequest::not_served("web_search_options", "Web search is"));
         }
         Ok(())
+    }
+
+    /// Alternatives to tell of each token; none where nothing is told.
+    fn told(&self) -> Result<Option<u8>, InvalidRequest> {
+        let wrong = |message: String| Err(InvalidRequest::of("top_logprobs", message));
+        let count = self.top_logprobs.unwrap_or(0);
+        let top = u8::try_from(count).ok().filter(|top| *top <= TOP_LOGPROBS_MAX);
+        match (self.logprobs.unwrap_or(false), top) {
+            (_, None) => wrong(format!("'top_logprobs' must be between 0 and {TOP_LOGPROBS_MAX}.")),
+            (false, Some(1..)) => {
+                wrong("'top_logprobs' is only allowed when 'logprobs' is true.".to_owned())
+            }
+            (false, Some(0)) => Ok(None),
+            (true, top) => Ok(top),
+        }
     }
 
     pub(super) fn choices(&self) -> Result<u32, InvalidRequest> {

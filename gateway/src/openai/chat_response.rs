@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::AnswerCall;
+use super::{AnswerCall, ChatLogprobs};
 use crate::serving::Verdict;
 
 /// A whole answer.
@@ -35,9 +35,9 @@ pub struct Choice {
     pub message: AnswerMessage,
     /// `stop`, `length` or `tool_calls`.
     pub finish_reason: &'static str,
-    /// Not served yet: null.
-    #[schema(required, value_type = Option<Object>)]
-    pub logprobs: Option<Value>,
+    /// If they were asked for.
+    #[schema(required)]
+    pub logprobs: Option<ChatLogprobs>,
     /// How it was verified, where there are several choices.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Verdict>)]

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{CallDelta, Usage};
+use super::{CallDelta, ChatLogprobs, Usage};
 use crate::serving::Verdict;
 
 /// The end of a stream that ended well. SDKs also take a missing one for success, so a stream that
@@ -44,9 +44,9 @@ pub struct ChatChunk {
 pub struct ChunkChoice {
     pub index: u32,
     pub delta: Delta,
-    /// Not served yet: null.
-    #[schema(required, value_type = Option<Object>)]
-    pub logprobs: Option<Value>,
+    /// Of the tokens of this piece, if they were asked for.
+    #[schema(required)]
+    pub logprobs: Option<ChatLogprobs>,
     /// `stop`, `length` or `tool_calls` in the last chunk with a choice, null before.
     #[schema(required)]
     pub finish_reason: Option<&'static str>,

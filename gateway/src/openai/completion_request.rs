@@ -17,7 +17,7 @@ use super::{
 /// OpenAI's own default.
 const MAX_TOKENS_DEFAULT: u32 = 16;
 /// OpenAI's bound on alternatives to each token.
-const LOGPROBS_MAX: i64 = 5;
+const LOGPROBS_MAX: u8 = 5;
 
 /// The body as clients send it. Fields that are not listed are ignored.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -61,7 +61,7 @@ pub struct CompletionRequest {
     best_of: Option<i64>,
     /// Begin the text with the prompt's.
     echo: Option<bool>,
-    /// Not served yet.
+    /// Tell each token's log probability, and those of so many alternatives; the model checks them. Not with `echo`.
     #[schema(minimum = 0, maximum = 5)]
     logprobs: Option<i64>,
     /// Not served: models here only go on.
@@ -114,22 +114,25 @@ impl CompletionRequest {
                 "Text that comes after the answer is",
             ));
         }
-        match self.logprobs {
-            None | Some(0) => {}
-            Some(1..=LOGPROBS_MAX) => {
-                return Err(InvalidRequest::not_served("logprobs", "Log probabilities are"));
+        let echo = self.echo.unwrap_or(false);
+        let top_logprobs = match self.logprobs.map(u8::try_from) {
+            None => None,
+            Some(Ok(_)) if echo => {
+                let what = "Log probabilities of the prompt are";
+                return Err(InvalidRequest::not_served("logprobs", what));
             }
+            Some(Ok(top @ 0..=LOGPROBS_MAX)) => Some(top),
             Some(_) => {
                 let message = format!("'logprobs' must be between 0 and {LOGPROBS_MAX}.");
                 return Err(InvalidRequest::of("logprobs", message));
             }
-        }
+        };
         Ok(CompletionAsk {
             model,
             prompts,
             choices,
-            echo: self.echo.unwrap_or(false),
-            sampling: sampling(&shared)?,
+            echo,
+            sampling: Sampling { top_logprobs, ..sampling(&shared)? },
             seed: self.seed,
             max_tokens: shared.max_tokens()?.unwrap_or(MAX_TOKENS_DEFAULT),
             stop: stop(self.stop.as_ref())?,
@@ -244,7 +247,8 @@ mod tests {
         assert_eq!(refused(json!({"suffix": "x"})), "suffix");
         assert_eq!(refused(json!({"best_of": 2})), "best_of");
         assert_eq!(refused(json!({"n": 2, "best_of": 1})), "best_of");
-        assert_eq!(refused(json!({"logprobs": 3})), "logprobs");
+        assert_eq!(refused(json!({"logprobs": 3, "echo": true})), "logprobs");
+        assert_eq!(read(json!({"logprobs": 3})).unwrap().sampling.top_logprobs, Some(3));
         assert_eq!(refused(json!({"logprobs": 6})), "logprobs");
         assert_eq!(refused(json!({"max_tokens": 0})), "max_tokens");
         assert_eq!(refused(json!({"temperature": 3})), "temperature");

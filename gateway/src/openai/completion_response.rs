@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::Usage;
+use super::{TextLogprobs, Usage};
 use crate::serving::Verdict;
 
 /// A whole answer, or one event of a stream.
@@ -37,9 +37,9 @@ pub struct TextCompletion {
 pub struct TextChoice {
     pub index: u32,
     pub text: String,
-    /// Not served yet: null.
-    #[schema(required, value_type = Option<Object>)]
-    pub logprobs: Option<Value>,
+    /// Of the tokens of this piece, if they were asked for.
+    #[schema(required)]
+    pub logprobs: Option<TextLogprobs>,
     /// `stop` or `length`; null before the last piece.
     #[schema(required)]
     pub finish_reason: Option<&'static str>,

@@ -27,6 +27,7 @@ pub(super) fn sampling(request: &ChatRequest) -> Result<Sampling, InvalidRequest
         top_k: top_k(request.top_k)?,
         logit_bias: logit_bias(request.logit_bias.as_ref())?,
         grammar: None,
+        top_logprobs: None,
     })
 }
 

@@ -1,7 +1,7 @@
 //! The client's answer in the making: what was released, what went out, whether it is whole.
 
 use assay_model::{CallFinder, Piece};
-use assay_protocol::{Finish, TokenId};
+use assay_protocol::{Finish, TokenId, ToldToken};
 
 use super::{
     delivery::{FinishReason, Outlet, Summary, Verdict},
@@ -19,6 +19,10 @@ pub(super) struct Answer<'a> {
     /// Released text that waits for the verdict.
     waiting: String,
     rule: ReleaseRule,
+    /// What is told of the released ids, where the job asks for it.
+    told: Option<Vec<ToldToken>>,
+    /// How many of these went out.
+    told_sent: usize,
     /// What goes out before the first of the answer's text.
     echo: String,
     done: bool,
@@ -32,6 +36,8 @@ impl<'a> Answer<'a> {
             calls: job.calls.map(CallFinder::new),
             waiting: String::new(),
             rule: job.policy.release,
+            told: job.sampling.top_logprobs.map(|_| Vec::new()),
+            told_sent: 0,
             echo: job.echo.clone(),
             done: false,
         }
@@ -56,12 +62,24 @@ impl<'a> Answer<'a> {
         self.done
     }
 
-    /// Takes more agreed ids, which go on from those before.
-    pub(super) fn advance(&mut self, agreed: &[TokenId]) {
+    /// Takes more agreed ids, which go on from those before, and what is told of each.
+    pub(super) fn advance(
+        &mut self,
+        agreed: &[TokenId],
+        told: impl IntoIterator<Item = ToldToken>,
+    ) {
         let text = self.release.advance(agreed);
+        let released = self.ids().len();
+        if let Some(all) = &mut self.told {
+            all.extend(told);
+            all.truncate(released);
+        }
         match self.rule {
             ReleaseRule::Agreed if text.is_empty() => {}
-            ReleaseRule::Agreed => self.send(&text),
+            ReleaseRule::Agreed => {
+                self.tell();
+                self.send(&text);
+            }
             ReleaseRule::Verdict => self.waiting.push_str(&text),
         }
     }
@@ -79,13 +97,40 @@ impl<'a> Answer<'a> {
         if self.sent().is_empty() {
             self.release = fresh_release(job);
             self.waiting.clear();
+            self.told = self.told.take().map(|_| Vec::new());
         }
     }
 
-    /// Takes the answer that the verdict names. False when it contradicts what went out already.
-    pub(super) fn accept(&mut self, job: &Job, ids: &[TokenId]) -> bool {
+    /// Sends what is told of the tokens whose text goes out now.
+    fn tell(&mut self) {
+        let Some(all) = &self.told else { return };
+        let news = self.release.ids().iter().copied().zip(all.iter().cloned());
+        self.outlet.told(news.skip(self.told_sent).collect());
+        self.told_sent = all.len();
+    }
+
+    /// Takes the answer that the verdict names, and what is told of its tokens. False when it contradicts what went out
+    /// already, or nobody vouches for what is to be told.
+    pub(super) fn accept(
+        &mut self,
+        job: &Job,
+        ids: &[TokenId],
+        told: &[Option<ToldToken>],
+    ) -> bool {
         let goes_on = ids.starts_with(self.ids())
             || (self.release.is_stopped() && self.ids().starts_with(ids));
+        let from = if goes_on { self.ids().len().min(ids.len()) } else { 0 };
+        let told = match self.told {
+            None => Vec::new(),
+            Some(_) => {
+                let told = told.get(from..ids.len()).unwrap_or_default().iter().cloned();
+                let told: Vec<ToldToken> = told.flatten().collect();
+                if told.len() < ids.len() - from {
+                    return false;
+                }
+                told
+            }
+        };
         if !goes_on {
             if !self.sent().is_empty() {
                 return false;
@@ -95,7 +140,7 @@ impl<'a> Answer<'a> {
         if self.done && ids.len() != self.ids().len() {
             return false;
         }
-        self.advance(ids);
+        self.advance(ids, told);
         true
     }
 
@@ -103,6 +148,7 @@ impl<'a> Answer<'a> {
     pub(super) fn finish(&mut self, job: &Job, finish: Finish, verdict: Verdict) -> Summary {
         if !self.done {
             let rest = std::mem::take(&mut self.waiting) + &self.release.finish();
+            self.tell();
             self.send(&rest);
             let held = self.calls.as_mut().map(CallFinder::finish).unwrap_or_default();
             held.into_iter().for_each(|piece| self.outlet.piece(piece));

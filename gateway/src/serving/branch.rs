@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use assay_ledger::AccountId;
-use assay_protocol::{CancelReason, Finish, JobId, NodeId, Outcome, TokenId};
+use assay_protocol::{
+    CancelReason, Finish, JobId, NodeId, Outcome, TokenId, TokenLogprobs, ToldToken,
+};
 
 use crate::{nodes::NodeHandle, scheduler::Trust};
 
@@ -21,6 +23,8 @@ pub(crate) struct Branch {
     pub(crate) ids: Vec<TokenId>,
     /// The raw logit that it reported with each token of its own.
     logits: Vec<f32>,
+    /// What else it told of them, if the job asks for it.
+    logprobs: Vec<TokenLogprobs>,
     prefix_tokens: usize,
     since: Instant,
     first_token: Option<Instant>,
@@ -58,6 +62,7 @@ impl Branch {
             stage: Stage::Offered,
             ids: Vec::new(),
             logits: Vec::new(),
+            logprobs: Vec::new(),
             prefix_tokens: 0,
             since: now,
             first_token: None,
@@ -74,21 +79,31 @@ impl Branch {
         self.stage = Stage::Writing;
         self.ids = prefix.to_vec();
         self.logits.clear();
+        self.logprobs.clear();
         self.prefix_tokens = prefix.len();
         self.since = now;
         self.last_news = now;
     }
 
-    pub(crate) fn tokens(&mut self, ids: &[TokenId], logits: &[f32], now: Instant) {
+    pub(crate) fn tokens(
+        &mut self,
+        ids: &[TokenId],
+        logits: &[f32],
+        logprobs: Vec<TokenLogprobs>,
+        now: Instant,
+    ) {
         self.ids.extend_from_slice(ids);
         self.logits.extend_from_slice(logits);
+        self.logprobs.extend(logprobs);
         self.first_token.get_or_insert(now);
         self.last_news = now;
     }
 
     pub(crate) fn complete(&mut self, finish: Finish, count: u32, now: Instant) {
         self.ids.truncate(count as usize);
-        self.logits.truncate(self.ids.len().saturating_sub(self.prefix_tokens));
+        let own = self.ids.len().saturating_sub(self.prefix_tokens);
+        self.logits.truncate(own);
+        self.logprobs.truncate(own);
         self.stage = Stage::Complete(finish);
         self.last_news = now;
     }
@@ -119,6 +134,19 @@ impl Branch {
     pub(crate) fn own_logits(&self, count: usize) -> &[f32] {
         let own = count.saturating_sub(self.prefix_tokens);
         &self.logits[..own.min(self.logits.len())]
+    }
+
+    /// What it told of these tokens, likewise.
+    pub(crate) fn own_logprobs(&self, count: usize) -> &[TokenLogprobs] {
+        let own = count.saturating_sub(self.prefix_tokens);
+        &self.logprobs[..own.min(self.logprobs.len())]
+    }
+
+    /// What it told of the token at this output position.
+    pub(crate) fn told_at(&self, position: usize) -> Option<ToldToken> {
+        let own = position.checked_sub(self.prefix_tokens)?;
+        let (logit, logprobs) = (*self.logits.get(own)?, self.logprobs.get(own)?.clone());
+        Some(ToldToken { logit, logprobs })
     }
 
     /// Whether it writes or has written an answer.

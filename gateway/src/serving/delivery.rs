@@ -9,7 +9,7 @@ use std::{
 
 use assay_ledger::Nano;
 use assay_model::{Piece, Said, WrongForm};
-use assay_protocol::{JobId, TokenId};
+use assay_protocol::{JobId, TokenId, ToldToken};
 use assay_verifier::Rule;
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
@@ -17,8 +17,8 @@ use utoipa::ToSchema;
 
 use super::policy::Risk;
 
-/// What one output token can bring at most: the end of some text, a call's name, its first arguments.
-const EVENTS_PER_TOKEN_MAX: usize = 3;
+/// What one output token can bring at most: what is told of it, the end of some text, a call's name, its first arguments.
+const EVENTS_PER_TOKEN_MAX: usize = 4;
 /// Events besides.
 const EVENTS_BESIDES: usize = 4;
 
@@ -125,6 +125,8 @@ impl Deliveries {
 /// What a client sees of its job, in order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
+    /// What is told of the next tokens, before the text that they make; never empty.
+    Told(Vec<(TokenId, ToldToken)>),
     /// Released text; never empty.
     Text(String),
     /// A call of a function begins; calls are counted from 0.
@@ -256,6 +258,13 @@ impl Outlet {
             Piece::Call { index, name } => Event::Call { index, name },
             Piece::Arguments { index, text } => Event::Arguments { index, text },
         });
+    }
+
+    /// Sends on what is told of tokens.
+    pub(super) fn told(&self, told: Vec<(TokenId, ToldToken)>) {
+        if !told.is_empty() {
+            self.send(Event::Told(told));
+        }
     }
 
     pub(super) fn done(&self, summary: Summary) {

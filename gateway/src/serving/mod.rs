@@ -218,7 +218,7 @@ fn finish_early(app: &App, round: &Round<'_>, answer: &mut Answer<'_>) {
         return;
     }
     if let Some(Agreement { ids, finish, nodes_agreed }) = round.agreement(answer)
-        && answer.accept(round.job, ids)
+        && answer.accept(round.job, ids, &round.told_of(ids))
     {
         let verdict = Verdict {
             rule: Rule::Agreement,
@@ -237,8 +237,8 @@ fn finish_early(app: &App, round: &Round<'_>, answer: &mut Answer<'_>) {
 
 /// Releases what is left of the accepted answer, unless it contradicts what went out.
 fn deliver(job: &Job, ending: Ending, mut answer: Answer<'_>, accepted: Accepted) -> Ending {
-    let Accepted { ids, finish, verdict } = accepted;
-    if !answer.accept(job, &ids) {
+    let Accepted { ids, finish, verdict, told } = accepted;
+    if !answer.accept(job, &ids, &told) {
         return ending.failed(ServeError::Contradicted);
     }
     ending.succeeded(answer.finish(job, finish, verdict))

@@ -205,6 +205,7 @@ impl<'a> Round<'a> {
             found: &self.found,
             cut: if left { Some(answer.ids().len()) } else { answer.stopped_at() },
             released: answer.sent(),
+            answered: answer.ids(),
             audited: self.audited,
             must_audit: self.must_audit,
             overruled: self.overruled(),

@@ -56,6 +56,11 @@ pub(super) fn explain(
             measures.and_then(|measures| measures.logit_difference).unwrap_or_default(),
             rules.tau_logit.unwrap_or_default(),
         ),
+        (Outcome::FailedLogprobs, None) => format!(
+            "a log probability that was told is {:.6} off the model's, where {:.6} is allowed",
+            measures.and_then(|measures| measures.logprob_difference).unwrap_or_default(),
+            rules.tau_gap,
+        ),
         (Outcome::Agreed, None) => match check {
             Some(_) => format!("equal to {equal} other owner(s), and confirmed by the model"),
             None => format!("equal to {equal} other owner(s)"),
@@ -80,6 +85,7 @@ pub(super) fn explain(
         "sigma2_allowed": rules.sigma2_max,
         "logit_difference": measures.and_then(|measures| measures.logit_difference),
         "logit_difference_allowed": rules.tau_logit,
+        "logprob_difference": measures.and_then(|measures| measures.logprob_difference),
         "first_fault": fault,
         "scorer": scored.map(|scored| scored.scorer),
     });

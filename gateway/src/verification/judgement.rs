@@ -7,8 +7,10 @@ mod scores;
 use std::time::{Duration, Instant};
 
 use assay_ledger::{AccountId, Quote};
-use assay_protocol::{Finish, NodeId, Outcome, TokenId};
-use assay_verifier::{Answer, Finding, Rule, Rules, Scorer, Setting, SpotCheck, brake::Checked};
+use assay_protocol::{Finish, NodeId, Outcome, TokenId, ToldToken};
+use assay_verifier::{
+    Answer, Finding, Rule, Rules, Scorer, Setting, SpotCheck, agreed_told, brake::Checked,
+};
 
 use super::{
     audit_queue, audits,
@@ -52,6 +54,8 @@ pub(crate) struct Case<'a> {
     pub(crate) cut: Option<usize>,
     /// What the client has been sent already.
     pub(crate) released: &'a [TokenId],
+    /// What was agreed so far, whether it was sent or not.
+    pub(crate) answered: &'a [TokenId],
     /// Whether the model is asked although all agree, if that was drawn already.
     pub(crate) audited: Option<bool>,
     /// Somebody differed who was let go: the model is asked about those who agree.
@@ -94,6 +98,8 @@ pub(crate) struct Accepted {
     pub(crate) ids: Vec<TokenId>,
     pub(crate) finish: Finish,
     pub(crate) verdict: Verdict,
+    /// What is told of its tokens, as far as somebody vouches for it; nothing where the job asks for nothing.
+    pub(crate) told: Vec<Option<ToldToken>>,
 }
 
 /// Asks the scorers whatever the verdict needs, and decides.
@@ -125,7 +131,10 @@ pub(crate) async fn decide(app: &App, case: &Case<'_>) -> Judgement {
         ids: answers[winner].ids.clone(),
         finish: answers[winner].finish,
         verdict: Verdict { audited, ..client_verdict(case, &answers, winner, &verdict, &scores) },
+        told: told_of(case, &answers, winner, &scores),
     });
+    // An answer that nobody vouches for as it was asked for is none.
+    let accepted = accepted.filter(|accepted| is_told(case, accepted));
     let disputed = scores.tell_disputes(app, &answers);
     conclude_audit(app, case, audited, &answers, &verdict, &scores).await;
     let checks = checks(app, case.question, case.account, &answers, &verdict, &scores);
@@ -145,6 +154,38 @@ pub(crate) async fn decide(app: &App, case: &Case<'_>) -> Judgement {
         disputed,
         accepted,
     }
+}
+
+/// What the model tells of the tokens of this answer, or two owners alike, or the node that was asked alone.
+fn told_of(
+    case: &Case<'_>,
+    answers: &[Answer],
+    winner: usize,
+    scores: &Scores,
+) -> Vec<Option<ToldToken>> {
+    if case.question.sampling.top_logprobs.is_none() {
+        return Vec::new();
+    }
+    let answer = &answers[winner];
+    let check = scores.of(answer).map(|scored| &scored.check);
+    let at = |position: usize| {
+        if let Some(told) = check.and_then(|check| check.told_at(position)) {
+            return Some(told);
+        }
+        let same = answers.iter().filter(|other| other.ids.starts_with(&answer.ids[..=position]));
+        let told = same.filter_map(|other| Some((other.owner, other.told_at(position)?)));
+        match &told.collect::<Vec<_>>()[..] {
+            [(_, alone)] if case.alone => Some(alone.clone()),
+            told => agreed_told(told, &case.rules).cloned(),
+        }
+    };
+    (0..answer.ids.len()).map(at).collect()
+}
+
+/// Whether all that goes out of it can be told as it was asked for.
+fn is_told(case: &Case<'_>, accepted: &Accepted) -> bool {
+    let from = if accepted.ids.starts_with(case.answered) { case.answered.len() } else { 0 };
+    accepted.told.iter().skip(from).all(Option::is_some)
 }
 
 /// Keeps what came of the draw; an audit that found no scorer waits for one.

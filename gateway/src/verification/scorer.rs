@@ -5,7 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use assay_protocol::{JobId, JobKind, JobOffer, NodeId, PositionScore, ScoreStart, Start, TokenId};
+use assay_protocol::{
+    JobId, JobKind, JobOffer, NodeId, PositionScore, ScoreStart, Start, TokenId, TokenLogprobs,
+};
 use rand::seq::SliceRandom;
 use tokio::time::{sleep_until, timeout_at};
 use tracing::{debug, warn};
@@ -13,7 +15,10 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
-    nodes::{Errand, JobNews, NodeHandle, conduct::ModelFacts},
+    nodes::{
+        Errand, JobNews, NodeHandle,
+        conduct::{ModelFacts, Scored},
+    },
     serving::Question,
 };
 
@@ -24,6 +29,8 @@ pub struct Score {
     /// The output that was scored.
     pub ids: Vec<TokenId>,
     pub positions: Vec<PositionScore>,
+    /// One for each, if the job asks for them.
+    pub logprobs: Vec<TokenLogprobs>,
     pub elapsed_ms: i64,
 }
 
@@ -148,8 +155,8 @@ async fn ask(
         }
         return None;
     };
-    let JobNews::Scored(positions) = scored? else { return None };
+    let JobNews::Scored(Scored { positions, logprobs }) = scored? else { return None };
     let elapsed_ms = i64::try_from(since.elapsed().as_millis()).unwrap_or(i64::MAX);
     metrics::histogram!("assay_score_seconds").record(since.elapsed().as_secs_f64());
-    Some(Score { scorer: handle.id(), ids: output.to_vec(), positions, elapsed_ms })
+    Some(Score { scorer: handle.id(), ids: output.to_vec(), positions, logprobs, elapsed_ms })
 }

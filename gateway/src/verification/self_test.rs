@@ -143,7 +143,7 @@ async fn write(
             }));
         };
         match news {
-            JobNews::Tokens { ids: more, logits: of_them } => {
+            JobNews::Tokens { ids: more, logits: of_them, .. } => {
                 first.get_or_insert_with(Instant::now);
                 ids.extend(more);
                 logits.extend(of_them);
@@ -195,6 +195,7 @@ async fn judge(
         ids: written.ids.clone(),
         from: 0,
         logits: written.logits.clone(),
+        logprobs: Vec::new(),
         finish: written.finish,
         told: Told::No,
     };

@@ -30,6 +30,7 @@
 
 mod candidates;
 mod counts;
+mod logprobs;
 mod mask;
 mod noise;
 mod score;
@@ -39,6 +40,7 @@ use assay_protocol::{Bytes32, PositionScore, Sampling, TokenId};
 
 pub use candidates::CANDIDATES_MAX;
 pub use counts::TokenCounts;
+pub use logprobs::logprobs;
 pub use mask::MASK_EDGE_LOGITS;
 pub use noise::Noise;
 pub use seeds::{client_seed, gateway_seed};

@@ -39,13 +39,17 @@ pub const LIARS: [Behaviour; 19] = [
 ];
 
 /// Every other kind, and where in the benchmark it is found or why it is not there.
-pub const OTHERS: [(Behaviour, &str); 24] = [
+pub const OTHERS: [(Behaviour, &str); 25] = [
     (Behaviour::Honest, "the honest answers, which every row is held against"),
     (Behaviour::Slow, "its answers are the honest ones"),
     (Behaviour::Flip, "no cheat: a flip inside the limits is an honest answer"),
     (
         Behaviour::NoMask,
         "the benchmark's jobs have no grammar; where there is one, its tokens are outside of it",
+    ),
+    (
+        Behaviour::BendLogprobs,
+        "the benchmark asks for no log probabilities: its answers are the honest ones",
     ),
     (Behaviour::Copy, "nothing that it could copy reaches it on the wire, so it says nothing"),
     (Behaviour::Sybil, "the rows `sybil`"),

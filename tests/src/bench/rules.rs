@@ -113,6 +113,7 @@ pub fn said(owner: u8, sample: &Sample) -> Answer {
         ids: sample.answer.ids.clone(),
         from: 0,
         logits: sample.answer.logits.clone(),
+        logprobs: Vec::new(),
         finish: sample.answer.finish,
         told: Told::No,
     }

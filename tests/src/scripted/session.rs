@@ -241,10 +241,10 @@ impl<'a> Session<'a> {
         let (model, sender, pace) =
             (self.model.clone(), self.sender.clone(), self.manners.pace.clone());
         self.tasks.spawn(async move {
-            let positions = model.score(&start).await;
+            let scores = model.score_told(&start).await;
             pace.pass(1).await;
             // A session that is over needs no scores.
-            let _ = sender.send((start.job, Work::Scored(positions))).await;
+            let _ = sender.send((start.job, Work::Scored(scores))).await;
         });
     }
 

@@ -3,7 +3,7 @@
 
 use assay_protocol::{
     AnswerChain, Attestation, Bytes64, Finish, FromNodeFrame, GenerateStart, JobOffer, LogitsHash,
-    TokenId, VERSION, limits,
+    TokenId, TokenLogprobs, VERSION, limits,
 };
 
 use super::Identity;
@@ -15,12 +15,21 @@ pub(super) struct Writing {
     epoch: u64,
     ids: Vec<TokenId>,
     logits: Vec<f32>,
+    logprobs: Vec<TokenLogprobs>,
     chunks: u32,
 }
 
 impl Writing {
     pub(super) fn new(offer: JobOffer, start: GenerateStart, epoch: u64) -> Self {
-        Self { offer, start, epoch, ids: Vec::new(), logits: Vec::new(), chunks: 0 }
+        Self {
+            offer,
+            start,
+            epoch,
+            ids: Vec::new(),
+            logits: Vec::new(),
+            logprobs: Vec::new(),
+            chunks: 0,
+        }
     }
 
     /// Output tokens that the gateway has, the prefix included.
@@ -34,13 +43,21 @@ impl Writing {
         who: &Identity,
         ids: &[TokenId],
         logits: &[f32],
+        logprobs: &[TokenLogprobs],
     ) -> Vec<FromNodeFrame> {
         let (job, seq) = (self.start.job, self.chunks);
         self.chunks += 1;
         let before = self.sent();
         self.ids.extend_from_slice(ids);
         self.logits.extend_from_slice(logits);
-        let chunk = FromNodeFrame::Chunk { job, seq, ids: ids.to_vec(), logits: logits.to_vec() };
+        self.logprobs.extend_from_slice(logprobs);
+        let chunk = FromNodeFrame::Chunk {
+            job,
+            seq,
+            ids: ids.to_vec(),
+            logits: logits.to_vec(),
+            logprobs: logprobs.to_vec(),
+        };
         let marks = (before + 1..=self.sent()).filter(|at| at % limits::SIGN_EVERY_TOKENS == 0);
         let signed = marks.map(|to| {
             let signature = self.sign(who, to, None);
@@ -60,7 +77,10 @@ impl Writing {
         let from = AnswerChain::start(start.job, start.salt, &start.prompt).extended(&start.prefix);
         let own = (to - from.len()) as usize;
         let mut logits_hash = LogitsHash::default();
-        self.logits[..own].iter().for_each(|logit| logits_hash.push(*logit));
+        for (at, logit) in self.logits[..own].iter().enumerate() {
+            logits_hash.push(*logit);
+            logits_hash.push_logprobs(self.logprobs.get(at));
+        }
         Attestation {
             version: VERSION,
             gateway: &who.gateway_id,

@@ -3,7 +3,7 @@
 
 use std::fmt::Debug;
 
-use assay_protocol::{GenerateStart, RefuseCode, ServedModel};
+use assay_protocol::{GenerateStart, RefuseCode, ServedModel, TokenLogprobs};
 
 use super::{Job, Step};
 use crate::{Pace, model::Answer};
@@ -45,6 +45,11 @@ pub trait Kind: Debug + Send + Sync {
     /// What it makes of the model's answer.
     fn says(&self, computed: Answer, _job: &Job) -> Answer {
         computed
+    }
+
+    /// What it tells of its tokens, where log probabilities are asked for: the model's own go in.
+    fn tells(&self, told: Vec<TokenLogprobs>) -> Vec<TokenLogprobs> {
+        told
     }
 
     /// Whether it runs the right model once over what it says, to report that model's logits.

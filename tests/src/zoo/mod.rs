@@ -61,6 +61,7 @@ zoo! {
     q4::Q4,
     // False evidence.
     forge_logits::ForgeLogits,
+    bend_logprobs::BendLogprobs,
     prefill::Prefill,
     false_class::FalseClass,
     // Honest at times.

@@ -20,6 +20,6 @@ impl Kind for Oversized {
     fn sends(&self, _answer: Answer, job: &Job) -> Vec<Step> {
         let ids = vec![TokenId::MAX; limits::TO_GATEWAY_MESSAGE_BYTES_MAX / 10 + 1];
         let (job, logits) = (job.start.job, vec![0.0; ids.len()]);
-        vec![Step::Frame(FromNodeFrame::Chunk { job, seq: 0, ids, logits })]
+        vec![Step::Frame(FromNodeFrame::Chunk { job, seq: 0, ids, logits, logprobs: Vec::new() })]
     }
 }

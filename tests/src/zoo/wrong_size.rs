@@ -19,6 +19,6 @@ impl Kind for WrongSize {
 
     fn sends(&self, answer: Answer, job: &Job) -> Vec<Step> {
         let (job, logits) = (job.start.job, answer.logits[1..].to_vec());
-        vec![Step::Frame(FromNodeFrame::Chunk { job, seq: 0, ids: answer.ids, logits })]
+        vec![Step::Frame(FromNodeFrame::Chunk { job, seq: 0, ids: answer.ids, logits, logprobs: Vec::new() })]
     }
 }

@@ -18,6 +18,7 @@ mod idempotency;
 mod interruptions;
 mod kills;
 mod leaving;
+mod logprobs;
 mod low_risk;
 mod lying_gateways;
 mod money;

@@ -123,6 +123,7 @@ pub(super) fn write(
             finish,
             told: Told::No,
             logits,
+            logprobs: Vec::new(),
         })
         .collect())
 }

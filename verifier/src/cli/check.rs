@@ -7,15 +7,20 @@ use std::{
 };
 
 use anyhow::Context;
-use assay_engine::{Engine, EngineConfig, GenerateRequest, Runtime, RuntimeConfig, ScoreRequest};
+use assay_engine::{
+    Engine, EngineConfig, GenerateRequest, Runtime, RuntimeConfig, ScoreRequest, Scores,
+};
 use assay_model::{Manifest, TextModel};
-use assay_protocol::{PositionScore, TokenId};
+use assay_protocol::{PositionScore, Sampling, TokenId, ToldToken};
 use assay_verifier::{
     Limits,
     receipt::{
         Bundle, Checked, Headers, Note, Receipt, Refusal, Replay, Request, Saved, State, check,
         replay,
-        replay::{check_evidence, check_limits, check_manifest, check_output},
+        replay::{
+            check_evidence, check_limits, check_logprobs, check_manifest, check_output,
+            top_logprobs,
+        },
     },
     rules::TAU_GAP,
 };
@@ -127,8 +132,16 @@ fn run_model(
     };
     let limit = margin_limit(limits.as_deref(), receipt)?;
     let evidence = args.evidence.as_deref().map(files::evidence).transpose()?;
-    let scores = score(&mut engine, receipt, found, output, report)?;
+    let top = top_logprobs(request).map_err(Failure::refused)?;
+    let Scores { positions: scores, logprobs } =
+        score(&mut engine, receipt, found, output.clone(), top, report)?;
     judge(&scores, limit).map_err(Failure::refused)?;
+    if let (Some(saved), true) = (response, receipt.state == State::Succeeded && top.is_some()) {
+        let told = scores.iter().zip(logprobs);
+        let told = told.map(|(score, logprobs)| ToldToken { logit: score.logit, logprobs });
+        check_logprobs(saved, &output, &text, &told.collect::<Vec<_>>(), limit)
+            .map_err(Failure::refused)?;
+    }
     let margins: Vec<f64> = scores.iter().map(|score| score.margin).collect();
     if let Some(evidence) = &evidence {
         check_evidence(receipt, evidence, &margins, limit).map_err(Failure::refused)?;
@@ -177,13 +190,14 @@ fn score(
     receipt: &Receipt,
     Replay { prompt, sampling, .. }: Replay,
     output: Vec<TokenId>,
+    top_logprobs: Option<u8>,
     report: &Report,
-) -> Result<Vec<PositionScore>, Failure> {
+) -> Result<Scores, Failure> {
     let tokens = prompt.len() + output.len();
     report.progress(&format!("one pass of the model over {tokens} tokens"));
-    let seed = receipt.seed;
+    let (sampling, seed) = (Sampling { top_logprobs, ..sampling }, receipt.seed);
     let scores = engine
-        .score(&ScoreRequest { prompt, output, sampling, seed })
+        .score_told(&ScoreRequest { prompt, output, sampling, seed })
         .context("the model cannot score the answer")?;
     Ok(scores)
 }

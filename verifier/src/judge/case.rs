@@ -75,15 +75,18 @@ impl<'a> Case<'a> {
     }
 
     /// Whether those who gave the same tokens also reported logits that can both be honest: twice τ_logit apart at
-    /// most. Two honest nodes always do; a quantised model or a copied answer next to an honest node does not, and
+    /// most; and log probabilities: twice τ_gap, each of them. Two honest nodes always do; a quantised model or a copied answer next to an honest node does not, and
     /// is caught without any audit.
     fn logits_agree(&self, rules: &Rules) -> bool {
-        let Some(tau_logit) = rules.tau_logit else { return true };
         self.consensus.groups.iter().all(|group| {
             let first = &self.answers[group.representative()];
             let differs = |member: &usize| {
-                let difference = logit_difference(first, &self.answers[*member]);
-                difference.is_some_and(|apart| apart > 2.0 * tau_logit || apart.is_nan())
+                let other = &self.answers[*member];
+                let logits = rules.tau_logit.zip(logit_difference(first, other));
+                let logits = logits.is_some_and(|(tau, apart)| apart > 2.0 * tau || apart.is_nan());
+                let told = (0..first.ids.len())
+                    .filter_map(|at| Some(first.told_at(at)?.difference(&other.told_at(at)?)));
+                logits || told.fold(0.0, f64::max) > 2.0 * rules.tau_gap
             };
             !group.members.iter().any(differs)
         })

@@ -31,6 +31,7 @@ pub(crate) fn answer(owner: i64, ids: &[TokenId]) -> Answer {
         ids: ids.to_vec(),
         from: 0,
         logits: vec![],
+        logprobs: vec![],
         finish: Finish::Stop,
         told: Told::No,
     }

@@ -91,6 +91,7 @@ impl<'a> Standing<'a> {
             FaultKind::End => Outcome::FailedEndCheck,
             FaultKind::Whole => Outcome::FailedWholeAnswer,
             FaultKind::Logits => Outcome::FailedLogits,
+            FaultKind::Logprobs => Outcome::FailedLogprobs,
         })
     }
 

@@ -130,4 +130,13 @@ pub enum Refusal {
          and {limit} is allowed"
     )]
     Model { position: usize, margin: f64, limit: f64 },
+    #[error(
+        "the response tells log probabilities of {found} tokens, and the answer has {expected}"
+    )]
+    LogprobCount { found: usize, expected: usize },
+    #[error(
+        "a log probability of the token at position {position} is told as {told:.6} and is {found:.6}: {limit} \
+         apart is allowed"
+    )]
+    Logprob { position: usize, told: f64, found: f64, limit: f64 },
 }

@@ -253,6 +253,7 @@ fn read_sampling(r: &mut Reader<'_>, grammar: &mut Option<Bytes32>) -> Result<Sa
         frequency_penalty,
         logit_bias,
         grammar: None,
+        top_logprobs: None,
     })
 }
 

@@ -6,7 +6,7 @@ mod asked;
 mod tests;
 
 use assay_model::{Found, Said, StopFinder, TextModel, sampler};
-use assay_protocol::{AnswerChain, Bytes32, Finish, Sampling, TokenId};
+use assay_protocol::{AnswerChain, Bytes32, Finish, Sampling, TokenId, ToldToken};
 use sha2::{Digest, Sha256};
 
 use super::{Receipt, Refusal, Request, Saved, SeedFrom, State, bound, saved::SavedCall};
@@ -60,6 +60,41 @@ pub fn check_evidence(
         for (position, (claimed, found)) in claimed.zip(margins.iter().copied()).enumerate() {
             if (claimed - found).abs() > limit {
                 return Err(Refusal::EvidenceMargin { position, claimed, found });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The alternatives whose log probabilities a request asks for; nothing where it asks for none.
+pub fn top_logprobs(request: &Request) -> Result<Option<u8>, Refusal> {
+    let asked = Asked::read(&request.json).map_err(Refusal::NotReplayable)?;
+    Ok(asked.sampling.top_logprobs)
+}
+
+/// Whether a response tells what the model says of the answer's tokens. Each alternative is held against the one of the
+/// same rank: noise moves a rank by no more than it moves a token.
+pub fn check_logprobs(
+    saved: &Saved,
+    ids: &[TokenId],
+    model: &TextModel,
+    found: &[ToldToken],
+    limit: f64,
+) -> Result<(), Refusal> {
+    let of_text: Vec<_> =
+        (0..).zip(ids).zip(found).filter(|((_, id), _)| !model.is_end(**id)).collect();
+    let (expected, told) = (of_text.len(), saved.logprobs.len());
+    if told != expected {
+        return Err(Refusal::LogprobCount { found: told, expected });
+    }
+    for (((position, _), found), told) in of_text.into_iter().zip(&saved.logprobs) {
+        let of = |logit: f32| f64::from(logit) - f64::from(found.logprobs.log_sum_exp);
+        let alternatives = told.top.iter().zip(&found.logprobs.top);
+        let alternatives = alternatives.map(|(told, (_, logit))| (*told, of(*logit)));
+        for (told, found) in alternatives.chain([(told.logprob, of(found.logit))]) {
+            // Nothing is told to be more than certain.
+            if (told - found.min(0.0)).abs() > limit || !told.is_finite() {
+                return Err(Refusal::Logprob { position, told, found, limit });
             }
         }
     }

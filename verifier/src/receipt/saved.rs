@@ -1,6 +1,7 @@
 //! A response as a client saved it: the body of a plain answer, or the list of a stream's chunks.
 
 mod calls;
+mod logprobs;
 
 use std::collections::BTreeSet;
 
@@ -13,6 +14,7 @@ use super::{
 };
 use crate::wire::{Reader, Writer};
 pub use calls::SavedCall;
+pub use logprobs::SavedLogprob;
 
 /// What a client holds of its answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +28,8 @@ pub struct Saved {
     pub usage: Option<(u32, u32)>,
     /// The ids of the answer, which the gateway adds in `x_assay`.
     pub output_ids: Option<Vec<TokenId>>,
+    /// What it tells of each token but the end token, if it was asked for.
+    pub logprobs: Vec<SavedLogprob>,
     /// Which choice of the response this is.
     pub choice: u32,
     /// The job that answered it; named where there are several choices.
@@ -71,6 +75,7 @@ impl Saved {
             finish_reason: None,
             usage: None,
             output_ids: None,
+            logprobs: Vec::new(),
             choice,
             job,
         };
@@ -118,6 +123,9 @@ impl Saved {
     }
 
     fn take_choice(&mut self, choice: &Json) -> Result<(), NoResponse> {
+        if let Some(told) = choice.get("logprobs") {
+            logprobs::take(&mut self.logprobs, told)?;
+        }
         if let Some(text) = choice.get("text") {
             self.content.push_str(text.as_text().ok_or(NoResponse::Lacks("text"))?);
             return self.take_finish(choice);

@@ -7,7 +7,7 @@ use axum::response::sse;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::verdict;
+use super::{Style, told::Teller, verdict};
 use crate::{
     api::ApiError,
     openai::{AnswerWriter, CallDelta, Chunk, DONE, ErrorBody, Usage},
@@ -29,6 +29,7 @@ pub(super) struct Feed {
     ready: VecDeque<Item>,
     deliveries: Deliveries,
     jobs: Vec<JobId>,
+    tellers: Vec<Teller>,
     /// Choices that go on.
     open: usize,
     usage: Usage,
@@ -39,20 +40,27 @@ pub(super) struct Feed {
 
 impl Feed {
     /// Waits for the first news: as long as nothing was sent, an error still gets its own status.
-    pub(super) async fn begin(
-        writer: AnswerWriter,
-        mut deliveries: Deliveries,
-    ) -> Result<Self, ApiError> {
+    pub(super) async fn begin(style: &Style, mut deliveries: Deliveries) -> Result<Self, ApiError> {
         let first = deliveries.next().await;
         if let Some((_, Event::Failed(error))) = first {
             deliveries.void();
             return Err(error.into());
         }
-        let jobs = deliveries.jobs();
+        let (jobs, tellers) = (deliveries.jobs(), style.tellers(&deliveries));
+        let writer = style.writer(&deliveries);
         let ready = writer.begin().into_iter().map(Item::Chunk).collect();
         let (open, usage) = (jobs.len(), Usage::of(0, 0));
-        let mut feed =
-            Self { writer, ready, deliveries, jobs, open, usage, verdict: None, over: false };
+        let mut feed = Self {
+            writer,
+            ready,
+            deliveries,
+            jobs,
+            tellers,
+            open,
+            usage,
+            verdict: None,
+            over: false,
+        };
         feed.take(first);
         Ok(feed)
     }
@@ -75,7 +83,8 @@ impl Feed {
         let Some((at, event)) = news else { return self.break_off(ServeError::Internal.into()) };
         let index = u32::try_from(at).unwrap_or(u32::MAX);
         match event {
-            Event::Text(text) => self.ready.push_back(Item::Chunk(self.writer.piece(index, text))),
+            Event::Told(told) => self.tellers[at].take(told),
+            Event::Text(text) => self.piece(at, text),
             Event::Call { index: call, name } => {
                 let begins = CallDelta::begins(self.jobs[at], call, name);
                 self.ready.push_back(Item::Chunk(self.writer.call(index, begins)));
@@ -87,6 +96,8 @@ impl Feed {
             Event::Done(summary) => {
                 let used = Usage::of(summary.prompt_tokens, summary.completion_tokens);
                 self.usage = self.usage.plus(used);
+                // Tokens without a text of their own, at the end.
+                self.piece(at, String::new());
                 let verdict = verdict(self.jobs[at], &summary);
                 let end = self.writer.finish(index, summary.finish.as_str(), &verdict);
                 self.ready.push_back(Item::Chunk(end));
@@ -100,6 +111,14 @@ impl Feed {
                 }
             }
             Event::Failed(error) => self.break_off(error.into()),
+        }
+    }
+
+    fn piece(&mut self, at: usize, text: String) {
+        let logprobs = self.tellers[at].tell();
+        if !text.is_empty() || logprobs.is_some() {
+            let index = u32::try_from(at).unwrap_or(u32::MAX);
+            self.ready.push_back(Item::Chunk(self.writer.piece(index, text, logprobs)));
         }
     }
 

@@ -122,9 +122,8 @@ async fn keep(
         }
     };
     let jobs = deliveries.jobs();
-    let writer = style.writer(&deliveries);
     match style.streaming {
-        Streaming::No => match whole(&writer, deliveries).await {
+        Streaming::No => match whole(&style, deliveries).await {
             Ok((body, deliveries)) => {
                 let body = written(&body);
                 let kept = Kept { jobs: jobs.clone(), streamed: false, pieces: vec![body.clone()] };
@@ -141,7 +140,7 @@ async fn keep(
         },
         Streaming::Yes { .. } => {
             let room = deliveries.events_max() + EVENTS_BESIDES_TEXT * jobs.len();
-            match Feed::begin(writer, deliveries).await {
+            match Feed::begin(&style, deliveries).await {
                 Ok(feed) => {
                     let (live, items) = mpsc::channel(room);
                     let _ = began.send(Began::Stream(jobs.clone(), items));

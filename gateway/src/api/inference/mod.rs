@@ -2,6 +2,7 @@
 
 mod feed;
 mod keyed;
+mod told;
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -30,6 +31,7 @@ use crate::{
     serving::{self, ChatJob, Deliveries, Event, Prompt, Summary, Terms},
 };
 use feed::{Feed, Item};
+use told::Teller;
 
 const JOB: HeaderName = HeaderName::from_static("x-assay-job");
 /// A receipt has its job's id.
@@ -90,15 +92,14 @@ pub(super) async fn answer(
 }
 
 async fn respond(app: &App, style: &Style, deliveries: Deliveries) -> Result<Response, ApiError> {
-    let writer = style.writer(&deliveries);
     Ok(match style.streaming {
         Streaming::No => {
-            let (body, deliveries) = whole(&writer, deliveries).await?;
+            let (body, deliveries) = whole(style, deliveries).await?;
             deliveries.settle();
             Json(body).into_response()
         }
         Streaming::Yes { .. } => {
-            let feed = Feed::begin(writer, deliveries).await?;
+            let feed = Feed::begin(style, deliveries).await?;
             let items = stream::unfold(feed, |mut feed| async {
                 let item = feed.next().await?;
                 Some((item, feed))
@@ -168,6 +169,11 @@ struct Style {
 }
 
 impl Style {
+    fn tellers(&self, deliveries: &Deliveries) -> Vec<Teller> {
+        let teller = |_| Teller::new(self.form, self.model.clone());
+        deliveries.jobs().into_iter().map(teller).collect()
+    }
+
     fn writer(&self, deliveries: &Deliveries) -> AnswerWriter {
         let hash = self.model.text.manifest_hash.to_string();
         AnswerWriter {
@@ -183,15 +189,15 @@ impl Style {
 }
 
 /// Waits for all of it. One choice that fails fails the request, and nothing of it is charged.
-async fn whole(
-    writer: &AnswerWriter,
-    mut deliveries: Deliveries,
-) -> Result<(Body, Deliveries), ApiError> {
+async fn whole(style: &Style, mut deliveries: Deliveries) -> Result<(Body, Deliveries), ApiError> {
+    let writer = style.writer(&deliveries);
     let jobs = deliveries.jobs();
+    let mut tellers = style.tellers(&deliveries);
     let mut said = vec![Said::default(); jobs.len()];
     let mut ends: Vec<Option<Summary>> = vec![None; jobs.len()];
     while let Some((index, event)) = deliveries.next().await {
         match event {
+            Event::Told(told) => tellers[index].take(told),
             Event::Text(text) => said[index].take(Piece::Text(text)),
             Event::Call { index: call, name } => {
                 said[index].take(Piece::Call { index: call, name });
@@ -208,12 +214,14 @@ async fn whole(
     }
     let mut usage = Usage::of(0, 0);
     let mut choices = Vec::with_capacity(jobs.len());
-    for ((job, said), end) in jobs.into_iter().zip(said).zip(ends) {
+    let told = tellers.iter_mut().map(Teller::tell);
+    for (((job, said), end), logprobs) in jobs.into_iter().zip(said).zip(ends).zip(told) {
         let summary = end.ok_or_else(ApiError::panicked)?;
         usage = usage.plus(Usage::of(summary.prompt_tokens, summary.completion_tokens));
         let finish_reason = summary.finish.as_str();
         choices.push(WholeChoice {
             text: said.content,
+            logprobs,
             calls: AnswerCall::all(job, said.calls),
             finish_reason,
             verdict: verdict(job, &summary),

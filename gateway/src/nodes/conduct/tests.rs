@@ -1,8 +1,8 @@
 //! Every rule of a session, broken once.
 
 use assay_protocol::{
-    AnswerChain, Attestation, Bytes64, Finish, Hardware, JobKind, LogitsHash, Sampling, TokenId,
-    VERSION,
+    AnswerChain, Attestation, Bytes64, Finish, Hardware, JobKind, LogitsHash, PositionScore,
+    Sampling, TokenId, TokenLogprobs, VERSION,
 };
 use ed25519_dalek::SigningKey;
 use uuid::Uuid;
@@ -22,6 +22,10 @@ struct Script {
 impl Script {
     /// After the hello, with one generate job accepted and started from `prefix`.
     fn writing(prefix: &[TokenId]) -> Self {
+        Self::sampling(prefix, Sampling::default())
+    }
+
+    fn sampling(prefix: &[TokenId], sampling: Sampling) -> Self {
         let key = SigningKey::from_bytes(&[9; 32]);
         let identity = SessionIdentity {
             gateway: "gw".into(),
@@ -34,7 +38,7 @@ impl Script {
             prompt: vec![1, 2, 3],
             prefix: prefix.to_vec(),
             max_tokens: 80,
-            sampling: Sampling::default(),
+            sampling,
             seed: Bytes32([1; 32]),
             salt: Bytes32([2; 32]),
         };
@@ -54,6 +58,7 @@ impl Script {
             seq,
             ids: ids.to_vec(),
             logits,
+            logprobs: Vec::new(),
         })
     }
 
@@ -185,7 +190,13 @@ fn chunks_are_counted_bounded_and_in_range() {
 fn ids_and_logits_pair_up_and_are_numbers() {
     let script = Script::writing(&[]);
     let job = script.start.job;
-    let chunk = |logits: Vec<f32>| FromNodeFrame::Chunk { job, seq: 0, ids: vec![1, 2], logits };
+    let chunk = |logits: Vec<f32>| FromNodeFrame::Chunk {
+        job,
+        seq: 0,
+        ids: vec![1, 2],
+        logits,
+        logprobs: Vec::new(),
+    };
     let send = |logits| Script::writing(&[]).conduct.frame(chunk(logits));
     assert_eq!(send(vec![1.0]), Err(Violation::WrongChunk));
     assert_eq!(send(vec![1.0, f32::NAN]), Err(Violation::NotFinite));
@@ -219,7 +230,13 @@ fn frames_out_of_turn_end_the_session() {
     assert!(fresh.offered(offer(stranger, JobKind::Generate), MODEL));
     fresh.frame(accept.clone()).unwrap();
     assert_eq!(fresh.frame(accept), Err(Violation::WrongStage));
-    let chunk = FromNodeFrame::Chunk { job: stranger, seq: 0, ids: vec![1], logits: vec![1.0] };
+    let chunk = FromNodeFrame::Chunk {
+        job: stranger,
+        seq: 0,
+        ids: vec![1],
+        logits: vec![1.0],
+        logprobs: Vec::new(),
+    };
     assert_eq!(fresh.frame(chunk), Err(Violation::WrongStage), "not started yet");
 }
 
@@ -242,14 +259,48 @@ fn a_score_has_one_entry_for_each_position() {
         assert!(conduct.started(&Start::Score(start)));
         let frame = |(count, last): &(usize, bool)| {
             let positions = vec![position; *count];
-            conduct.frame(FromNodeFrame::Scored { job, positions, last: *last })
+            conduct.frame(FromNodeFrame::Scored {
+                job,
+                positions,
+                logprobs: Vec::new(),
+                last: *last,
+            })
         };
         counts.iter().map(frame).last().unwrap()
     };
-    let whole = Ok(Effect::Job(job, JobNews::Scored(vec![position; 5])));
+    let whole = Ok(Effect::Job(
+        job,
+        JobNews::Scored(Scored { positions: vec![position; 5], logprobs: Vec::new() }),
+    ));
     assert_eq!(scored(&[(5, true)]), whole);
     assert_eq!(scored(&[(2, false), (3, true)]), whole);
     for wrong in [&[(4, true)][..], &[(6, true)], &[(5, false)], &[(300, false)]] {
         assert_eq!(scored(wrong), Err(Violation::WrongPositions));
     }
+}
+
+#[test]
+fn log_probabilities_come_when_they_are_asked_for_and_can_be() {
+    let told =
+        |log_sum_exp, top: &[(TokenId, f32)]| TokenLogprobs { log_sum_exp, top: top.to_vec() };
+    let sent = |asked: Option<u8>, logprobs: Vec<TokenLogprobs>| {
+        let sampling = Sampling { top_logprobs: asked, ..Sampling::default() };
+        let mut script = Script::sampling(&[], sampling);
+        let job = script.start.job;
+        script.conduct.frame(FromNodeFrame::Chunk {
+            job,
+            seq: 0,
+            ids: vec![5],
+            logits: vec![1.0],
+            logprobs,
+        })
+    };
+    let wrong = Err(Violation::WrongLogprobs);
+    assert!(sent(None, vec![]).is_ok());
+    assert_eq!(sent(None, vec![told(2.0, &[])]), wrong);
+    assert!(sent(Some(0), vec![told(2.0, &[])]).is_ok());
+    assert_eq!(sent(Some(0), vec![]), wrong);
+    assert!(sent(Some(1), vec![told(2.0, &[(7, 1.5)])]).is_ok());
+    assert_eq!(sent(Some(1), vec![told(2.0, &[(100, 1.5)])]), wrong, "outside the vocabulary");
+    assert_eq!(sent(Some(1), vec![told(0.5, &[(7, 0.0)])]), wrong, "more than certain");
 }

@@ -37,6 +37,8 @@ pub enum Violation {
     BadSignature,
     #[error("left out the signature that is due at every 64th token")]
     Unsigned,
+    #[error("told log probabilities that cannot be, more or fewer than the job asks for")]
+    WrongLogprobs,
     #[error("sent the wrong number of scored positions")]
     WrongPositions,
 }

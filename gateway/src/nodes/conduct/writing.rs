@@ -2,7 +2,7 @@
 
 use assay_protocol::{
     AnswerChain, Attestation, Bytes32, Bytes64, Finish, GenerateStart, JobId, LogitsHash, Sampling,
-    TokenId, VERSION, limits,
+    TokenId, TokenLogprobs, VERSION, limits,
 };
 
 use assay_verifier::receipt::Signed;
@@ -23,6 +23,8 @@ pub(super) struct Writing {
     logits_hash: LogitsHash,
     ids: Vec<TokenId>,
     logits: Vec<f32>,
+    /// As many, if the job asks for them, otherwise none.
+    logprobs: Vec<TokenLogprobs>,
     next_seq: u32,
     /// Chain and logits hash at each multiple of 64 that was passed and is not signed yet.
     unsigned: Vec<(u32, Bytes32, Bytes32)>,
@@ -44,6 +46,7 @@ impl Writing {
             logits_hash: LogitsHash::default(),
             ids: Vec::new(),
             logits: Vec::new(),
+            logprobs: Vec::new(),
             next_seq: 0,
             unsigned: Vec::new(),
             told: false,
@@ -63,6 +66,7 @@ impl Writing {
         seq: u32,
         ids: &[TokenId],
         logits: &[f32],
+        logprobs: &[TokenLogprobs],
     ) -> Result<(), Violation> {
         if seq != self.next_seq {
             return Err(Violation::BadSequence);
@@ -79,10 +83,18 @@ impl Writing {
         if logits.iter().any(|logit| !logit.is_finite()) {
             return Err(Violation::NotFinite);
         }
+        let top = self.sampling.top_logprobs;
+        let mut possible = logits.iter().zip(logprobs).map(|(logit, told)| {
+            told.is_possible(*logit, top.unwrap_or_default(), self.model.vocab_size)
+        });
+        if logprobs.len() != top.map_or(0, |_| ids.len()) || !possible.all(|possible| possible) {
+            return Err(Violation::WrongLogprobs);
+        }
         self.next_seq += 1;
-        for (id, logit) in ids.iter().zip(logits) {
+        for (at, (id, logit)) in ids.iter().zip(logits).enumerate() {
             self.chain.push(*id);
             self.logits_hash.push(*logit);
+            self.logits_hash.push_logprobs(logprobs.get(at));
             if self.chain.len().is_multiple_of(limits::SIGN_EVERY_TOKENS) {
                 let mark = (self.chain.len(), self.chain.hash(), self.logits_hash.hash());
                 self.unsigned.push(mark);
@@ -90,6 +102,7 @@ impl Writing {
         }
         self.ids.extend_from_slice(ids);
         self.logits.extend_from_slice(logits);
+        self.logprobs.extend_from_slice(logprobs);
         Ok(())
     }
 
@@ -127,7 +140,10 @@ impl Writing {
         }
         let chain = self.from.clone().extended(&self.ids[..own]);
         let mut logits_hash = LogitsHash::default();
-        self.logits[..own].iter().for_each(|logit| logits_hash.push(*logit));
+        for (at, logit) in self.logits[..own].iter().enumerate() {
+            logits_hash.push(*logit);
+            logits_hash.push_logprobs(self.logprobs.get(at));
+        }
         self.check(identity, job, count, chain.hash(), logits_hash.hash(), Some(finish), signature)
     }
 

@@ -25,7 +25,7 @@ fn chunks(include_usage: bool) -> Vec<Value> {
     let writer = writer(Form::Chat, include_usage, 1);
     let verdict = json!({"rule": "agreed"});
     let mut chunks = writer.begin();
-    chunks.push(writer.piece(0, "hi".to_owned()));
+    chunks.push(writer.piece(0, "hi".to_owned(), None));
     chunks.push(writer.finish(0, "stop", &verdict));
     chunks.extend(writer.usage(Usage::of(3, 2), Some(verdict)));
     shown(chunks)
@@ -71,7 +71,7 @@ fn with_usage_asked_one_more_chunk_has_it_and_no_choices() {
 fn each_choice_speaks_first_and_ends_once_with_its_own_verdict() {
     let writer = writer(Form::Chat, true, 2);
     let mut chunks = writer.begin();
-    chunks.push(writer.piece(1, "b".to_owned()));
+    chunks.push(writer.piece(1, "b".to_owned(), None));
     chunks.push(writer.finish(1, "length", &json!("one")));
     chunks.push(writer.finish(0, "stop", &json!("zero")));
     chunks.extend(writer.usage(Usage::of(3, 2), None));
@@ -92,6 +92,7 @@ fn a_text_completion_has_its_own_object() {
         let whole = |text: &str| WholeChoice {
             text: text.to_owned(),
             calls: Vec::new(),
+            logprobs: None,
             finish_reason: "stop",
             verdict: json!(text),
         };
@@ -114,10 +115,10 @@ fn a_text_completion_has_its_own_object() {
 fn pieces_of_a_choice_can_be_put_together() {
     for form in [Form::Chat, Form::Text] {
         let writer = writer(form, false, 2);
-        let mut first = writer.piece(1, "a".to_owned());
+        let mut first = writer.piece(1, "a".to_owned(), None);
         assert_eq!(first.piece_of(), Some(1));
-        first.append(writer.piece(1, "b".to_owned()));
-        assert_eq!(shown(vec![first]), shown(vec![writer.piece(1, "ab".to_owned())]));
+        first.append(writer.piece(1, "b".to_owned(), None));
+        assert_eq!(shown(vec![first]), shown(vec![writer.piece(1, "ab".to_owned(), None)]));
         assert_eq!(writer.finish(1, "stop", &json!({})).piece_of(), None);
         assert!(writer.begin().iter().all(|chunk| chunk.piece_of().is_none()));
     }

@@ -95,8 +95,6 @@ fn a_wrong_message_is_named_by_its_place() {
 #[test]
 fn what_is_not_served_is_refused_by_name() {
     for (param, value) in [
-        ("logprobs", json!(true)),
-        ("top_logprobs", json!(3)),
         ("functions", json!([{"name": "f"}])),
         ("modalities", json!(["text", "audio"])),
         ("web_search_options", json!({})),
@@ -126,6 +124,7 @@ fn sampling_fields_pass_through_within_their_bounds() {
         frequency_penalty: 2.0,
         logit_bias: vec![(9, -100.0), (10, 1.0)],
         grammar: None,
+        top_logprobs: None,
     };
     assert_eq!((ask.sampling, ask.seed), (sampling, Some(-3)));
     for (param, value) in [
@@ -149,6 +148,22 @@ fn stop_is_a_string_or_up_to_four() {
     assert_eq!(read(json!({"stop": ["a", "b"]})).unwrap().stop, ["a", "b"]);
     for wrong in [json!(1), json!(["a", 1]), json!(["a", "b", "c", "d", "e"]), json!("")] {
         assert_eq!(refused(json!({"stop": wrong})), "stop");
+    }
+}
+
+#[test]
+fn log_probabilities_are_asked_for_with_up_to_twenty_alternatives() {
+    let of = |body| read(body).unwrap().sampling.top_logprobs;
+    assert_eq!(of(json!({"logprobs": false, "top_logprobs": 0})), None);
+    assert_eq!(of(json!({"logprobs": true})), Some(0));
+    assert_eq!(of(json!({"logprobs": true, "top_logprobs": 20})), Some(20));
+    for wrong in [
+        json!({"logprobs": true, "top_logprobs": 21}),
+        json!({"logprobs": true, "top_logprobs": -1}),
+        json!({"top_logprobs": 1}),
+        json!({"logprobs": false, "top_logprobs": 1}),
+    ] {
+        assert_eq!(refused(wrong), "top_logprobs");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use assay_protocol::{Finish, TokenId};
+use assay_protocol::{Finish, TokenId, ToldToken};
 use assay_verifier::OwnerId;
 
 use super::{
@@ -45,13 +45,52 @@ impl Round<'_> {
         let is_end = |id: &TokenId| self.job.model.text.is_end(*id);
         let end = ids.iter().position(is_end).unwrap_or(ids.len());
         let end = end.min(self.job.max_tokens as usize - 1);
-        if end > answer.ids().len() {
-            answer.advance(&ids[..end]);
+        let released = answer.ids().len();
+        let told: Vec<ToldToken> = match self.job.sampling.top_logprobs {
+            None => Vec::new(),
+            Some(_) => (released..end).map_while(|at| self.vouched_at(ids, at)).collect(),
+        };
+        // What is told of a token goes out with it, and is vouched for as the token is.
+        let end = match self.job.sampling.top_logprobs {
+            None => end,
+            Some(_) => released + told.len(),
+        };
+        if end > released {
+            answer.advance(&ids[..end], told);
         }
         if answer.stopped_at().is_some() {
             for branch in self.branches.iter().filter(|branch| branch.stage == Stage::Writing) {
                 let _ = branch.handle.finish(self.job.id, answer.tokens());
             }
+        }
+    }
+
+    /// What is told of the tokens of an answer, as far as somebody vouches for it; nothing where the job asks for nothing.
+    pub(in crate::serving) fn told_of(&self, ids: &[TokenId]) -> Vec<Option<ToldToken>> {
+        let asked = self.job.sampling.top_logprobs.map_or(0, |_| ids.len());
+        (0..asked).map(|at| self.vouched_at(ids, at)).collect()
+    }
+
+    /// What the model tells of the token at this position, or two owners alike, or a proven node that was asked alone.
+    fn vouched_at(&self, ids: &[TokenId], position: usize) -> Option<ToldToken> {
+        let beginning = &ids[..=position];
+        let mut scored = self.found.iter().filter(|score| score.ids.starts_with(beginning));
+        let scored = scored.find_map(|score| {
+            let logprobs = score.logprobs.get(position)?.clone();
+            Some(ToldToken { logit: score.positions.get(position)?.logit, logprobs })
+        });
+        if scored.is_some() {
+            return scored;
+        }
+        let says = |branch: &&Branch| branch.has_say() && branch.ids.starts_with(beginning);
+        let branches = self.branches.iter().filter(says);
+        let told: Vec<(OwnerId, ToldToken)> = branches
+            .filter(|branch| self.wanted > 1 || branch.trust.proven)
+            .filter_map(|branch| Some((OwnerId(branch.owner.0), branch.told_at(position)?)))
+            .collect();
+        match (self.wanted, &told[..]) {
+            (1, [(_, alone)]) => Some(alone.clone()),
+            _ => assay_verifier::agreed_told(&told, &self.rules).cloned(),
         }
     }
 

@@ -66,8 +66,8 @@ impl Round<'_> {
             (Stage::Offered, _) | (Stage::Accepted, JobNews::Lost(_) | JobNews::Failed(_)) => {
                 self.branches.remove(index);
             }
-            (Stage::Writing, JobNews::Tokens { ids, logits }) => {
-                branch.tokens(&ids, &logits, now);
+            (Stage::Writing, JobNews::Tokens { ids, logits, logprobs }) => {
+                branch.tokens(&ids, &logits, logprobs, now);
             }
             (Stage::Writing, JobNews::Complete { finish, count }) => {
                 branch.complete(finish, count, now);

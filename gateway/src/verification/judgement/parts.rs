@@ -121,6 +121,7 @@ impl Branch {
             owner: OwnerId(self.owner.0),
             ids: ids.to_vec(),
             logits: self.own_logits(ids.len()).to_vec(),
+            logprobs: self.own_logprobs(ids.len()).to_vec(),
             from: u32::try_from(handed).unwrap_or(u32::MAX),
             finish,
             told,

@@ -160,7 +160,8 @@ impl Scores {
             };
             for answer in answers.iter().filter(is_of).cloned().collect::<Vec<_>>() {
                 let positions = score.positions[..answer.ids.len()].to_vec();
-                self.add(app, matter, &answer, Score { positions, ..score.clone() });
+                let logprobs = score.logprobs.get(..answer.ids.len()).unwrap_or_default().to_vec();
+                self.add(app, matter, &answer, Score { positions, logprobs, ..score.clone() });
             }
         }
     }
@@ -171,7 +172,8 @@ impl Scores {
 
     fn add(&mut self, app: &App, matter: &Matter<'_>, answer: &Answer, score: Score) -> bool {
         let draw = draw(app, b"spot checks", matter, &answer.ids);
-        match spot_check(answer, score.positions, matter.rules, draw) {
+        let check = spot_check(answer, score.positions, matter.rules, draw);
+        match check.and_then(|check| check.with_logprobs(score.logprobs)) {
             Ok(check) => {
                 self.0.push(Scored { scorer: score.scorer, check });
                 true

@@ -1,6 +1,7 @@
 //! What a session's tasks have ready, and how it goes out: scores, tokens, ends.
 
-use assay_protocol::{Finish, FromNodeFrame, JobId, PositionScore, limits};
+use assay_engine::Scores;
+use assay_protocol::{Finish, FromNodeFrame, JobId, TokenLogprobs, limits};
 use tokio::sync::mpsc;
 
 use super::{Running, Session};
@@ -12,23 +13,38 @@ use crate::{
 /// What a task has ready to be sent.
 pub(super) enum Work {
     Step(Step),
-    Scored(Vec<PositionScore>),
+    /// Tokens with what the node tells of them.
+    Tokens {
+        ids: Vec<u32>,
+        logits: Vec<f32>,
+        logprobs: Vec<TokenLogprobs>,
+    },
+    Scored(Scores),
 }
 
 impl Session<'_> {
     pub(super) async fn do_work(&mut self, job: JobId, work: Work) -> anyhow::Result<()> {
         match work {
-            Work::Scored(positions) => {
+            Work::Scored(Scores { positions, logprobs }) => {
                 self.note(|seen| seen.scored += 1);
-                let pieces = positions.chunks(limits::SCORED_POSITIONS_PER_FRAME_MAX);
-                let count = pieces.len();
-                for (index, piece) in pieces.enumerate() {
-                    let (positions, last) = (piece.to_vec(), index + 1 == count);
-                    self.connection.send(FromNodeFrame::Scored { job, positions, last }).await?;
+                let piece = match logprobs.is_empty() {
+                    true => limits::SCORED_POSITIONS_PER_FRAME_MAX,
+                    false => limits::SCORED_LOGPROBS_PER_FRAME_MAX,
+                };
+                let count = positions.len().div_ceil(piece);
+                let mut told = logprobs.chunks(piece);
+                for (index, positions) in positions.chunks(piece).enumerate() {
+                    let logprobs = told.next().unwrap_or_default().to_vec();
+                    let (positions, last) = (positions.to_vec(), index + 1 == count);
+                    let frame = FromNodeFrame::Scored { job, positions, logprobs, last };
+                    self.connection.send(frame).await?;
                 }
                 Ok(())
             }
-            Work::Step(Step::Tokens { ids, logits }) => self.tokens(job, &ids, &logits).await,
+            Work::Tokens { ids, logits, logprobs } => {
+                self.tokens(job, &ids, &logits, &logprobs).await
+            }
+            Work::Step(Step::Tokens { ids, logits }) => self.tokens(job, &ids, &logits, &[]).await,
             Work::Step(Step::Complete(finish)) => {
                 let Some(running) = self.running.remove(&job) else { return Ok(()) };
                 let count = running.told.unwrap_or_else(|| running.writing.sent());
@@ -40,12 +56,19 @@ impl Session<'_> {
         }
     }
 
-    async fn tokens(&mut self, job: JobId, ids: &[u32], logits: &[f32]) -> anyhow::Result<()> {
+    async fn tokens(
+        &mut self,
+        job: JobId,
+        ids: &[u32],
+        logits: &[f32],
+        logprobs: &[TokenLogprobs],
+    ) -> anyhow::Result<()> {
         let Some(running) = self.running.get_mut(&job) else { return Ok(()) };
         let room = running.told.map_or(usize::MAX, |at| (at - running.writing.sent()) as usize);
         let taken = ids.len().min(room);
         let (canary, skips) = (running.canary, running.kind.skips_signatures());
-        for frame in running.writing.chunk(self.who, &ids[..taken], &logits[..taken]) {
+        let logprobs = logprobs.get(..taken).unwrap_or_default();
+        for frame in running.writing.chunk(self.who, &ids[..taken], &logits[..taken], logprobs) {
             if !(skips && matches!(frame, FromNodeFrame::Signed { .. })) {
                 self.connection.send(frame).await?;
             }
@@ -106,11 +129,16 @@ pub(super) async fn write(
             }
             continue;
         };
+        let told = match job.start.sampling.top_logprobs {
+            None => Vec::new(),
+            Some(_) => kind.tells(job.model.told(&job.start, &ids).await),
+        };
         let mut sent = 0;
         while sent < ids.len() {
             let end = sent + pace.pass(ids.len() - sent).await;
             let (ids, logits) = (ids[sent..end].to_vec(), logits[sent..end].to_vec());
-            if sender.send((id, Work::Step(Step::Tokens { ids, logits }))).await.is_err() {
+            let logprobs = told.get(sent..end).unwrap_or_default().to_vec();
+            if sender.send((id, Work::Tokens { ids, logits, logprobs })).await.is_err() {
                 return;
             }
             sent = end;

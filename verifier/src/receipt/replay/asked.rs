@@ -188,7 +188,22 @@ fn sampling(request: &Json) -> Result<Sampling, String> {
         top_k: u32::try_from(top_k).map_err(|_| "its `top_k` is too large")?,
         logit_bias: logit_bias(request)?,
         grammar: None,
+        top_logprobs: top_logprobs(request)?,
     })
+}
+
+/// Of a chat `logprobs` says whether and `top_logprobs` how many, of a completion `logprobs` says both.
+fn top_logprobs(request: &Json) -> Result<Option<u8>, String> {
+    let wrong = || "its `logprobs` cannot be read".to_owned();
+    let count = |count: &Json| count.as_u32().and_then(|count| u8::try_from(count).ok());
+    match request.get("logprobs") {
+        None | Some(Json::Bool(false)) => Ok(None),
+        Some(Json::Bool(true)) => match request.get("top_logprobs") {
+            None => Ok(Some(0)),
+            Some(top) => count(top).map(Some).ok_or_else(wrong),
+        },
+        Some(top) => count(top).map(Some).ok_or_else(wrong),
+    }
 }
 
 fn logit_bias(request: &Json) -> Result<Vec<(TokenId, f64)>, String> {
