@@ -96,6 +96,12 @@ reasons! {
     WrongSecret Request "wrong_secret" "A secret, an invitation, a token or a signature is wrong, used up or expired." "Ask for a new one.";
     InsufficientQuota Request "insufficient_quota" "The account has less credit than the request could cost." "Top up, or ask for fewer tokens or less assurance.";
     RateLimit Request "rate_limit_exceeded" "Too many requests." "Try again after the time in `retry-after`.";
+    InvalidRequest Request "invalid_request" "The request is not one that the address takes: its body or its query does not read, or asks for what cannot be." "Read the message; /docs shows what is taken.";
+    InvalidValue Request "invalid_value" "A field, a parameter or a header, which `param` names, has a value that is not taken." "Read the message: it says what is taken.";
+    MissingParameter Request "missing_required_parameter" "A field that must be there, which `param` names, is not." "Send it.";
+    BodyTimeout Request "body_timeout" "The request's body took too long to come." "Send it again, faster.";
+    BodyTooLarge Request "body_too_large" "The request's body is larger than this gateway takes." "Send less: the message names the limit.";
+    Internal Request "internal_error" "The gateway had an error of its own." "Try again; whoever runs the gateway finds it in the log by the `x-request-id`.";
     ContextLength Request "context_length_exceeded" "The prompt leaves no room for an answer." "Send less.";
     ModelNotFound Request "model_not_found" "The model is not served here." "GET /v1/models lists what is.";
     UnsupportedParameter Request "unsupported_parameter" "This parameter cannot be obeyed here, so it is not taken." "Leave it out: the message names it.";
@@ -116,8 +122,11 @@ reasons! {
     UnknownUrl Request "unknown_url" "There is no such address." "/docs shows what there is.";
     MethodNotAllowed Request "method_not_allowed" "The address does not take this method." "/docs shows what it takes.";
     PaymentsNotConfigured Request "payments_not_configured" "This gateway takes no payments." "Whoever runs it sets the keys of a payment provider.";
+    PaymentsMisconfigured Request "payments_misconfigured" "The payment provider does not accept this gateway's key." "Whoever runs the gateway looks at that key and what it may do.";
     PaymentUnavailable Request "payment_unavailable" "The payment provider does not answer right now." "Try again with the same idempotency key.";
     PaymentRefused Request "payment_refused" "The payment provider refused." "Read the message.";
+    NotPaid Request "not_paid" "The payment was not made, so there is nothing to give back." "GET /v1/credits/top-ups shows which were.";
+    RefundTooMuch Request "refund_too_much" "More than can be given back of this payment: credit that is used or was granted stays." "`refundable_cents` of the payment says how much can.";
     NoPayoutAddress Request "no_payout_address" "There is no address to pay to." "PUT /operator/v1/payout-address.";
     AddressCooling Request "address_cooling" "The payout address was changed a short time ago." "Wait until it counts; nothing is lost meanwhile.";
     TooMuch Request "too_much" "More than can be taken out now: earnings mature, and those from granted credit stay." "GET /operator/v1/earnings shows what there is.";

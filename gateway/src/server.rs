@@ -27,7 +27,9 @@ use tower::ServiceExt;
 use crate::{
     app::App,
     config::LimitSettings,
-    kept_answers, ownership,
+    kept_answers,
+    nodes::presence,
+    ownership,
     payments::{payouts, reconcile},
     receipts, router, sealer, self_audit, telemetry,
     verification::{admission, audit_queue, epochs},
@@ -59,6 +61,7 @@ pub async fn serve(
     app.tasks.spawn(ownership::keep(app.clone()));
     app.tasks.spawn(ownership::note(app.clone()));
     app.tasks.spawn(kept_answers::prune(app.clone()));
+    app.tasks.spawn(presence::keep(app.clone()));
     app.tasks.spawn(sealer::run(app.clone()));
     app.tasks.spawn(self_audit::run(app.clone()));
     app.tasks.spawn(receipts::run_sealer(app.clone()));

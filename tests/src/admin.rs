@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use crate::{gateway::ADMIN_SECRET, wait::wait_until};
+use crate::{credits::Answer, gateway::ADMIN_SECRET, wait::wait_until};
 pub use views::{
     AdmittedView, AuditView, Balance, ForfeitView, JobView, NewKey, NodeView, Operator, PartView,
     RefundView, ReputationView, VerificationView,
@@ -180,9 +180,28 @@ impl Admin {
         text(&self.ask(Method::POST, &path, None).await, "secret")
     }
 
+    /// What admins did, the last first; the first page.
+    pub async fn log(&self) -> Vec<Value> {
+        let page: Listing<Value> = self.ask(Method::GET, "log", None).await;
+        page.data
+    }
+
     /// Compares the books with the payment provider; what was found.
     pub async fn reconcile(&self) -> Value {
         self.ask(Method::POST, "payments/reconcile", None).await
+    }
+
+    /// `/admin/v1/…`; an answer of any status. What is no JSON comes as text.
+    pub async fn try_ask(&self, method: Method, path: &str, body: Value) -> Answer {
+        let url = format!("{}/admin/v1/{path}", self.url);
+        let mut request = self.http.request(method, url).bearer_auth(&self.token);
+        if !body.is_null() {
+            request = request.json(&body);
+        }
+        let answer = request.send().await.expect("the gateway answers");
+        let status = answer.status();
+        let text = answer.text().await.expect("an answer has a body");
+        Answer { status, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) }
     }
 
     /// The `/admin/v1/…` answer as this type.
@@ -190,17 +209,12 @@ impl Admin {
     /// # Panics
     /// On any answer that is not a success.
     async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<Value>) -> T {
-        let url = format!("{}/admin/v1/{path}", self.url);
-        let mut request = self.http.request(method.clone(), &url).bearer_auth(&self.token);
-        if let Some(body) = &body {
-            request = request.json(body);
-        }
-        let answer = request.send().await.unwrap_or_else(|error| panic!("{method} {url}: {error}"));
-        let status = answer.status();
-        let text = answer.text().await.expect("an answer has a body");
-        assert!(status.is_success(), "{method} {url}: {status}: {text}");
-        serde_json::from_str(&text)
-            .unwrap_or_else(|error| panic!("{method} {url}: {error}: {text}"))
+        let Answer { status, body } =
+            self.try_ask(method.clone(), path, body.unwrap_or_default()).await;
+        assert!(status.is_success(), "{method} {path}: {status}: {body:#}");
+        let text = body.to_string();
+        serde_json::from_value(body)
+            .unwrap_or_else(|error| panic!("{method} {path}: {error}: {text}"))
     }
 }
 

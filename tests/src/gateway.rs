@@ -98,9 +98,12 @@ impl Gateway {
 
     /// `gateway audit` on its data: whether it is clean, and what it says.
     pub fn audit(&self) -> (bool, String) {
-        let output = command(&self.folder, "audit").output().expect("the audit runs");
-        let text = [output.stdout, output.stderr].concat();
-        (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+        audited(&mut command(&self.folder, "audit"))
+    }
+
+    /// The same with `--allow-withdrawals`.
+    pub fn allow_withdrawals(&self) -> (bool, String) {
+        audited(command(&self.folder, "audit").arg("--allow-withdrawals"))
     }
 
     /// Waits until it is ready; false when it ended before.
@@ -116,6 +119,12 @@ impl Gateway {
         })
         .await
     }
+}
+
+fn audited(command: &mut Command) -> (bool, String) {
+    let output = command.output().expect("the audit runs");
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&text).into_owned())
 }
 
 fn serve(folder: &Path) -> Process {

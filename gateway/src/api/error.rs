@@ -42,11 +42,16 @@ impl ApiError {
         code: Option<Reason>,
         message: impl Into<String>,
     ) -> Self {
+        // Whoever has no better one says the usual one: nothing is refused without a code.
+        let code = code.unwrap_or(match status {
+            StatusCode::INTERNAL_SERVER_ERROR => Reason::Internal,
+            _ => Reason::InvalidRequest,
+        });
         let detail = ErrorDetail {
             message: message.into(),
             r#type: kind.to_owned(),
             param: None,
-            code: code.map(|reason| reason.code().to_owned()),
+            code: Some(code.code().to_owned()),
         };
         Self { status, detail, retry: Retry::AsUsual }
     }
@@ -57,7 +62,10 @@ impl ApiError {
 
     fn naming(mut self, param: &str) -> Self {
         self.detail.param = Some(param.to_owned());
-        self
+        match self.detail.code.as_deref() == Some(Reason::InvalidRequest.code()) {
+            true => self.coded(Reason::InvalidValue),
+            false => self,
+        }
     }
 
     fn retrying_after(self, wait: Duration) -> Self {
@@ -104,11 +112,6 @@ impl ApiError {
         self
     }
 
-    /// Whether it is a 409.
-    pub fn is_conflict(&self) -> bool {
-        self.status == StatusCode::CONFLICT
-    }
-
     /// 401: a log-in or a proof that is wrong.
     pub fn wrong_secret(message: &str) -> Self {
         Self::invalid(StatusCode::UNAUTHORIZED, Some(Reason::WrongSecret), message)
@@ -145,7 +148,8 @@ impl ApiError {
 
     /// 408: the body did not come.
     pub fn body_timeout() -> Self {
-        Self::invalid(StatusCode::REQUEST_TIMEOUT, None, "The request's body took too long.")
+        let code = Some(Reason::BodyTimeout);
+        Self::invalid(StatusCode::REQUEST_TIMEOUT, code, "The request's body took too long.")
     }
 
     /// 409: the same thing exists, or was asked with other content.
@@ -186,7 +190,7 @@ impl ApiError {
     /// 413.
     pub fn body_too_large(bytes_max: usize) -> Self {
         let message = format!("The request's body is larger than {bytes_max} bytes.");
-        Self::invalid(StatusCode::PAYLOAD_TOO_LARGE, None, message)
+        Self::invalid(StatusCode::PAYLOAD_TOO_LARGE, Some(Reason::BodyTooLarge), message)
     }
 
     /// 429: asked too often.
@@ -239,7 +243,8 @@ impl ApiError {
     /// 500 without a cause to log.
     pub fn panicked() -> Self {
         let message = "The gateway had an error while it handled your request.";
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", None, message)
+        let code = Some(Reason::Internal);
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", code, message)
     }
 
     /// The body, for a stream that has to end with an error event.
@@ -250,9 +255,11 @@ impl ApiError {
 
 impl From<InvalidRequest> for ApiError {
     fn from(error: InvalidRequest) -> Self {
-        let mut api = Self::invalid(StatusCode::BAD_REQUEST, error.code, error.message);
-        api.detail.param = error.param;
-        api
+        let api = Self::invalid(StatusCode::BAD_REQUEST, error.code, error.message);
+        match error.param {
+            Some(param) => api.naming(&param),
+            None => api,
+        }
     }
 }
 
@@ -398,6 +405,34 @@ mod tests {
             let response = ApiError::rate_limited(Duration::from_millis(wait_ms)).into_response();
             assert_eq!(response.headers()[header::RETRY_AFTER], seconds);
             assert_eq!(response.headers()[RETRY_AFTER_MS], ms);
+        }
+    }
+
+    #[test]
+    fn nothing_is_refused_without_a_code_of_the_table() {
+        let io = std::io::Error::other("a test");
+        let invalid = |param: Option<&str>| InvalidRequest {
+            message: "wrong".into(),
+            param: param.map(str::to_owned),
+            code: None,
+        };
+        let refusals = [
+            (ApiError::bad_request("wrong"), Reason::InvalidRequest),
+            (ApiError::bad_field("name", "wrong"), Reason::InvalidValue),
+            (invalid(None).into(), Reason::InvalidRequest),
+            (invalid(Some("seed")).into(), Reason::InvalidValue),
+            (ApiError::body_timeout(), Reason::BodyTimeout),
+            (ApiError::body_too_large(1), Reason::BodyTooLarge),
+            (ApiError::panicked(), Reason::Internal),
+            (ApiError::internal(&io), Reason::Internal),
+            (DbError::Corrupt("a row".into()).into(), Reason::Internal),
+            (DbError::Cursor.into(), Reason::InvalidValue),
+            (Rejected::BadAmount(Nano(0)).into(), Reason::InvalidRequest),
+            (ServeError::Template("wrong".into()).into(), Reason::InvalidValue),
+            (ServeError::Internal.into(), Reason::Internal),
+        ];
+        for (error, reason) in refusals {
+            assert_eq!(error.detail.code.as_deref(), Some(reason.code()), "{error:?}");
         }
     }
 

@@ -13,7 +13,10 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use super::ApiError;
-use crate::{app::App, auth::AdminSession, openai::NONCE_BYTES_MAX, serving::Risk};
+use crate::{
+    app::App, auth::AdminSession, clock, db::Actor, openai::NONCE_BYTES_MAX, reasons::Reason,
+    serving::Risk,
+};
 
 /// The token of `Authorization: Bearer …`.
 pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -25,6 +28,14 @@ pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
 /// An admin whose session is good.
 #[derive(Clone, Debug)]
 pub struct Admin(pub AdminSession);
+
+impl Admin {
+    /// As whom the store's log names them, acting now.
+    pub(super) fn actor(&self) -> Actor {
+        let AdminSession { sub, jti, .. } = &self.0;
+        Actor { name: format!("{sub}/{jti}"), at_ms: clock::now_ms() }
+    }
+}
 
 impl FromRequestParts<App> for Admin {
     type Rejection = ApiError;
@@ -167,6 +178,7 @@ fn explain(path: &str, error: &serde_json::Error) -> ApiError {
 
 fn missing_field(param: &str) -> ApiError {
     ApiError::bad_field(param, format!("Missing required parameter: '{param}'."))
+        .coded(Reason::MissingParameter)
 }
 
 #[cfg(test)]

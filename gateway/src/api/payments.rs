@@ -300,13 +300,19 @@ impl From<PaymentError> for ApiError {
             PaymentError::Amount { .. } => Self::bad_field("amount_cents", message),
             PaymentError::OtherContent => Self::conflict(message),
             PaymentError::Unavailable => Self::unavailable(Reason::PaymentUnavailable, 2, message),
+            PaymentError::Misconfigured => {
+                Self::unavailable(Reason::PaymentsMisconfigured, 60, message)
+            }
             PaymentError::Stopped => Self::unavailable(Reason::WithdrawalsStopped, 60, message),
             PaymentError::Refused(_) => Self::refused_upstream(message),
             PaymentError::Refund(error) => match error {
                 OpenRefundError::UnknownTopUp => Self::not_found("top-up"),
                 OpenRefundError::OtherContent => Self::conflict(message),
-                OpenRefundError::NotPaid | OpenRefundError::TooMuch { .. } => {
-                    Self::bad_field("amount_cents", message)
+                OpenRefundError::NotPaid => {
+                    Self::bad_field("top_up_id", message).coded(Reason::NotPaid)
+                }
+                OpenRefundError::TooMuch { .. } => {
+                    Self::bad_field("amount_cents", message).coded(Reason::RefundTooMuch)
                 }
                 OpenRefundError::Store(error) => error.into(),
             },

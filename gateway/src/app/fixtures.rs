@@ -10,7 +10,7 @@ use super::App;
 use crate::{
     auth::{Caller, GatewayKeys},
     config::{Config, ModelSettings},
-    db::{self, Db, NewAccount, NewJob, NewKey},
+    db::{self, Actor, Db, NewAccount, NewJob, NewKey},
     serving::Risk,
 };
 
@@ -25,7 +25,8 @@ pub(crate) async fn gateway(folder: &Path) -> (App, Caller) {
     let db = Db::open(&config.gateway.database_url()).await.unwrap();
     db.migrate().await.unwrap();
     let account = NewAccount { name: "a client".into(), created_ms: 1 };
-    let account = db::accounts::create(&db, &account).await.unwrap().id;
+    let admin = Actor { name: "an admin".into(), at_ms: 1 };
+    let account = db::accounts::create(&db, &account, &admin).await.unwrap().id;
     let key = NewKey {
         account,
         name: "a key".into(),
@@ -39,7 +40,7 @@ pub(crate) async fn gateway(folder: &Path) -> (App, Caller) {
         models: String::new(),
         rotated_from: None,
     };
-    let key = db::keys::create(&db, &key).await.unwrap().id;
+    let key = db::keys::create(&db, &key, &admin).await.unwrap().id;
     let app = App::open(config, db, GatewayKeys::from_seed([9; 32])).await.unwrap();
     (app, Caller { account, key, risk: Risk::Standard, network: None })
 }

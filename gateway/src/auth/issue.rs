@@ -5,7 +5,7 @@ use assay_ledger::{AccountId, Nano};
 use super::{Permissions, Secret, SecretKind};
 use crate::{
     db::{
-        self, Db, DbError,
+        self, Actor, Db, DbError,
         keys::{KeyId, KeyRow, NewKey, Successor},
     },
     serving::Risk,
@@ -22,11 +22,11 @@ pub struct KeyAsk {
     pub permissions: Permissions,
 }
 
-/// Makes a key. The secret is shown now and never again.
+/// An admin makes a key. The secret is shown now and never again.
 ///
 /// # Errors
 /// `NotFound` when the account does not exist.
-pub async fn issue_key(db: &Db, ask: KeyAsk, now_ms: i64) -> Result<(Secret, KeyRow), DbError> {
+pub async fn issue_key(db: &Db, ask: KeyAsk, by: &Actor) -> Result<(Secret, KeyRow), DbError> {
     let secret = Secret::new(SecretKind::ApiKey, rand::random());
     let new = NewKey {
         account: ask.account,
@@ -34,29 +34,30 @@ pub async fn issue_key(db: &Db, ask: KeyAsk, now_ms: i64) -> Result<(Secret, Key
         prefix: secret.shown_prefix().to_owned(),
         hash: secret.hash(),
         risk: ask.risk.as_str().to_owned(),
-        created_ms: now_ms,
+        created_ms: by.at_ms,
         expires_ms: ask.expires_ms,
         budget_day: ask.budget_day,
         scopes: ask.permissions.scopes_text(),
         models: ask.permissions.models_text(),
         rotated_from: None,
     };
-    let row = db::keys::create(db, &new).await?;
+    let row = db::keys::create(db, &new, by).await?;
     Ok((secret, row))
 }
 
-/// Makes a key that may do the same as this one, which ends at `ends_ms` if it does not end before.
+/// An admin makes a key that may do the same as this one, which ends at `ends_ms` if it does not end before.
 ///
 /// # Errors
 /// `NotFound`; `Conflict` when it has ended.
 pub async fn rotate_key(
     db: &Db,
     old: KeyId,
-    now_ms: i64,
     ends_ms: i64,
+    by: &Actor,
 ) -> Result<(Secret, KeyRow), DbError> {
     let secret = Secret::new(SecretKind::ApiKey, rand::random());
     let (prefix, hash) = (secret.shown_prefix().to_owned(), secret.hash());
-    let row = db::keys::rotate(db, old, &Successor { prefix, hash, now_ms, ends_ms }).await?;
+    let successor = Successor { prefix, hash, now_ms: by.at_ms, ends_ms };
+    let row = db::keys::rotate(db, old, &successor, by).await?;
     Ok((secret, row))
 }

@@ -51,22 +51,21 @@ pub enum LoginError {
 /// Logs in with `os-…`.
 pub async fn log_in(app: &App, secret: &str) -> Result<OperatorSession, LoginError> {
     let secret = Secret::parse(SecretKind::Operator, secret).ok_or(LoginError::WrongSecret)?;
-    let operator = db::logins::operator_of(&app.db, secret.hash()).await?;
-    begin(app, operator.ok_or(LoginError::WrongSecret)?).await
+    begin(app, &secret).await
 }
 
-/// A new log-in of somebody who has proven who they are.
-pub async fn begin(app: &App, operator: OperatorId) -> Result<OperatorSession, LoginError> {
+/// A new log-in of whoever has this secret.
+pub async fn begin(app: &App, secret: &Secret) -> Result<OperatorSession, LoginError> {
     let refresh = Secret::new(SecretKind::Refresh, rand::random());
     let created_ms = clock::now_ms();
     let new = NewLogin {
         family: Uuid::new_v4().simple().to_string(),
-        operator,
+        secret_hash: secret.hash(),
         token_hash: refresh.hash(),
         created_ms,
         expires_ms: created_ms + FAMILY_MS,
     };
-    db::logins::begin(&app.db, &new).await?;
+    let operator = db::logins::begin(&app.db, &new).await?.ok_or(LoginError::WrongSecret)?;
     Ok(OperatorSession { operator, token: token(app, operator, new.family)?, refresh })
 }
 

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::command_line;
 use crate::{
     audit::audit,
     config::Config,
@@ -24,7 +25,7 @@ pub(super) async fn run(config: Config, flags: AuditFlags) -> anyhow::Result<Exi
     let db = Db::open(&config.gateway.database_url()).await?;
     let report = audit(&db).await?;
     if flags.allow_withdrawals && report.is_clean() {
-        ledger_state::allow_withdrawals(&db).await?;
+        ledger_state::allow_withdrawals(&db, &command_line()).await?;
     }
     db.close().await;
     match flags.json {

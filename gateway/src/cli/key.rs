@@ -5,20 +5,15 @@ use assay_ledger::{AccountId, Nano};
 use clap::{Args, Subcommand};
 use uuid::Uuid;
 
+use super::command_line;
 use crate::{
     app,
     auth::{KeyAsk, Permissions, Scope, issue_key},
     clock,
     config::Config,
-    db::{
-        self, Db, KeyId, Page, accounts::NewAccount, admin_log::NewAction, credits::NewGrant,
-        keys::KeyRow,
-    },
+    db::{self, Db, KeyId, Page, accounts::NewAccount, credits::NewGrant, keys::KeyRow},
     serving::Risk,
 };
-
-/// Who acts, in the admin log.
-const ACTOR: &str = "command line";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum KeyCommand {
@@ -61,8 +56,7 @@ pub(super) async fn run(config: Config, command: KeyCommand) -> anyhow::Result<(
         KeyCommand::Create(flags) => create(&db, flags).await?,
         KeyCommand::List => list(&db).await?,
         KeyCommand::Revoke { id } => {
-            db::keys::revoke(&db, KeyId(id), clock::now_ms()).await?;
-            note(&db, "key.revoke", id.to_string(), String::new()).await?;
+            db::keys::revoke(&db, KeyId(id), &command_line()).await?;
             println!("key {id} is revoked");
         }
     }
@@ -71,21 +65,19 @@ pub(super) async fn run(config: Config, command: KeyCommand) -> anyhow::Result<(
 }
 
 async fn create(db: &Db, flags: CreateFlags) -> anyhow::Result<()> {
-    let now_ms = clock::now_ms();
+    let actor = command_line();
     let account = match flags.account {
         Some(id) => AccountId(id),
         None => {
-            let new = NewAccount { name: flags.name.clone(), created_ms: now_ms };
-            db::accounts::create(db, &new).await?.id
+            let new = NewAccount { name: flags.name.clone(), created_ms: actor.at_ms };
+            db::accounts::create(db, &new, &actor).await?.id
         }
     };
     let (name, risk) = (flags.name, flags.risk);
     let scopes = if flags.scopes.is_empty() { Scope::ALL.to_vec() } else { flags.scopes };
     let permissions = Permissions { scopes, models: flags.models };
     let ask = KeyAsk { account, name, risk, expires_ms: None, budget_day: None, permissions };
-    let (secret, row) = issue_key(db, ask, now_ms).await.context("cannot make the key")?;
-    let detail = format!("account {account}, {}…", row.prefix);
-    note(db, "key.create", row.id.0.to_string(), detail).await?;
+    let (secret, row) = issue_key(db, ask, &actor).await.context("cannot make the key")?;
     if let Some(nano) = flags.grant_nano {
         grant(db, account, Nano(nano)).await?;
     }
@@ -101,10 +93,9 @@ async fn grant(db: &Db, account: AccountId, amount: Nano) -> anyhow::Result<()> 
         amount,
         key: format!("cli:{}", Uuid::new_v4()),
         note: "granted on the command line".to_owned(),
-        at_ms: clock::now_ms(),
     };
-    db::credits::grant(db, &grant).await.context("cannot grant the credit")?;
-    note(db, "credits.grant", account.to_string(), format!("{} nano", amount.0)).await
+    let granted = db::credits::grant(db, &grant, &command_line()).await;
+    granted.map(|_| ()).context("cannot grant the credit")
 }
 
 async fn list(db: &Db) -> anyhow::Result<()> {
@@ -130,11 +121,6 @@ fn state(row: &KeyRow) -> &'static str {
         None if row.is_live(clock::now_ms()) => "live",
         None => "expired",
     }
-}
-
-async fn note(db: &Db, action: &str, subject: String, detail: String) -> anyhow::Result<()> {
-    let (at_ms, actor, action) = (clock::now_ms(), ACTOR.to_owned(), action.to_owned());
-    Ok(db::admin_log::append(db, &NewAction { at_ms, actor, action, subject, detail }).await?)
 }
 
 fn parse_risk(word: &str) -> Result<Risk, &'static str> {

@@ -11,8 +11,9 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     app,
     auth::AdminSecret,
+    clock,
     config::{Config, Layers},
-    db::Db,
+    db::{Actor, Db},
     router,
 };
 
@@ -96,6 +97,11 @@ fn try_run(cli: Cli) -> anyhow::Result<ExitCode> {
 
 fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}
+
+/// Whoever may run the program on the gateway's data acts as an admin.
+fn command_line() -> Actor {
+    Actor { name: "command line".to_owned(), at_ms: clock::now_ms() }
 }
 
 async fn migrate(config: Config) -> anyhow::Result<()> {

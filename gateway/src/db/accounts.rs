@@ -4,7 +4,7 @@ use assay_ledger::{AccountId, AccountKind, Nano};
 use serde::Serialize;
 
 use super::{
-    Db, DbError, OperatorId, Page, Paged,
+    Actor, Db, DbError, OperatorId, Page, Paged,
     engine::retried,
     statement::statements,
     transaction::Tx,
@@ -59,11 +59,12 @@ pub struct Balance {
     pub held: Nano,
 }
 
-/// Makes a client's account, with nothing in it.
-pub async fn create(db: &Db, new: &NewAccount) -> Result<AccountRow, DbError> {
+/// An admin makes a client's account, with nothing in it.
+pub async fn create(db: &Db, new: &NewAccount, by: &Actor) -> Result<AccountRow, DbError> {
     retried(async || {
         let mut tx = db.begin().await?;
         let row = insert(&mut tx, AccountKind::Client, &new.name, new.created_ms).await?;
+        by.did(&mut tx, "account.create", row.id, &*new.name).await?;
         tx.commit().await?;
         Ok(row)
     })
@@ -104,7 +105,7 @@ pub async fn operator_of(
     Ok(found.map(|OwnOperator(operator, account)| (operator, account)))
 }
 
-/// Says that a client's account belongs to an operator, or to none.
+/// An admin says that a client's account belongs to an operator, or to none.
 ///
 /// # Errors
 /// `NotFound` where the operator is not known.
@@ -112,12 +113,19 @@ pub async fn set_operator(
     db: &Db,
     id: AccountId,
     operator: Option<OperatorId>,
+    by: &Actor,
 ) -> Result<(), DbError> {
-    match operator {
-        Some(operator) => db.execute(&JOIN_OPERATOR, args![id, operator]).await?,
-        None => db.execute(&LEAVE_OPERATOR, args![id]).await?,
-    };
-    Ok(())
+    retried(async || {
+        let mut tx = db.begin().await?;
+        match operator {
+            Some(operator) => tx.execute(&JOIN_OPERATOR, args![id, operator]).await?,
+            None => tx.execute(&LEAVE_OPERATOR, args![id]).await?,
+        };
+        let whose = operator.map_or("none".to_owned(), |operator| operator.0.to_string());
+        by.did(&mut tx, "account.operator", id, whose).await?;
+        tx.commit().await
+    })
+    .await
 }
 
 /// Makes an account of any kind but the system's.

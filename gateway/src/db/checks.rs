@@ -63,9 +63,13 @@ statements! { "checks";
         order by hold.id limit 1";
     plain REFUND_OF_HOLD = "select refund.id as subject from refund left join hold on hold.id = refund.id
         left join journal on journal.key = 'end:' || refund.id
+        left join journal as back on back.key = 'top_up:refund:' || refund.id and back.kind = 'top_up'
+        left join entry on entry.journal = back.id and entry.account = refund.account
         where hold.id is null or refund.account <> hold.account or refund.cents * 10000000 <> hold.amount
             or (refund.state = 'held') <> (hold.state = 'open')
-            or (refund.state = 'sent') <> (coalesce(journal.kind, 'none') = 'send_out')
+            or (refund.state = 'sent' or back.id is not null) <> (coalesce(journal.kind, 'none') = 'send_out')
+            or (back.id is not null
+                and (refund.state <> 'failed' or coalesce(entry.amount, 0) <> refund.cents * 10000000))
         order by refund.id limit 1";
     plain WITHDRAWAL_OF_HOLD = "select withdrawal.id as subject from withdrawal
         left join hold on hold.id = withdrawal.id
@@ -82,6 +86,8 @@ statements! { "checks";
         order by top_up.id limit 1";
     plain TOP_UP_MISSING = "select journal.key as subject from journal where kind = 'top_up'
         and not exists (select 1 from top_up where top_up.payment_key = substr(journal.key, 8))
+        and not (substr(journal.key, 1, 14) = 'top_up:refund:'
+            and exists (select 1 from refund where refund.id = substr(journal.key, 15)))
         order by journal.id limit 1";
     // A day whose sums and whose jobs cancel out.
     plain KEY_DAY = "select cast(api_key as text) || ' on day ' || cast(day as text) as subject from (

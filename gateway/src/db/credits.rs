@@ -3,7 +3,7 @@
 use assay_ledger::{AccountId, Command, Nano};
 use serde::Serialize;
 
-use super::{Db, DbError, writer::Request};
+use super::{Actor, Db, DbError, admin_log::Line, writer::Request};
 
 /// Credit that an admin gives.
 #[derive(Clone, Debug)]
@@ -16,7 +16,6 @@ pub struct NewGrant {
     pub key: String,
     /// Why; shown in the journal.
     pub note: String,
-    pub at_ms: i64,
 }
 
 /// What came of a grant.
@@ -26,14 +25,20 @@ pub struct Granted {
     pub repeated: bool,
 }
 
-/// Grants credit, once per key.
+/// An admin grants credit, once per key.
 ///
 /// # Errors
 /// `Rejected`: `KeyConflict` when the key was used for something else, `UnknownAccount`, `WrongKind` for
 /// an account that is no client's, `BadAmount`.
-pub async fn grant(db: &Db, grant: &NewGrant) -> Result<Granted, DbError> {
-    let NewGrant { account, amount, key, note, at_ms } = grant.clone();
+pub async fn grant(db: &Db, grant: &NewGrant, by: &Actor) -> Result<Granted, DbError> {
+    let NewGrant { account, amount, key, note } = grant.clone();
+    let line = Line {
+        actor: by.clone(),
+        action: "credits.grant",
+        subject: account.to_string(),
+        detail: format!("{} nano, key {key}", amount.0),
+    };
     let command = Command::Grant { key, account, amount };
-    let posted = db.write(Request::Post { command, note, at_ms }).await?;
+    let posted = db.write(Request::Act { command, note, line }).await?;
     Ok(Granted { repeated: posted.repeated })
 }

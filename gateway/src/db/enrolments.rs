@@ -3,7 +3,7 @@
 use assay_protocol::{Bytes32, NodeId};
 
 use super::{
-    Db, DbError, NodeRow, OperatorId,
+    By, Db, DbError, NodeRow, OperatorId,
     engine::retried,
     nodes,
     statement::statements,
@@ -61,10 +61,15 @@ pub enum RedeemError {
 ///
 /// # Errors
 /// `NotFound` when the operator does not exist, `Conflict` when the hash is known.
-pub async fn create(db: &Db, new: &NewEnrolment) -> Result<(), DbError> {
+pub async fn create(db: &Db, new: &NewEnrolment, by: By<'_>) -> Result<(), DbError> {
     let NewEnrolment { token_hash, operator, created_ms, expires_ms } = new;
-    db.execute(&INSERT, args![*token_hash, *operator, *created_ms, *expires_ms]).await?;
-    Ok(())
+    retried(async || {
+        let mut tx = db.begin().await?;
+        tx.execute(&INSERT, args![*token_hash, *operator, *created_ms, *expires_ms]).await?;
+        by.did(&mut tx, "enrolment.create", operator.0, format!("expires {expires_ms}")).await?;
+        tx.commit().await
+    })
+    .await
 }
 
 /// Spends a token on a node. The same key may ask again, if it missed the answer: it gets the same node.

@@ -5,9 +5,9 @@ use assay_ledger::{AccountId, Command, Maturity, Nano, Rejected};
 use assay_protocol::{JobId, NodeId, StandingCode};
 
 use super::{
-    Db, DbError, Standing,
+    Db, DbError, OperatorId, Standing,
     engine::retried,
-    pay,
+    operators, pay,
     posting::{JournalHead, post},
     standing,
     statement::statements,
@@ -18,8 +18,7 @@ use super::{
 statements! { "forfeits";
     // Two gateways may find the same cheat.
     locking LOCK_NODE = "select standing,
-            (select code from node_standing where node_standing.node = node.id) as code,
-            (select account from operator where operator.id = node.operator) as account
+            (select code from node_standing where node_standing.node = node.id) as code, operator
         from node where id = $1";
     // In ascending order: two bans may be about the same jobs, whose clients get their price back once.
     locking LOCK_REFUTED = "select id from job where id in (
@@ -112,9 +111,11 @@ async fn try_ban(db: &Db, new: &NewBan) -> Result<Option<String>, DbError> {
     if found.standing == Standing::Banned && found.code == Some(code) {
         return Ok(None);
     }
-    let forfeit = due(&mut tx, new, found.account).await?;
+    // What is taken out at this moment is taken out before the ban or after it.
+    let account = operators::lock(&mut tx, found.operator).await?;
+    let forfeit = due(&mut tx, new, account).await?;
     let ForfeitRow { immature, to_clients, to_reserve, .. } = forfeit.row;
-    let args = args![*node, *at_ms, found.account, immature, to_clients, to_reserve];
+    let args = args![*node, *at_ms, account, immature, to_clients, to_reserve];
     tx.execute(&INSERT, args).await?;
     for Refunded { job, amount } in &forfeit.row.refunds {
         tx.execute(&INSERT_REFUND, args![*node, *at_ms, *job, *amount]).await?;
@@ -124,7 +125,7 @@ async fn try_ban(db: &Db, new: &NewBan) -> Result<Option<String>, DbError> {
     if taken > Nano::ZERO {
         let command = Command::Forfeit {
             key: format!("{node}:{at_ms}"),
-            from: found.account,
+            from: account,
             clients: forfeit.clients,
             reserve: to_reserve,
         };
@@ -169,7 +170,7 @@ async fn due(tx: &mut Tx, new: &NewBan, operator: AccountId) -> Result<Due, DbEr
 struct Banned {
     standing: Standing,
     code: Option<StandingCode>,
-    account: AccountId,
+    operator: OperatorId,
 }
 
 struct Amount(Nano);
@@ -186,7 +187,7 @@ struct Refuted {
 impl Record for Banned {
     fn read(row: &Row) -> Result<Self, DbError> {
         let (standing, code) = (row.get("standing")?, row.maybe("code")?);
-        Ok(Self { standing, code, account: row.get("account")? })
+        Ok(Self { standing, code, operator: row.get("operator")? })
     }
 }
 

@@ -4,7 +4,7 @@ use assay_ledger::AccountKind;
 use assay_protocol::Bytes32;
 
 use super::{
-    Db, DbError, OperatorId, Page, Paged, accounts,
+    Actor, Db, DbError, OperatorId, Page, Paged, accounts,
     engine::retried,
     logins, operators,
     statement::statements,
@@ -65,13 +65,14 @@ pub enum SignUpError {
     Store(#[from] DbError),
 }
 
-/// Keeps an invitation; its number.
-pub async fn create(db: &Db, new: &NewInvitation) -> Result<i64, DbError> {
+/// An admin invites somebody; the invitation's number.
+pub async fn create(db: &Db, new: &NewInvitation, by: &Actor) -> Result<i64, DbError> {
     let NewInvitation { token_hash, note, created_ms, expires_ms } = new;
     retried(async || {
         let mut tx = db.begin().await?;
         let id = tx.next_id("invitation").await?;
         tx.execute(&INSERT, args![id, *token_hash, note, *created_ms, *expires_ms]).await?;
+        by.did(&mut tx, "invitation.create", id, &**note).await?;
         tx.commit().await?;
         Ok(id)
     })

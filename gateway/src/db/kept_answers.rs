@@ -17,7 +17,7 @@ statements! { "kept_answers";
             cast($5 as bigint), now_ms + cast($6 as bigint), now_ms from clock where true
         on conflict (account, key) do nothing";
     plain FIND = "select digest, owner, answer, case when lease.state = 'held'
-            and kept_answer.until_ms > (select now_ms from clock) then 1 else 0 end as alive
+            and kept_answer.until_ms > (select now_ms from clock) then cast(1 as bigint) else cast(0 as bigint) end as alive
         from kept_answer left join lease on lease.id = kept_answer.lease
         where account = $1 and key = $2";
     plain TAKE_OVER = "update kept_answer set digest = $3, owner = $4, lease = $5,

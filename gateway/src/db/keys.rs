@@ -5,7 +5,7 @@ use assay_protocol::Bytes32;
 use serde::Serialize;
 
 use super::{
-    Db, DbError, Page, Paged,
+    Actor, Db, DbError, Page, Paged,
     engine::retried,
     statement::statements,
     transaction::Tx,
@@ -99,25 +99,32 @@ impl KeyRow {
     }
 }
 
-/// Keeps a new key.
+/// An admin makes a key.
 ///
 /// # Errors
 /// `NotFound` when the account does not exist, `Conflict` when the hash is known.
-pub async fn create(db: &Db, new: &NewKey) -> Result<KeyRow, DbError> {
+pub async fn create(db: &Db, new: &NewKey, by: &Actor) -> Result<KeyRow, DbError> {
     retried(async || {
         let mut tx = db.begin().await?;
         let row = insert(&mut tx, new).await?;
+        let detail = format!("account {}, {}…", row.account, row.prefix);
+        by.did(&mut tx, "key.create", row.id.0, detail).await?;
         tx.commit().await?;
         Ok(row)
     })
     .await
 }
 
-/// Keeps a key that may do what this one may, and ends this one.
+/// An admin makes a key that may do what this one may, and ends this one.
 ///
 /// # Errors
 /// `NotFound`; `Conflict` when it has ended already, or the hash is known.
-pub async fn rotate(db: &Db, old: KeyId, successor: &Successor) -> Result<KeyRow, DbError> {
+pub async fn rotate(
+    db: &Db,
+    old: KeyId,
+    successor: &Successor,
+    by: &Actor,
+) -> Result<KeyRow, DbError> {
     let Successor { prefix, hash, now_ms, ends_ms } = successor;
     retried(async || {
         let mut tx = db.begin().await?;
@@ -142,6 +149,8 @@ pub async fn rotate(db: &Db, old: KeyId, successor: &Successor) -> Result<KeyRow
             rotated_from: Some(old),
         };
         let row = insert(&mut tx, &new).await?;
+        let detail = format!("to key {}, {}…", row.id.0, row.prefix);
+        by.did(&mut tx, "key.rotate", old.0, detail).await?;
         tx.commit().await?;
         Ok(row)
     })
@@ -209,15 +218,20 @@ pub async fn list(
     Ok(Paged::cut(rows, page, |row: &KeyRow| row.id.0.to_string()))
 }
 
-/// Ends a key for good; once more changes nothing.
+/// An admin ends a key for good; once more changes nothing.
 ///
 /// # Errors
 /// `NotFound`.
-pub async fn revoke(db: &Db, id: KeyId, now_ms: i64) -> Result<(), DbError> {
-    match db.execute(&REVOKE, args![id, now_ms]).await? {
-        0 => Err(DbError::NotFound(format!("key {}", id.0))),
-        _ => Ok(()),
-    }
+pub async fn revoke(db: &Db, id: KeyId, by: &Actor) -> Result<(), DbError> {
+    retried(async || {
+        let mut tx = db.begin().await?;
+        if tx.execute(&REVOKE, args![id, by.at_ms]).await? == 0 {
+            return Err(DbError::NotFound(format!("key {}", id.0)));
+        }
+        by.did(&mut tx, "key.revoke", id.0, "").await?;
+        tx.commit().await
+    })
+    .await
 }
 
 impl Record for KeyRow {

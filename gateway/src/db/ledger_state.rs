@@ -1,6 +1,6 @@
 //! Whether money may leave: a self-audit that finds the books wrong stops it, and a person lets it go on.
 
-use super::{Db, DbError, settings};
+use super::{Actor, Db, DbError, engine::retried, settings, transaction::Tx};
 
 const STOPPED: &str = "withdrawals_stopped";
 
@@ -17,7 +17,20 @@ pub async fn stop_withdrawals(db: &Db, reason: &str) -> Result<(), DbError> {
     Ok(())
 }
 
-/// Lets money leave again.
-pub async fn allow_withdrawals(db: &Db) -> Result<(), DbError> {
-    settings::set(db, STOPPED, "").await
+/// An admin lets money leave again; whether it could not before.
+pub async fn allow_withdrawals(db: &Db, by: &Actor) -> Result<bool, DbError> {
+    retried(async || {
+        let mut tx = db.begin().await?;
+        let Some(why) = stopped_in(&mut tx).await? else { return Ok(false) };
+        settings::set_in(&mut tx, STOPPED, "").await?;
+        by.did(&mut tx, "withdrawals.allow", "withdrawals", format!("stopped before: {why}"))
+            .await?;
+        tx.commit().await?;
+        Ok(true)
+    })
+    .await
+}
+
+async fn stopped_in(tx: &mut Tx) -> Result<Option<String>, DbError> {
+    Ok(settings::get_in(tx, STOPPED).await?.filter(|reason| !reason.is_empty()))
 }

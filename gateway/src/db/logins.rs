@@ -4,7 +4,7 @@
 use assay_protocol::Bytes32;
 
 use super::{
-    Db, DbError, OperatorId,
+    Actor, Db, DbError, OperatorId,
     engine::retried,
     statement::statements,
     transaction::Tx,
@@ -15,7 +15,8 @@ statements! { "logins";
     plain SET_SECRET = "insert into operator_login (operator, secret_hash, created_ms) values ($1, $2, $3)
         on conflict (operator) do update set secret_hash = excluded.secret_hash,
             created_ms = excluded.created_ms";
-    plain BY_SECRET = "select operator from operator_login where secret_hash = $1";
+    // Nobody replaces the secret while a log-in with it begins.
+    locking LOCK_SECRET = "select operator from operator_login where secret_hash = $1";
     plain INSERT_FAMILY = "insert into login_family (id, operator, created_ms, expires_ms, reason)
         values ($1, $2, $3, $4, '')";
     plain INSERT_TOKEN = "insert into refresh_token (token_hash, family, created_ms) values ($1, $2, $3)";
@@ -33,7 +34,8 @@ statements! { "logins";
 pub struct NewLogin {
     /// Names the log-in and everything renewed from it.
     pub family: String,
-    pub operator: OperatorId,
+    /// Of the secret that proved who it is.
+    pub secret_hash: Bytes32,
     pub token_hash: Bytes32,
     pub created_ms: i64,
     pub expires_ms: i64,
@@ -59,7 +61,7 @@ pub enum RenewError {
     Store(#[from] DbError),
 }
 
-/// Gives an operator a secret to log in with; an older one does not count any more, and log-ins that were
+/// An admin gives an operator a secret to log in with; an older one does not count any more, and log-ins that were
 /// made with it end.
 ///
 /// # Errors
@@ -68,12 +70,14 @@ pub async fn set_secret(
     db: &Db,
     operator: OperatorId,
     secret_hash: Bytes32,
-    now_ms: i64,
+    by: &Actor,
 ) -> Result<(), DbError> {
+    let now_ms = by.at_ms;
     retried(async || {
         let mut tx = db.begin().await?;
         insert_secret(&mut tx, operator, secret_hash, now_ms).await?;
         tx.execute(&REVOKE_ALL, args![operator, now_ms, "the secret was replaced"]).await?;
+        by.did(&mut tx, "operator.secret", operator.0, "a new secret").await?;
         tx.commit().await
     })
     .await
@@ -89,21 +93,18 @@ pub(super) async fn insert_secret(
     Ok(())
 }
 
-/// Whose secret this is.
-pub async fn operator_of(db: &Db, secret_hash: Bytes32) -> Result<Option<OperatorId>, DbError> {
-    let found: Option<Operator> = db.optional(&BY_SECRET, args![secret_hash]).await?;
-    Ok(found.map(|found| found.0))
-}
-
-/// Keeps a log-in.
-pub async fn begin(db: &Db, new: &NewLogin) -> Result<(), DbError> {
-    let NewLogin { family, operator, token_hash, created_ms, expires_ms } = new;
+/// Keeps a log-in; whose it is. Nothing where the secret is nobody's, or not any more: one that is replaced at
+/// this moment either begins no log-in, or that log-in ends with it.
+pub async fn begin(db: &Db, new: &NewLogin) -> Result<Option<OperatorId>, DbError> {
+    let NewLogin { family, secret_hash, token_hash, created_ms, expires_ms } = new;
     retried(async || {
         let mut tx = db.begin().await?;
-        let args = args![family, *operator, *created_ms, *expires_ms];
-        tx.execute(&INSERT_FAMILY, args).await?;
+        let found: Option<Operator> = tx.optional(&LOCK_SECRET, args![*secret_hash]).await?;
+        let Some(Operator(operator)) = found else { return Ok(None) };
+        tx.execute(&INSERT_FAMILY, args![family, operator, *created_ms, *expires_ms]).await?;
         tx.execute(&INSERT_TOKEN, args![*token_hash, family, *created_ms]).await?;
-        tx.commit().await
+        tx.commit().await?;
+        Ok(Some(operator))
     })
     .await
 }

@@ -12,7 +12,7 @@ use super::{Db, DbError, engine::Store};
 /// Version, what it does, and its text for SQLite and for PostgreSQL.
 type Step = (i64, &'static str, &'static str, &'static str);
 
-const STEPS: [Step; 16] = [
+const STEPS: [Step; 18] = [
     (
         1,
         "founding",
@@ -108,6 +108,18 @@ const STEPS: [Step; 16] = [
         "keys",
         include_str!("../../../migrations/common/0015_keys.sql"),
         include_str!("../../../migrations/common/0015_keys.sql"),
+    ),
+    (
+        16,
+        "presence",
+        include_str!("../../../migrations/common/0016_presence.sql"),
+        include_str!("../../../migrations/common/0016_presence.sql"),
+    ),
+    (
+        17,
+        "payments",
+        include_str!("../../../migrations/common/0017_payments.sql"),
+        include_str!("../../../migrations/common/0017_payments.sql"),
     ),
     (
         18,

@@ -22,6 +22,8 @@ pub mod logins;
 pub mod nodes;
 pub mod operators;
 pub mod pay;
+pub mod payout_addresses;
+pub mod presence;
 pub mod refunds;
 pub mod reputation;
 pub mod seals;
@@ -53,7 +55,7 @@ mod tests;
 pub use assay_ledger::AccountId;
 
 pub use accounts::{AccountRow, Balance, NewAccount};
-pub use admin_log::{ActionRow, NewAction};
+pub use admin_log::{ActionRow, Actor, By};
 pub use credits::{Granted, NewGrant};
 pub use engine::{Db, PostgresDb, SqliteDb, Store};
 pub use enrolments::{NewEnrolment, Redeem, RedeemError};
@@ -89,6 +91,8 @@ pub fn statements() -> Vec<&'static Statement> {
         nodes::STATEMENTS,
         operators::STATEMENTS,
         pay::STATEMENTS,
+        payout_addresses::STATEMENTS,
+        presence::STATEMENTS,
         promotion::STATEMENTS,
         refunds::STATEMENTS,
         reputation::STATEMENTS,
@@ -103,6 +107,7 @@ pub fn statements() -> Vec<&'static Statement> {
         jobs::own::STATEMENTS,
         logins::STATEMENTS,
         withdrawals::STATEMENTS,
+        withdrawals::advance::STATEMENTS,
     ];
     let sized = writer::bulks()
         .chain(jobs::bulks())

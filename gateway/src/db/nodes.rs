@@ -5,10 +5,11 @@ use assay_protocol::{Bytes32, NodeId};
 use serde::Serialize;
 
 use super::{
-    Db, DbError, OperatorId, Out, Page, Paged, Statement,
+    Actor, Db, DbError, OperatorId, Out, Page, Paged,
+    engine::retried,
     statement::statements,
     transaction::Tx,
-    value::{Arg, Record, Row, args, columns},
+    value::{Record, Row, args, columns},
 };
 
 statements! { "nodes";
@@ -100,12 +101,19 @@ pub async fn public_keys(db: &Db) -> Result<Vec<(NodeId, Bytes32)>, DbError> {
     Ok(rows.into_iter().map(|row| (row.id, row.key)).collect())
 }
 
-/// Makes it a scorer, or an ordinary node again.
+/// An admin makes it a scorer, or an ordinary node again.
 ///
 /// # Errors
 /// `NotFound`.
-pub async fn set_trusted(db: &Db, id: NodeId, trusted: bool) -> Result<(), DbError> {
-    change(db, id, &SET_TRUSTED, args![id, trusted]).await
+pub async fn set_trusted(db: &Db, id: NodeId, trusted: bool, by: &Actor) -> Result<(), DbError> {
+    retried(async || {
+        let mut tx = db.begin().await?;
+        is_there(id, tx.execute(&SET_TRUSTED, args![id, trusted]).await?)?;
+        let detail = if trusted { "trusted" } else { "not trusted" };
+        by.did(&mut tx, "node.trust", id, detail).await?;
+        tx.commit().await
+    })
+    .await
 }
 
 /// Notes when it was last connected.
@@ -113,7 +121,7 @@ pub async fn set_trusted(db: &Db, id: NodeId, trusted: bool) -> Result<(), DbErr
 /// # Errors
 /// `NotFound`.
 pub async fn set_last_seen(db: &Db, id: NodeId, at_ms: i64) -> Result<(), DbError> {
-    change(db, id, &SET_LAST_SEEN, args![id, at_ms]).await
+    is_there(id, db.execute(&SET_LAST_SEEN, args![id, at_ms]).await?)
 }
 
 /// Enrolled or banned, in the transaction that says why.
@@ -126,19 +134,12 @@ pub(super) async fn set_standing(
     standing: Standing,
     reason: &str,
 ) -> Result<(), DbError> {
-    match tx.execute(&SET_STANDING, args![id, standing, reason]).await? {
-        0 => Err(DbError::NotFound(format!("node {id}"))),
-        _ => Ok(()),
-    }
+    is_there(id, tx.execute(&SET_STANDING, args![id, standing, reason]).await?)
 }
 
-async fn change(
-    db: &Db,
-    id: NodeId,
-    statement: &'static Statement,
-    args: &[Arg],
-) -> Result<(), DbError> {
-    match db.execute(statement, args).await? {
+/// What a change of one node changed.
+fn is_there(id: NodeId, rows: u64) -> Result<(), DbError> {
+    match rows {
         0 => Err(DbError::NotFound(format!("node {id}"))),
         _ => Ok(()),
     }

@@ -4,7 +4,7 @@ use assay_ledger::{AccountId, AccountKind, Nano};
 use serde::Serialize;
 
 use super::{
-    Db, DbError, Page, Paged, accounts,
+    Actor, Db, DbError, Page, Paged, accounts,
     engine::retried,
     statement::statements,
     transaction::Tx,
@@ -16,6 +16,8 @@ statements! { "operators";
     plain FIND = "select operator.id, operator.account, name, created_ms, available, held from operator
         join balance on balance.account = operator.account where operator.id = $1";
     plain ACCOUNT = "select account from operator where id = $1";
+    // Who takes money out of an operator's account decides one after the other.
+    locking LOCK = "select account from operator where id = $1";
     plain LIST = "select operator.id, operator.account, name, created_ms, available, held from operator
         join balance on balance.account = operator.account
         where operator.id > $1 order by operator.id limit $2";
@@ -45,13 +47,14 @@ pub struct OperatorRow {
     pub held: Nano,
 }
 
-/// Makes an operator and its account.
-pub async fn create(db: &Db, new: &NewOperator) -> Result<OperatorRow, DbError> {
+/// An admin makes an operator and its account.
+pub async fn create(db: &Db, new: &NewOperator, by: &Actor) -> Result<OperatorRow, DbError> {
     let NewOperator { name, created_ms } = new;
     retried(async || {
         let mut tx = db.begin().await?;
         let account = accounts::insert(&mut tx, AccountKind::Operator, name, *created_ms).await?;
         let id = insert(&mut tx, account.id, name, *created_ms).await?;
+        by.did(&mut tx, "operator.create", id.0, &**name).await?;
         tx.commit().await?;
         Ok(OperatorRow {
             id,
@@ -84,6 +87,12 @@ pub(super) async fn account_in(
 ) -> Result<Option<AccountId>, DbError> {
     let found: Option<Account> = tx.optional(&ACCOUNT, args![operator]).await?;
     Ok(found.map(|found| found.0))
+}
+
+/// Keeps an operator until the transaction ends; the account that its pay goes to.
+pub(super) async fn lock(tx: &mut Tx, operator: OperatorId) -> Result<AccountId, DbError> {
+    let found: Option<Account> = tx.optional(&LOCK, args![operator]).await?;
+    found.map(|found| found.0).ok_or_else(|| DbError::NotFound("the operator".into()))
 }
 
 /// The operator.

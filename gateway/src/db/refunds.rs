@@ -16,7 +16,7 @@ use super::{
 
 statements! { "refunds";
     locking LOCK_TOP_UP = "select id, account, client_key, cents, state, reason, session, url, payment,
-            created_ms, paid_ms from top_up where id = $1";
+            attempts, created_ms, paid_ms from top_up where id = $1";
     plain REFUNDED = "select cast(coalesce(sum(cents), 0) as bigint) as amount from refund
         where top_up = $1 and state in ('held', 'sent')";
     // Two refunds of one account must not both find the same credit unused.
@@ -24,21 +24,30 @@ statements! { "refunds";
     plain AVAILABLE = "select available as amount from balance where account = $1";
     plain INSERT = "insert into refund (id, top_up, account, client_key, cents, state, reason, created_ms)
         values ($1, $2, $3, $4, $5, 'held', '', $6)";
-    locking LOCK = "select id, top_up, account, client_key, cents, state, reason, reference, created_ms,
+    locking LOCK = "select id, top_up, account, client_key, cents, state, reason, reference, attempts, created_ms,
             ended_ms from refund where id = $1";
     plain END = "update refund set state = $2, reason = $3, reference = $4, ended_ms = $5
         where id = $1 and state = 'held'";
     plain NAMED = "update refund set reference = $2 where id = $1 and state = 'held'";
-    plain FIND = "select id, top_up, account, client_key, cents, state, reason, reference, created_ms,
+    plain FIND = "select id, top_up, account, client_key, cents, state, reason, reference, attempts, created_ms,
             ended_ms from refund where id = $1";
     plain FIND_BY_KEY = "select id, top_up, account, client_key, cents, state, reason, reference,
-            created_ms, ended_ms from refund where account = $1 and client_key = $2";
-    plain LIST = "select id, top_up, account, client_key, cents, state, reason, reference, created_ms,
+            attempts, created_ms, ended_ms from refund where account = $1 and client_key = $2";
+    plain LIST = "select id, top_up, account, client_key, cents, state, reason, reference, attempts, created_ms,
             ended_ms from refund
         where account = $1 and (created_ms < $2 or (created_ms = $2 and id < $3))
         order by created_ms desc, id desc limit $4";
-    plain WAITING = "select id, top_up, account, client_key, cents, state, reason, reference, created_ms,
-            ended_ms from refund where state = 'held' and created_ms <= $1 order by created_ms limit $2";
+    plain WAITING = "select id, top_up, account, client_key, cents, state, reason, reference, attempts, created_ms,
+            ended_ms from refund
+        where state = 'held' and (created_ms > $1 or (created_ms = $1 and id > $2)) and created_ms <= $3
+        order by created_ms, id limit $4";
+    plain SENT = "select id, top_up, account, client_key, cents, state, reason, reference, attempts, created_ms,
+            ended_ms from refund
+        where state = 'sent' and (created_ms > $1 or (created_ms = $1 and id > $2)) and created_ms <= $3
+        order by created_ms, id limit $4";
+    plain TRIED = "update refund set attempts = attempts + 1 where id = $1 and attempts = $2";
+    plain CAME_BACK = "update refund set state = 'failed', reason = $2, ended_ms = $3
+        where id = $1 and state = 'sent'";
 }
 
 /// A refund to hold.
@@ -62,7 +71,7 @@ pub enum RefundState {
     Held,
     /// The money left.
     Sent,
-    /// The provider would not; the credit is back.
+    /// The provider would not, or what it sent came back; the credit is back.
     Failed,
 }
 
@@ -77,6 +86,8 @@ pub struct RefundRow {
     pub state: RefundState,
     pub reason: String,
     pub reference: Option<String>,
+    /// Tries that the provider failed at.
+    pub attempts: u32,
     pub created_ms: i64,
     pub ended_ms: Option<i64>,
 }
@@ -183,20 +194,39 @@ pub async fn named(db: &Db, id: &str, reference: &str) -> Result<(), DbError> {
     Ok(())
 }
 
-/// Ends a refund, once: the money has left, or the credit is back. Whether it ended now.
+/// What the end of a refund changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It ended now.
+    Now,
+    /// It had ended so before.
+    Before,
+    /// It had been sent; the money came back, and is credited again.
+    CameBack,
+}
+
+/// Ends a refund, once: the money has left, or the credit is back. What was sent may still come back, once.
 ///
 /// # Errors
-/// `NotFound`; `Conflict` when it ended otherwise before.
-pub async fn end(db: &Db, id: &str, end: &RefundEnd) -> Result<bool, DbError> {
+/// `NotFound`; `Conflict` when it failed before and is said to be sent now: the credit may be spent.
+pub async fn end(db: &Db, id: &str, end: &RefundEnd) -> Result<Ended, DbError> {
     let RefundEnd { state, reason, reference, at_ms } = end;
     retried(async || {
         let head = JournalHead { id: db.next_journal_id().await?, note: "refund", at_ms: *at_ms };
         let mut tx = db.begin().await?;
         let row: Option<RefundRow> = tx.optional(&LOCK, args![id]).await?;
         let row = row.ok_or_else(|| DbError::NotFound(format!("refund {id}")))?;
-        match row.state {
-            RefundState::Held => {}
-            ended if ended == *state => return Ok(false),
+        match (row.state, state) {
+            (RefundState::Held, _) => {}
+            (before, now) if before == *now => return Ok(Ended::Before),
+            (RefundState::Sent, RefundState::Failed) => {
+                let (key, account) = (format!("refund:{id}"), row.account);
+                let command = Command::TopUp { key, account, amount: nano(row.cents)? };
+                post(&mut tx, head, &command).await?;
+                tx.execute(&CAME_BACK, args![id, reason, *at_ms]).await?;
+                tx.commit().await?;
+                return Ok(Ended::CameBack);
+            }
             _ => return Err(DbError::Conflict(format!("refund {id} ended otherwise"))),
         }
         let hold = id.parse().map_err(|_| DbError::Corrupt(format!("refund {id} is no UUID")))?;
@@ -208,9 +238,15 @@ pub async fn end(db: &Db, id: &str, end: &RefundEnd) -> Result<bool, DbError> {
         post(&mut tx, head, &command).await?;
         tx.execute(&END, args![id, *state, reason, reference.as_ref(), *at_ms]).await?;
         tx.commit().await?;
-        Ok(true)
+        Ok(Ended::Now)
     })
     .await
+}
+
+/// The provider failed at this try: the next one is another.
+pub async fn tried(db: &Db, row: &RefundRow) -> Result<(), DbError> {
+    db.execute(&TRIED, args![&row.id, row.attempts]).await?;
+    Ok(())
 }
 
 /// The refund.
@@ -225,9 +261,24 @@ pub async fn list(db: &Db, account: AccountId, page: &Page) -> Result<Paged<Refu
     Ok(Paged::cut(rows, page, |row: &RefundRow| format!("{}.{}", row.created_ms, row.id)))
 }
 
-/// Refunds made until then whose end is not known; at most `limit`.
-pub async fn waiting(db: &Db, until_ms: i64, limit: i64) -> Result<Vec<RefundRow>, DbError> {
-    db.all(&WAITING, args![until_ms, limit]).await
+/// The oldest refunds whose end is not known: after this time and id, asked for until `until_ms`.
+pub async fn waiting(
+    db: &Db,
+    (after_ms, after): (i64, &str),
+    until_ms: i64,
+    limit: i64,
+) -> Result<Vec<RefundRow>, DbError> {
+    db.all(&WAITING, args![after_ms, after, until_ms, limit]).await
+}
+
+/// The same of those that were sent.
+pub async fn sent(
+    db: &Db,
+    (after_ms, after): (i64, &str),
+    until_ms: i64,
+    limit: i64,
+) -> Result<Vec<RefundRow>, DbError> {
+    db.all(&SENT, args![after_ms, after, until_ms, limit]).await
 }
 
 struct Amount(Nano);
@@ -267,6 +318,7 @@ impl Record for RefundRow {
             state: row.get("state")?,
             reason: row.get("reason")?,
             reference: row.maybe("reference")?,
+            attempts: row.get("attempts")?,
             created_ms: row.get("created_ms")?,
             ended_ms: row.maybe("ended_ms")?,
         })

@@ -3,6 +3,7 @@
 use super::{
     Db, DbError,
     statement::statements,
+    transaction::Tx,
     value::{Record, Row, args},
 };
 
@@ -31,6 +32,17 @@ pub async fn get_or_insert(db: &Db, key: &str, value: &str) -> Result<String, Db
 /// The stored value.
 pub async fn get(db: &Db, key: &str) -> Result<Option<String>, DbError> {
     Ok(db.optional::<Value>(&FIND, args![key]).await?.map(|value| value.0))
+}
+
+/// The stored value, as this transaction sees it.
+pub(super) async fn get_in(tx: &mut Tx, key: &str) -> Result<Option<String>, DbError> {
+    Ok(tx.optional::<Value>(&FIND, args![key]).await?.map(|value| value.0))
+}
+
+/// Stores a value in this transaction, over an older one.
+pub(super) async fn set_in(tx: &mut Tx, key: &str, value: &str) -> Result<(), DbError> {
+    tx.execute(&SET, args![key, value]).await?;
+    Ok(())
 }
 
 /// Stores a value, over an older one.

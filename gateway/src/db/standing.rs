@@ -4,7 +4,9 @@ use assay_protocol::{NodeId, StandingCode};
 use serde::Serialize;
 
 use super::{
-    Db, DbError, Standing, nodes,
+    Actor, Db, DbError, Standing,
+    engine::retried,
+    nodes,
     statement::statements,
     transaction::Tx,
     value::{args, columns},
@@ -46,23 +48,21 @@ pub async fn end_quarantine(db: &Db, node: NodeId) -> Result<(), DbError> {
     Ok(())
 }
 
-/// Bans a node, and says why.
+/// An admin bans a node, and says why.
 ///
 /// # Errors
 /// `NotFound`.
-pub async fn ban(
-    db: &Db,
-    node: NodeId,
-    code: StandingCode,
-    reason: &str,
-    at_ms: i64,
-) -> Result<(), DbError> {
-    let mut tx = db.begin().await?;
-    put_ban(&mut tx, node, code, reason, at_ms).await?;
-    tx.commit().await
+pub async fn ban(db: &Db, node: NodeId, reason: &str, by: &Actor) -> Result<(), DbError> {
+    retried(async || {
+        let mut tx = db.begin().await?;
+        put_ban(&mut tx, node, StandingCode::ByAdmin, reason, by.at_ms).await?;
+        by.did(&mut tx, "node.ban", node, reason).await?;
+        tx.commit().await
+    })
+    .await
 }
 
-/// The same, in the transaction that takes what the node forfeits.
+/// A ban, in the transaction that takes what the node forfeits or logs who banned it.
 pub(super) async fn put_ban(
     tx: &mut Tx,
     node: NodeId,
@@ -75,13 +75,17 @@ pub(super) async fn put_ban(
     Ok(())
 }
 
-/// Lets a node serve again, from a ban or a quarantine.
+/// An admin lets a node serve again, from a ban or a quarantine.
 ///
 /// # Errors
 /// `NotFound`.
-pub async fn let_back(db: &Db, node: NodeId) -> Result<(), DbError> {
-    let mut tx = db.begin().await?;
-    nodes::set_standing(&mut tx, node, Standing::Enrolled, "").await?;
-    tx.execute(&REMOVE, args![node]).await?;
-    tx.commit().await
+pub async fn let_back(db: &Db, node: NodeId, by: &Actor) -> Result<(), DbError> {
+    retried(async || {
+        let mut tx = db.begin().await?;
+        nodes::set_standing(&mut tx, node, Standing::Enrolled, "").await?;
+        tx.execute(&REMOVE, args![node]).await?;
+        by.did(&mut tx, "node.unban", node, "").await?;
+        tx.commit().await
+    })
+    .await
 }

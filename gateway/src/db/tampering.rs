@@ -12,6 +12,8 @@ use super::{
 statements! { "tampering";
     plain ADD = "update balance set available = available + $2 where account = $1";
     plain SET_KIND = "update account set kind = $2 where id = $1";
+    plain AGE_TOP_UPS = "update top_up set created_ms = created_ms - $1";
+    plain AGE_REFUNDS = "update refund set created_ms = created_ms - $1";
     plain NOTED = "select completion_tokens from checkpoint where job = $1";
 }
 
@@ -24,6 +26,13 @@ pub async fn add_credit(db: &Db, account: AccountId, amount: Nano) -> Result<(),
 /// Makes an account another's: what is to be paid to it is refused from then on.
 pub async fn set_kind(db: &Db, account: AccountId, kind: AccountKind) -> Result<(), DbError> {
     db.execute(&SET_KIND, args![account, kind]).await?;
+    Ok(())
+}
+
+/// All payments and refunds were asked for that much earlier.
+pub async fn age_payments(db: &Db, by_ms: i64) -> Result<(), DbError> {
+    db.execute(&AGE_TOP_UPS, args![by_ms]).await?;
+    db.execute(&AGE_REFUNDS, args![by_ms]).await?;
     Ok(())
 }
 

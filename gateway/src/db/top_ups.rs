@@ -18,26 +18,28 @@ statements! { "top_ups";
         where id = $1 and state in ('creating', 'open')";
     plain ENDED = "update top_up set state = $2, reason = $3
         where id = $1 and state in ('creating', 'open', 'failed', 'expired')";
-    locking LOCK = "select id, account, client_key, cents, state, reason, session, url, payment,
+    locking LOCK = "select id, account, client_key, cents, state, reason, session, url, payment, attempts,
             created_ms, paid_ms from top_up where id = $1";
     plain PAID = "update top_up set state = 'paid', reason = '', session = $2, payment = $3, payment_key = $4,
             paid_ms = $5
         where id = $1 and state <> 'paid'";
-    plain FIND = "select id, account, client_key, cents, state, reason, session, url, payment, created_ms,
+    plain FIND = "select id, account, client_key, cents, state, reason, session, url, payment, attempts, created_ms,
             paid_ms from top_up where id = $1";
-    plain FIND_BY_SESSION = "select id, account, client_key, cents, state, reason, session, url, payment,
+    plain FIND_BY_SESSION = "select id, account, client_key, cents, state, reason, session, url, payment, attempts,
             created_ms, paid_ms from top_up where session = $1";
-    plain FIND_BY_KEY = "select id, account, client_key, cents, state, reason, session, url, payment,
+    plain FIND_BY_KEY = "select id, account, client_key, cents, state, reason, session, url, payment, attempts,
             created_ms, paid_ms from top_up where account = $1 and client_key = $2";
-    plain LIST = "select id, account, client_key, cents, state, reason, session, url, payment, created_ms,
+    plain LIST = "select id, account, client_key, cents, state, reason, session, url, payment, attempts, created_ms,
             paid_ms from top_up
         where account = $1 and (created_ms < $2 or (created_ms = $2 and id < $3))
         order by created_ms desc, id desc limit $4";
-    plain WAITING = "select id, account, client_key, cents, state, reason, session, url, payment,
+    plain WAITING = "select id, account, client_key, cents, state, reason, session, url, payment, attempts,
             created_ms, paid_ms from top_up
-        where state in ('creating', 'open') and created_ms > $1 and created_ms <= $2
-        order by created_ms limit $3";
-    plain PAID_SINCE = "select id, account, client_key, cents, state, reason, session, url, payment,
+        where state in ('creating', 'open') and (created_ms > $1 or (created_ms = $1 and id > $2))
+            and created_ms <= $3
+        order by created_ms, id limit $4";
+    plain TRIED = "update top_up set attempts = attempts + 1 where id = $1 and attempts = $2";
+    plain PAID_SINCE = "select id, account, client_key, cents, state, reason, session, url, payment, attempts,
             created_ms, paid_ms from top_up
         where state = 'paid' and created_ms >= $1 order by created_ms limit $2";
 }
@@ -85,6 +87,8 @@ pub struct TopUpRow {
     pub session: Option<String>,
     pub url: Option<String>,
     pub payment: Option<String>,
+    /// Tries that the provider failed at.
+    pub attempts: u32,
     pub created_ms: i64,
     pub paid_ms: Option<i64>,
 }
@@ -165,14 +169,20 @@ pub async fn list(db: &Db, account: AccountId, page: &Page) -> Result<Paged<TopU
     Ok(Paged::cut(rows, page, |row: &TopUpRow| format!("{}.{}", row.created_ms, row.id)))
 }
 
-/// Payments that nobody has heard the end of, made after `after_ms` and until `until_ms`; at most `limit`.
+/// The provider failed at this try: the next one is another.
+pub async fn tried(db: &Db, row: &TopUpRow) -> Result<(), DbError> {
+    db.execute(&TRIED, args![&row.id, row.attempts]).await?;
+    Ok(())
+}
+
+/// The oldest payments that nobody has heard the end of: after this time and id, asked for until `until_ms`.
 pub async fn waiting(
     db: &Db,
-    after_ms: i64,
+    (after_ms, after): (i64, &str),
     until_ms: i64,
     limit: i64,
 ) -> Result<Vec<TopUpRow>, DbError> {
-    db.all(&WAITING, args![after_ms, until_ms, limit]).await
+    db.all(&WAITING, args![after_ms, after, until_ms, limit]).await
 }
 
 /// Credited payments that were asked for since then; at most `limit`.
@@ -227,6 +237,7 @@ impl Record for TopUpRow {
             session: row.maybe("session")?,
             url: row.maybe("url")?,
             payment: row.maybe("payment")?,
+            attempts: row.get("attempts")?,
             created_ms: row.get("created_ms")?,
             paid_ms: row.maybe("paid_ms")?,
         })

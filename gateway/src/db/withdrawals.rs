@@ -1,17 +1,19 @@
 //! Earnings on their way out: where to, how far, and who said so. Each state follows from one before it in a
 //! single conditional write, and the hold ends with the last.
 
+pub(super) mod advance;
 mod state;
 
 use assay_ledger::{AccountId, Command, HoldId, Maturity, Nano, Rejected};
 use uuid::Uuid;
 
+pub use advance::{Advanced, Step, advance};
 pub use state::WithdrawalState;
 
 use super::{
     Db, DbError, OperatorId, Page, Paged, earnings,
     engine::retried,
-    pay,
+    operators, pay, payout_addresses,
     posting::{JournalHead, post},
     statement::statements,
     transaction::Tx,
@@ -19,11 +21,6 @@ use super::{
 };
 
 statements! { "withdrawals";
-    plain ADDRESSES = "select address, set_ms, usable_ms, number from payout_address where operator = $1
-        order by number desc limit 2";
-    plain SET_ADDRESS = "insert into payout_address (operator, number, address, set_ms, usable_ms)
-        values ($1, $2, $3, $4, $5)";
-    locking LOCK_OPERATOR = "select account from operator where id = $1";
     // The cap over all operators is counted by one at a time.
     plain LOCK_CAP = "update counter set next = next + 1 where name = 'withdrawal'";
     plain FIND_BY_KEY = "select id, operator, account, amount, address, rail, state, reason, reference,
@@ -38,10 +35,6 @@ statements! { "withdrawals";
     plain INSERT = "insert into withdrawal (id, operator, account, client_key, amount, address, rail, state,
             reason, created_ms, changed_ms)
         values ($1, $2, $3, $4, $5, $6, $7, $8, '', $9, $9)";
-    locking LOCK = "select id, operator, account, amount, address, rail, state, reason, reference, created_ms,
-            changed_ms, ended_ms from withdrawal where id = $1";
-    plain MOVE = "update withdrawal set state = $2, reason = $3, reference = $4, changed_ms = $5, ended_ms = $6
-        where id = $1";
     plain FIND = "select id, operator, account, amount, address, rail, state, reason, reference, created_ms,
             changed_ms, ended_ms from withdrawal where id = $1";
     // An absent filter is 0 or an empty text.
@@ -99,15 +92,6 @@ pub struct WithdrawalRow {
     pub ended_ms: Option<i64>,
 }
 
-/// Where an operator's money goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PayoutAddress {
-    pub address: String,
-    pub set_ms: i64,
-    pub usable_ms: i64,
-    number: i64,
-}
-
 /// What an operator can take out, and why not more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Funds {
@@ -147,40 +131,6 @@ pub enum WithdrawError {
 
 const DAY_MS: i64 = 24 * 3_600_000;
 
-/// The address that counts now and, while it cools off, the new one: the last two that were set.
-pub async fn addresses(db: &Db, operator: OperatorId) -> Result<Vec<PayoutAddress>, DbError> {
-    db.all(&ADDRESSES, args![operator]).await
-}
-
-/// The address that was set last, whether it counts yet or not.
-pub async fn last_address(db: &Db, operator: OperatorId) -> Result<Option<String>, DbError> {
-    Ok(addresses(db, operator).await?.into_iter().next().map(|last| last.address))
-}
-
-/// Sets an address. The first one counts at once, each later one after `cooling_ms`.
-pub async fn set_address(
-    db: &Db,
-    operator: OperatorId,
-    address: &str,
-    cooling_ms: i64,
-    now_ms: i64,
-) -> Result<PayoutAddress, DbError> {
-    retried(async || {
-        let mut tx = db.begin().await?;
-        lock_operator(&mut tx, operator).await?;
-        let known: Vec<PayoutAddress> = tx.all(&ADDRESSES, args![operator]).await?;
-        if let Some(last) = known.first().filter(|last| last.address == address) {
-            return Ok(last.clone());
-        }
-        let number = known.first().map_or(1, |last| last.number + 1);
-        let usable_ms = if known.is_empty() { now_ms } else { now_ms.saturating_add(cooling_ms) };
-        tx.execute(&SET_ADDRESS, args![operator, number, address, now_ms, usable_ms]).await?;
-        tx.commit().await?;
-        Ok(PayoutAddress { address: address.to_owned(), set_ms: now_ms, usable_ms, number })
-    })
-    .await
-}
-
 /// What an operator can take out.
 pub async fn funds(db: &Db, operator: OperatorId, caps: &Caps) -> Result<Funds, DbError> {
     let mut tx = db.snapshot().await?;
@@ -218,13 +168,13 @@ async fn hold(
 ) -> Result<Result<WithdrawalRow, WithdrawError>, DbError> {
     let NewWithdrawal { id, operator, client_key, amount, rail, now_ms } = new;
     tx.execute(&LOCK_CAP, args![]).await?;
-    let account = lock_operator(tx, *operator).await?;
+    let account = operators::lock(tx, *operator).await?;
     let before: Option<WithdrawalRow> =
         tx.optional(&FIND_BY_KEY, args![*operator, client_key]).await?;
     if let Some(row) = before {
         return Ok(if row.amount == *amount { Ok(row) } else { Err(WithdrawError::OtherContent) });
     }
-    let addresses: Vec<PayoutAddress> = tx.all(&ADDRESSES, args![*operator]).await?;
+    let addresses = payout_addresses::of_operator_in(tx, *operator).await?;
     let Some(last) = addresses.first() else { return Ok(Err(WithdrawError::NoAddress)) };
     if last.usable_ms > *now_ms {
         return Ok(Err(WithdrawError::AddressCooling { usable_ms: last.usable_ms }));
@@ -281,60 +231,6 @@ async fn funds_in(
     })
 }
 
-/// Moves a withdrawal on, and ends its hold where that is its end. Once more the same changes nothing.
-///
-/// # Errors
-/// `NotFound`; `Conflict` when it cannot go there from where it is.
-pub async fn advance(
-    db: &Db,
-    id: &str,
-    to: WithdrawalState,
-    reason: &str,
-    reference: Option<&str>,
-    now_ms: i64,
-) -> Result<WithdrawalRow, DbError> {
-    let reference = reference.map(str::to_owned);
-    retried(async || {
-        let head =
-            JournalHead { id: db.next_journal_id().await?, note: "withdrawal", at_ms: now_ms };
-        let mut tx = db.begin().await?;
-        let row: Option<WithdrawalRow> = tx.optional(&LOCK, args![id]).await?;
-        let row = row.ok_or_else(|| DbError::NotFound(format!("withdrawal {id}")))?;
-        if row.state == to {
-            return Ok(row);
-        }
-        if !row.state.leads_to(to) {
-            let message =
-                format!("this withdrawal is {}, not to be {}", row.state.as_str(), to.as_str());
-            return Err(DbError::Conflict(message));
-        }
-        let hold =
-            id.parse().map_err(|_| DbError::Corrupt(format!("withdrawal {id} is no UUID")))?;
-        let hold = HoldId(Uuid::as_u128(&hold));
-        match to {
-            WithdrawalState::Sent => {
-                post(&mut tx, head, &Command::SendOut { hold }).await?;
-            }
-            ended if ended.is_end() => {
-                post(&mut tx, head, &Command::Void { hold }).await?;
-            }
-            _ => {}
-        }
-        let ended_ms = to.is_end().then_some(now_ms);
-        tx.execute(&MOVE, args![id, to, reason, reference.as_ref(), now_ms, ended_ms]).await?;
-        tx.commit().await?;
-        Ok(WithdrawalRow {
-            state: to,
-            reason: reason.to_owned(),
-            reference: reference.clone(),
-            changed_ms: now_ms,
-            ended_ms,
-            ..row
-        })
-    })
-    .await
-}
-
 /// The withdrawal.
 pub async fn find(db: &Db, id: &str) -> Result<Option<WithdrawalRow>, DbError> {
     db.optional(&FIND, args![id]).await
@@ -364,13 +260,8 @@ pub async fn of_state(
     db.all(&OF_STATE, args![state, rail, limit]).await
 }
 
-async fn lock_operator(tx: &mut Tx, operator: OperatorId) -> Result<AccountId, DbError> {
-    let found: Option<Account> = tx.optional(&LOCK_OPERATOR, args![operator]).await?;
-    found.map(|found| found.0).ok_or_else(|| DbError::NotFound("the operator".into()))
-}
-
 async fn account_of(tx: &mut Tx, operator: OperatorId) -> Result<AccountId, DbError> {
-    let found = super::operators::account_in(tx, operator).await?;
+    let found = operators::account_in(tx, operator).await?;
     found.ok_or_else(|| DbError::NotFound("the operator".into()))
 }
 
@@ -379,24 +270,10 @@ fn sum(found: Option<Amount>) -> i64 {
 }
 
 struct Amount(Nano);
-struct Account(AccountId);
 
 impl Record for Amount {
     fn read(row: &Row) -> Result<Self, DbError> {
         row.get("amount").map(Self)
-    }
-}
-
-impl Record for Account {
-    fn read(row: &Row) -> Result<Self, DbError> {
-        row.get("account").map(Self)
-    }
-}
-
-impl Record for PayoutAddress {
-    fn read(row: &Row) -> Result<Self, DbError> {
-        let (address, set_ms) = (row.get("address")?, row.get("set_ms")?);
-        Ok(Self { address, set_ms, usable_ms: row.get("usable_ms")?, number: row.get("number")? })
     }
 }
 

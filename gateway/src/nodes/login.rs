@@ -22,7 +22,7 @@ use super::{
 use crate::{
     app::App,
     clock, db,
-    scheduler::{Network, Party, PayoutTag},
+    scheduler::{Network, Party, Payouts},
 };
 
 static UNAUTHENTICATED: LazyLock<Arc<Semaphore>> =
@@ -143,7 +143,7 @@ async fn look_up(
     let registration = Registration {
         node,
         name: row.name,
-        party: Party { account: row.account, payout: None, network },
+        party: Party { account: row.account, payouts: Payouts::default(), network },
         trusted: row.trusted,
         quarantine: row.out.filter(|out| out.until_ms.is_some()),
     };
@@ -165,9 +165,8 @@ pub(super) async fn check_standing(app: &App, node: NodeId) {
         }
         Ok(Some(row)) => {
             app.nodes.set_trusted(node, row.trusted);
-            match db::withdrawals::last_address(&app.db, row.operator).await {
-                Ok(Some(address)) => app.nodes.set_payout(row.account, PayoutTag::of(&address)),
-                Ok(None) => {}
+            match db::payout_addresses::of_operator(&app.db, row.operator).await {
+                Ok(known) => app.nodes.set_payouts(row.account, &Payouts::of(&known)),
                 Err(_) => close(app, node),
             }
         }

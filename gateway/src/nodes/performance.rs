@@ -1,10 +1,12 @@
 //! How fast and how dependable a node is, as running means of what was measured here.
 
+use serde::{Deserialize, Serialize};
+
 /// Weight of the newest observation.
 const EWMA_WEIGHT: f64 = 0.2;
 
 /// How fast and how dependable a node was, measured here and never told by it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Performance {
     pub first_token_ms: f64,
     pub ms_per_token: f64,

@@ -20,7 +20,7 @@ pub use entry::{Awaiting, NodeSnapshot, Registration, ServedBy, Tested};
 use entry::Entry;
 
 use super::{handle::NodeHandle, performance::Performance};
-use crate::{db::Out, scheduler::PayoutTag};
+use crate::{db::Out, scheduler::Payouts};
 
 /// A node that let an offer go unanswered is not asked for this long: it costs everybody half a second.
 const REST_AFTER_SILENCE: Duration = Duration::from_secs(10);
@@ -60,6 +60,12 @@ impl Registry {
         lock(&self.entries).values().map(|entry| entry.snapshot(&performances)).collect()
     }
 
+    /// This node, if it is connected.
+    pub fn snapshot_of(&self, node: NodeId) -> Option<NodeSnapshot> {
+        let performances = lock(&self.performances);
+        lock(&self.entries).get(&node).map(|entry| entry.snapshot(&performances))
+    }
+
     /// Nodes that may serve exactly this model; `trusted` picks scorers or workers.
     pub fn serving(&self, model: &str, manifest_hash: Bytes32, trusted: bool) -> Vec<ServedBy> {
         let performances = lock(&self.performances);
@@ -71,12 +77,12 @@ impl Registry {
         fit.filter_map(|entry| entry.serving(model, manifest_hash, &performances)).collect()
     }
 
-    /// Takes note of where an operator wants withdrawals to go, for all its nodes.
-    pub fn set_payout(&self, account: AccountId, payout: PayoutTag) {
+    /// Takes note of where an operator's withdrawals may go, for all its nodes.
+    pub fn set_payouts(&self, account: AccountId, payouts: &Payouts) {
         for entry in lock(&self.entries).values_mut() {
             let party = &mut entry.registration.party;
             if party.account == account {
-                party.payout = Some(payout);
+                party.payouts = payouts.clone();
             }
         }
     }

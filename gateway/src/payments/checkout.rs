@@ -4,7 +4,10 @@
 use assay_ledger::AccountId;
 use uuid::Uuid;
 
-use super::{PaymentError, stripe::NewSession};
+use super::{
+    PaymentError,
+    stripe::{CallError, NewSession, Session, Stripe},
+};
 use crate::{
     app::App,
     clock,
@@ -48,21 +51,18 @@ pub async fn checkout(app: &App, ask: CheckoutAsk) -> Result<TopUpRow, PaymentEr
     if row.state != TopUpState::Creating {
         return Ok(row);
     }
-    let (success_url, cancel_url) = return_urls(app, &row.id);
-    let product = format!("{} credit", app.config.gateway.public_name);
-    let session = stripe.create_session(NewSession {
-        top_up: &row.id,
-        cents: row.cents,
-        product: &product,
-        success_url: &success_url,
-        cancel_url: &cancel_url,
-    });
-    let session = match session.await.map_err(PaymentError::from) {
-        Err(PaymentError::Refused(why)) => {
+    let session = match page_of(app, stripe, &row, row.id == new.id).await {
+        Ok(session) => session,
+        Err(CallError::Refused(why)) => {
             db::top_ups::ended(&app.db, &row.id, TopUpState::Failed, &why).await?;
             return Err(PaymentError::Refused(why));
         }
-        session => session?,
+        Err(error) => {
+            if let CallError::Broken(_) = error {
+                db::top_ups::tried(&app.db, &row).await?;
+            }
+            return Err(error.into());
+        }
     };
     let url = session.url.unwrap_or_default();
     db::top_ups::opened(&app.db, &row.id, &session.id, &url).await?;
@@ -74,6 +74,30 @@ pub async fn checkout(app: &App, ask: CheckoutAsk) -> Result<TopUpRow, PaymentEr
     );
     let row = db::top_ups::find(&app.db, &row.id).await?;
     row.ok_or_else(|| db::DbError::NotFound("the top-up".into()).into())
+}
+
+/// The page that was made for this top-up, or a new one where none was.
+async fn page_of(
+    app: &App,
+    stripe: &Stripe,
+    row: &TopUpRow,
+    is_new: bool,
+) -> Result<Session, CallError> {
+    // It was asked for before, and nobody heard what came of that.
+    if !is_new && let Some(made) = stripe.session_of(&row.id, row.created_ms / 1_000).await? {
+        return Ok(made);
+    }
+    let (success_url, cancel_url) = return_urls(app, &row.id);
+    let product = format!("{} credit", app.config.gateway.public_name);
+    let new = NewSession {
+        top_up: &row.id,
+        attempts: row.attempts,
+        cents: row.cents,
+        product: &product,
+        success_url: &success_url,
+        cancel_url: &cancel_url,
+    };
+    stripe.create_session(new).await
 }
 
 /// Where the client lands after it paid, and when it went back.

@@ -3,7 +3,7 @@
 
 use super::{
     PaymentError,
-    stripe::{CURRENCY, Session},
+    stripe::{CURRENCY, Session, Stripe},
 };
 use crate::{
     app::App,
@@ -51,7 +51,19 @@ pub async fn fulfil(app: &App, session: &str, failed: bool) -> Result<Fulfilled,
     if known.as_ref().is_some_and(|row| row.state == TopUpState::Paid) {
         return Ok(Fulfilled::Before);
     }
-    settle(app, known, &stripe.session(session).await?, failed).await
+    let session = stripe.session(session).await?;
+    let failed = failed || has_failed(stripe, &session).await?;
+    settle(app, known, &session, failed).await
+}
+
+/// Whether the money of a session that its client has completed was on its way and did not arrive.
+pub(super) async fn has_failed(stripe: &Stripe, session: &Session) -> Result<bool, PaymentError> {
+    let under_way =
+        session.status.as_deref() == Some("complete") && session.payment_status == "unpaid";
+    match &session.payment_intent {
+        Some(payment) if under_way => Ok(stripe.payment(payment).await?.has_failed()),
+        _ => Ok(false),
+    }
 }
 
 /// Does what a session that the provider reported means for us.
@@ -153,6 +165,7 @@ mod tests {
             session: Some("cs_1".into()),
             url: None,
             payment: None,
+            attempts: 0,
             created_ms: 1,
             paid_ms: None,
         }

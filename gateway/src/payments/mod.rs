@@ -43,6 +43,11 @@ pub enum PaymentError {
         "the payment provider does not answer right now; try again with the same idempotency key"
     )]
     Unavailable,
+    #[error(
+        "the payment provider does not accept this gateway's key, so nothing can be paid: whoever runs it \
+         looks at payments.stripe_secret_key and what that key may do"
+    )]
+    Misconfigured,
     #[error("no money leaves this gateway until somebody has looked at its books")]
     Stopped,
     #[error("the payment provider refused: {0}")]
@@ -80,9 +85,16 @@ impl Payments {
 impl From<CallError> for PaymentError {
     fn from(error: CallError) -> Self {
         match error {
-            CallError::Unavailable(why) => {
+            CallError::Unavailable(why) | CallError::Broken(why) => {
                 tracing::warn!(why, "the payment provider does not answer");
                 Self::Unavailable
+            }
+            CallError::Misconfigured(why) => {
+                tracing::error!(
+                    why,
+                    "the payment provider does not accept payments.stripe_secret_key"
+                );
+                Self::Misconfigured
             }
             CallError::Refused(why) => Self::Refused(why),
         }

@@ -7,13 +7,15 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{MissedTickBehavior, interval};
 use uuid::Uuid;
 
-use super::rails::{PayoutOrder, RailAnswer, RailKind};
+use super::rails::{PayoutOrder, PayoutRail, RailAnswer, RailKind, Sender};
 use crate::{
     app::App,
     clock,
     db::{
-        self, DbError, OperatorId,
-        withdrawals::{Caps, Funds, NewWithdrawal, WithdrawError, WithdrawalRow, WithdrawalState},
+        self, By, Db, DbError, OperatorId, Page,
+        withdrawals::{
+            Caps, Funds, NewWithdrawal, Step, WithdrawError, WithdrawalRow, WithdrawalState,
+        },
     },
 };
 
@@ -23,8 +25,10 @@ const EACH: Duration = Duration::from_secs(30);
 const SWEEP_JOBS: i64 = 200;
 /// Transactions of one run: the next run goes on.
 const SWEEPS_MAX: u32 = 50;
-/// Withdrawals that one run hands on.
-const ORDERS_MAX: i64 = 100;
+/// Pages of withdrawals that one run looks at.
+const PAGES_MAX: u32 = 50;
+/// Whoever gives an order to a rail has heard of it after this long, or never will.
+const HEARD_WITHIN_MS: i64 = 60_000;
 
 /// `[payouts]` of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,13 +100,54 @@ pub async fn run(app: App) {
 
 async fn once(app: &App) -> Result<(), DbError> {
     write_down(app).await?;
-    let rail = app.config.payouts.rail.rail().name();
-    for row in
-        db::withdrawals::of_state(&app.db, WithdrawalState::Approved, rail, ORDERS_MAX).await?
-    {
-        hand_over(app, row).await?;
+    if db::ledger_state::withdrawals_stopped(&app.db).await?.is_some() {
+        return Ok(());
+    }
+    deliver(&app.db, app.config.payouts.rail.rail(), clock::now_ms()).await
+}
+
+/// Gives what is approved to a rail that sends by itself, and asks it about what was given to it and not heard of:
+/// whoever gave it may have stopped before it heard, and it is not given twice.
+pub(crate) async fn deliver(db: &Db, rail: &dyn PayoutRail, now_ms: i64) -> Result<(), DbError> {
+    let Some(sender) = rail.sender() else { return Ok(()) };
+    for row in all_of(db, rail, WithdrawalState::Approved).await? {
+        let id = row.id.clone();
+        if let Err(error) = send(db, sender, row).await {
+            tracing::warn!(withdrawal = id, %error, "a withdrawal was not sent this time");
+        }
+    }
+    for row in all_of(db, rail, WithdrawalState::Exported).await? {
+        if row.changed_ms > now_ms - HEARD_WITHIN_MS {
+            continue;
+        }
+        let (id, answer) = (row.id.clone(), sender.learn(PayoutOrder::of(&row)));
+        match note(db, row, answer).await {
+            Ok(row) if row.state == WithdrawalState::Exported => {
+                tracing::error!(withdrawal = id, "nobody knows yet whether it was sent");
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(withdrawal = id, %error, "its end was not written down"),
+        }
     }
     Ok(())
+}
+
+/// As many of a state as one run looks at.
+async fn all_of(
+    db: &Db,
+    rail: &dyn PayoutRail,
+    state: WithdrawalState,
+) -> Result<Vec<WithdrawalRow>, DbError> {
+    let (mut rows, mut page) = (Vec::new(), Page::default());
+    for _ in 0..PAGES_MAX {
+        let paged = db::withdrawals::list(db, None, Some(state), &page).await?;
+        rows.extend(paged.rows.into_iter().filter(|row| row.rail == rail.name()));
+        page.after = paged.next;
+        if page.after.is_none() {
+            break;
+        }
+    }
+    Ok(rows)
 }
 
 /// Earnings of the jobs that have ended by now.
@@ -152,21 +197,55 @@ pub async fn withdraw(
     Ok(hand_over(app, row).await?)
 }
 
-/// Gives an approved withdrawal to its rail; what became of it. While the books are wrong nothing leaves.
+/// Gives an approved withdrawal to its rail, if that sends by itself; what became of it. While the books are
+/// wrong nothing leaves.
 pub async fn hand_over(app: &App, row: WithdrawalRow) -> Result<WithdrawalRow, DbError> {
     let rail = app.config.payouts.rail.rail();
-    if row.state != WithdrawalState::Approved || row.rail != rail.name() {
+    let sender = rail.sender().filter(|_| row.rail == rail.name());
+    let Some(sender) = sender.filter(|_| row.state == WithdrawalState::Approved) else {
         return Ok(row);
-    }
+    };
     if db::ledger_state::withdrawals_stopped(&app.db).await?.is_some() {
         return Ok(row);
     }
-    let order = PayoutOrder { id: &row.id, amount: row.amount, address: &row.address };
-    let (to, reason, reference) = match rail.send(order) {
-        RailAnswer::Later => return Ok(row),
-        RailAnswer::Sent { reference } => (WithdrawalState::Sent, String::new(), Some(reference)),
-        RailAnswer::Failed { reason } => (WithdrawalState::Failed, reason, None),
+    send(&app.db, sender, row).await
+}
+
+/// Sends an approved withdrawal. Before that it counts as exported, so that nobody calls it off or sends it too: only
+/// whoever moved it there gives it to the rail, and nobody does after a stop in between.
+async fn send(db: &Db, sender: &dyn Sender, row: WithdrawalRow) -> Result<WithdrawalRow, DbError> {
+    let export = Step::to(WithdrawalState::Exported, By::Own, clock::now_ms());
+    let exported = match db::withdrawals::advance(db, &row.id, export).await {
+        // It was called off, or another one has sent it, this very moment.
+        Err(DbError::Conflict(_)) => {
+            return Ok(db::withdrawals::find(db, &row.id).await?.unwrap_or(row));
+        }
+        exported => exported?,
     };
-    let now_ms = clock::now_ms();
-    db::withdrawals::advance(&app.db, &row.id, to, &reason, reference.as_deref(), now_ms).await
+    if !exported.moved {
+        return Ok(exported.row);
+    }
+    let answer = sender.send(PayoutOrder::of(&exported.row));
+    note(db, exported.row, answer).await
+}
+
+/// Writes down what a rail said.
+async fn note(db: &Db, row: WithdrawalRow, answer: RailAnswer) -> Result<WithdrawalRow, DbError> {
+    let at_ms = clock::now_ms();
+    let step = match &answer {
+        RailAnswer::Later => return Ok(row),
+        RailAnswer::Sent { reference } => {
+            Step { reference: Some(reference), ..Step::to(WithdrawalState::Sent, By::Own, at_ms) }
+        }
+        RailAnswer::Failed { reason } => {
+            Step { reason, ..Step::to(WithdrawalState::Failed, By::Own, at_ms) }
+        }
+    };
+    Ok(db::withdrawals::advance(db, &row.id, step).await?.row)
+}
+
+impl<'a> PayoutOrder<'a> {
+    fn of(row: &'a WithdrawalRow) -> Self {
+        Self { id: &row.id, amount: row.amount, address: &row.address }
+    }
 }

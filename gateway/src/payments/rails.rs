@@ -1,5 +1,5 @@
-//! How earnings leave: a rail takes an order and says what came of it. The manual one gives it to a person;
-//! the demo's pretends. A rail on a chain comes as one more.
+//! How earnings leave: a rail that sends by itself takes an order and says what came of it; the manual one leaves
+//! that to a person. The demo's pretends. A rail on a chain comes as one more.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ pub const SMALLEST: Nano = Nano(1_000);
 /// An amount and where it goes.
 #[derive(Clone, Copy, Debug)]
 pub struct PayoutOrder<'a> {
-    /// Names it: the same order given again is one payout.
+    /// Names it: no order has the name of another.
     pub id: &'a str,
     pub amount: Nano,
     pub address: &'a str,
@@ -21,7 +21,7 @@ pub struct PayoutOrder<'a> {
 /// What a rail says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RailAnswer {
-    /// Somebody will say so later.
+    /// It is not known yet.
     Later,
     /// The money left; what proves it.
     Sent { reference: String },
@@ -37,8 +37,17 @@ pub trait PayoutRail: fmt::Debug + Send + Sync {
     /// Why money cannot be sent to this address, if so.
     fn refuses(&self, address: &str) -> Option<&'static str>;
 
-    /// Sends it, once per order.
+    /// What sends by itself; nothing where an admin exports what is to be paid.
+    fn sender(&self) -> Option<&dyn Sender>;
+}
+
+/// What sends money.
+pub trait Sender: fmt::Debug + Send + Sync {
+    /// Sends it. No order is given twice, whatever becomes of the answer.
     fn send(&self, order: PayoutOrder<'_>) -> RailAnswer;
+
+    /// What came of an order that was given before, or may have been.
+    fn learn(&self, order: PayoutOrder<'_>) -> RailAnswer;
 }
 
 /// Which rail a gateway has.
@@ -76,8 +85,8 @@ impl PayoutRail for ManualRail {
         not_an_address(address)
     }
 
-    fn send(&self, _: PayoutOrder<'_>) -> RailAnswer {
-        RailAnswer::Later
+    fn sender(&self) -> Option<&dyn Sender> {
+        None
     }
 }
 
@@ -90,12 +99,23 @@ impl PayoutRail for DemoRail {
         not_an_address(address)
     }
 
+    fn sender(&self) -> Option<&dyn Sender> {
+        Some(self)
+    }
+}
+
+impl Sender for DemoRail {
     /// An address of zeros cannot be paid, so that a failure can be looked at.
     fn send(&self, order: PayoutOrder<'_>) -> RailAnswer {
         if order.address.trim_start_matches("0x").bytes().all(|byte| byte == b'0') {
             return RailAnswer::Failed { reason: "nobody owns this address".into() };
         }
         RailAnswer::Sent { reference: format!("demo-{}", order.id) }
+    }
+
+    /// Whether it was given or not, nothing moved: it may as well be sent now.
+    fn learn(&self, order: PayoutOrder<'_>) -> RailAnswer {
+        self.send(order)
     }
 }
 

@@ -1,32 +1,25 @@
-//! Compares the books with what the provider reports, and finishes what a stop or a lost webhook left open.
+//! Compares the books with what the provider reports, and finishes what a stop or a lost webhook left open. What
+//! goes wrong with one payment keeps no other from being looked at.
 
-use std::{collections::HashSet, time::Duration};
+mod refunds;
+mod top_ups;
+
+use std::time::Duration;
 
 use serde::Serialize;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{
-    PaymentError,
-    fulfil::{self, Fulfilled},
-    refund,
-    stripe::Session,
-};
-use crate::{
-    app::App,
-    clock,
-    db::{self, top_ups::TopUpState},
-};
+use super::PaymentError;
+use crate::{app::App, clock};
 
 /// Younger ones may be in the middle of being made.
 const REST_MS: i64 = 60_000;
-/// A page that nobody opened within a day is dead at the provider too.
-const CREATING_MS_MAX: i64 = 24 * 3_600_000;
-/// Pages of a hundred sessions that one run reads; more is said in the report.
+/// Objects of the provider's, or rows of ours, that are read at once.
+const PAGE: i64 = 100;
+/// Pages that one run reads of each kind; that there are more is said in the report.
 const PAGES_MAX: u32 = 100;
-/// Open refunds that one run asks for.
-const REFUNDS_MAX: i64 = 100;
-/// Rows that one run compares.
-const ROWS_MAX: i64 = 20_000;
+/// Calls in a row that the provider may leave unanswered before a run asks it no more.
+const UNANSWERED_MAX: u32 = 5;
 /// Sentences in a report.
 const PROBLEMS_MAX: usize = 100;
 
@@ -45,8 +38,19 @@ pub struct Reconciliation {
     pub ended_now: u64,
     /// Refunds that were still open and were asked for again.
     pub refunds_asked: u64,
+    /// Refunds that the provider reported, of more than a month.
+    pub refunds: u64,
+    /// Those that it has sent, in cents.
+    pub refunded_cents: i64,
+    /// What the books have as sent of the same time, in cents.
+    pub sent_cents: i64,
+    /// Refunds whose end was not known, or that came back, and that are written down only now.
+    pub refunds_ended: u64,
     /// What somebody must look at; the first hundred.
     pub problems: Vec<String>,
+    /// Calls in a row that the provider did not answer.
+    #[serde(skip)]
+    unanswered: u32,
 }
 
 /// Runs now and then until the gateway stops.
@@ -75,104 +79,27 @@ pub async fn run(app: App) {
     }
 }
 
-/// Compares the last hours, as many as the settings say.
+/// Compares the last hours, as many as the settings say, and everything that is open, however old.
 ///
 /// # Errors
-/// When provider or store do not answer.
+/// When the store does not answer, or the provider from the very beginning. Later troubles are in the report.
 pub async fn reconcile(app: &App) -> Result<Reconciliation, PaymentError> {
     let mut report = Reconciliation::default();
     let now_ms = clock::now_ms();
     let since_ms = now_ms - i64::from(app.config.payments.reconcile_window_h) * 3_600_000;
-    let seen = sessions(app, since_ms, &mut report).await?;
-    unreported(app, since_ms, now_ms, &seen, &mut report).await?;
-    never_made(app, now_ms, &mut report).await?;
-    for row in db::refunds::waiting(&app.db, now_ms - REST_MS, REFUNDS_MAX).await? {
-        refund::send(app, &row).await?;
-        report.refunds_asked += 1;
-    }
-    Ok(report)
-}
-
-/// Each session that the provider reports is credited if it was paid. Their names come back.
-async fn sessions(
-    app: &App,
-    since_ms: i64,
-    report: &mut Reconciliation,
-) -> Result<HashSet<String>, PaymentError> {
-    let stripe = app.payments.stripe()?;
-    let mut seen = HashSet::new();
-    let mut after: Option<String> = None;
-    for _ in 0..PAGES_MAX {
-        let page = stripe.sessions_since(since_ms / 1_000, after.as_deref()).await?;
-        for session in &page.data {
-            one(app, session, report).await?;
-            seen.insert(session.id.clone());
+    let all = async {
+        top_ups::compare(app, since_ms, now_ms, &mut report).await?;
+        refunds::compare(app, now_ms, &mut report).await?;
+        refunds::ask_again(app, now_ms, &mut report).await
+    };
+    match all.await {
+        Err(PaymentError::Unavailable) if report != Reconciliation::default() => {
+            report.problem("the provider answers no more: the rest was not looked at".into());
+            Ok(report)
         }
-        after = page.data.last().map(|session| session.id.clone());
-        if !page.has_more || after.is_none() {
-            return Ok(seen);
-        }
+        Err(error) => Err(error),
+        Ok(()) => Ok(report),
     }
-    report.problem("there are more sessions than one run reads: shorten the window".into());
-    Ok(seen)
-}
-
-async fn one(
-    app: &App,
-    session: &Session,
-    report: &mut Reconciliation,
-) -> Result<(), PaymentError> {
-    report.sessions += 1;
-    let known = db::top_ups::find_by_session(&app.db, &session.id).await?;
-    match fulfil::settle(app, known, session, false).await? {
-        Fulfilled::Credited => report.credited_now += 1,
-        Fulfilled::Ended(_) => report.ended_now += 1,
-        Fulfilled::Differs(what) => report.problem(format!("session {}: {what}", session.id)),
-        Fulfilled::NotOurs if session.payment_status == "paid" => {
-            report.problem(format!("session {} was paid and is no top-up of ours", session.id));
-        }
-        Fulfilled::Before | Fulfilled::Waiting | Fulfilled::NotOurs => {}
-    }
-    if session.payment_status == "paid" {
-        report.paid_cents = report.paid_cents.saturating_add(session.amount_total.unwrap_or(0));
-    }
-    Ok(())
-}
-
-/// What the books credited and the provider does not report.
-async fn unreported(
-    app: &App,
-    since_ms: i64,
-    now_ms: i64,
-    seen: &HashSet<String>,
-    report: &mut Reconciliation,
-) -> Result<(), PaymentError> {
-    for row in db::top_ups::paid_since(&app.db, since_ms, ROWS_MAX).await? {
-        report.credited_cents = report.credited_cents.saturating_add(row.cents);
-        let reported = row.session.as_ref().is_some_and(|session| seen.contains(session));
-        // The provider's list begins at a whole second; its clock is not ours.
-        let inside = (since_ms + REST_MS..now_ms - REST_MS).contains(&row.created_ms);
-        if !reported && inside {
-            report
-                .problem(format!("top-up {} was credited, the provider knows no payment", row.id));
-        }
-    }
-    Ok(())
-}
-
-/// Rows whose page was never made, because the gateway stopped or the provider did not answer.
-async fn never_made(
-    app: &App,
-    now_ms: i64,
-    report: &mut Reconciliation,
-) -> Result<(), PaymentError> {
-    let rows = db::top_ups::waiting(&app.db, 0, now_ms - CREATING_MS_MAX, ROWS_MAX).await?;
-    for row in rows.iter().filter(|row| row.session.is_none()) {
-        let reason = "the payment page was never made";
-        db::top_ups::ended(&app.db, &row.id, TopUpState::Failed, reason).await?;
-        report.ended_now += 1;
-    }
-    Ok(())
 }
 
 impl Reconciliation {
@@ -180,5 +107,28 @@ impl Reconciliation {
         if self.problems.len() < PROBLEMS_MAX {
             self.problems.push(sentence);
         }
+    }
+
+    /// The result of looking at one thing. Its trouble is put down, and the next one is looked at, unless the
+    /// store is gone, the provider does not know us, or it has not answered for too long.
+    fn heard<T>(
+        &mut self,
+        what: &str,
+        result: Result<T, PaymentError>,
+    ) -> Result<Option<T>, PaymentError> {
+        let error = match result {
+            Ok(heard) => {
+                self.unanswered = 0;
+                return Ok(Some(heard));
+            }
+            Err(error) => error,
+        };
+        match &error {
+            PaymentError::Unavailable if self.unanswered < UNANSWERED_MAX => self.unanswered += 1,
+            PaymentError::Refused(_) | PaymentError::Stopped => {}
+            _ => return Err(error),
+        }
+        self.problem(format!("{what}: {error}"));
+        Ok(None)
     }
 }

@@ -6,14 +6,14 @@ use uuid::Uuid;
 
 use super::{
     PaymentError,
-    stripe::{CURRENCY, CallError, REFUND_TAG, StripeRefund},
+    stripe::{CURRENCY, CallError, StripeRefund},
 };
 use crate::{
     app::App,
     clock,
     db::{
         self,
-        refunds::{NewRefund, OpenRefundError, RefundEnd, RefundRow, RefundState},
+        refunds::{Ended, NewRefund, OpenRefundError, RefundEnd, RefundRow, RefundState},
     },
 };
 
@@ -72,39 +72,65 @@ pub(super) async fn send(app: &App, row: &RefundRow) -> Result<(), PaymentError>
             // not heard of is found by what we wrote on it.
             match stripe.refund_of(&payment, &row.id).await {
                 Ok(Some(made)) => Ok(made),
-                Ok(None) => stripe.create_refund(&row.id, &payment, row.cents).await,
+                Ok(None) => stripe.create_refund(&row.id, row.attempts, &payment, row.cents).await,
                 Err(error) => return Err(error.into()),
             }
         }
     };
     match asked {
-        Ok(refund) => settle(app, row, &refund).await,
+        Ok(refund) => settle(app, row, &refund).await.map(|_| ()),
         // Only a refund that the provider never made can be refused.
         Err(CallError::Refused(why)) if row.reference.is_none() => {
-            end(app, row, RefundState::Failed, why, None).await
+            end(app, row, RefundState::Failed, why, None).await.map(|_| ())
         }
-        Err(error) => Err(error.into()),
+        Err(error) => {
+            if let CallError::Broken(_) = error {
+                db::refunds::tried(&app.db, row).await?;
+            }
+            Err(error.into())
+        }
     }
 }
 
 /// The provider has news of one of its refunds.
 pub(super) async fn learn(app: &App, reference: &str) -> Result<(), PaymentError> {
     let refund = app.payments.stripe()?.refund(reference).await?;
-    let ours = refund.metadata.as_ref().and_then(|metadata| metadata.get(REFUND_TAG));
-    let Some(id) = ours else {
-        tracing::warn!(refund = refund.id, "a refund that was not asked for here");
-        return Ok(());
+    heard(app, &refund).await?;
+    Ok(())
+}
+
+/// What came of a refund that the provider told of.
+pub(super) async fn heard(app: &App, refund: &StripeRefund) -> Result<Heard, PaymentError> {
+    let row = match refund.ours() {
+        Some(id) => db::refunds::find(&app.db, id).await?,
+        None => None,
     };
-    match db::refunds::find(&app.db, id).await? {
-        Some(row) => settle(app, &row, &refund).await,
-        None => Ok(()),
+    match row {
+        Some(row) => settle(app, &row, refund).await,
+        None => {
+            tracing::warn!(refund = refund.id, "a refund that was not asked for here");
+            Ok(Heard::NotOurs)
+        }
     }
 }
 
-async fn settle(app: &App, row: &RefundRow, refund: &StripeRefund) -> Result<(), PaymentError> {
+/// What the provider's word about a refund means for us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// Nothing new.
+    Nothing,
+    /// It ended now, or came back after it had been sent.
+    Ended,
+    /// No refund of this gateway.
+    NotOurs,
+    /// It contradicts the books: somebody must look.
+    Differs(&'static str),
+}
+
+async fn settle(app: &App, row: &RefundRow, refund: &StripeRefund) -> Result<Heard, PaymentError> {
     if (refund.amount, refund.currency.as_str()) != (row.cents, CURRENCY) {
         tracing::error!(refund = row.id, "a refund is not what was asked for");
-        return Ok(());
+        return Ok(Heard::Differs("its amount is not what was asked for"));
     }
     let reference = Some(refund.id.clone());
     match refund.status.as_deref() {
@@ -114,7 +140,10 @@ async fn settle(app: &App, row: &RefundRow, refund: &StripeRefund) -> Result<(),
                 refund.failure_reason.clone().unwrap_or_else(|| "it did not go through".into());
             end(app, row, RefundState::Failed, why, reference).await
         }
-        _ => Ok(db::refunds::named(&app.db, &row.id, &refund.id).await?),
+        _ => {
+            db::refunds::named(&app.db, &row.id, &refund.id).await?;
+            Ok(Heard::Nothing)
+        }
     }
 }
 
@@ -124,28 +153,25 @@ async fn end(
     state: RefundState,
     reason: String,
     reference: Option<String>,
-) -> Result<(), PaymentError> {
+) -> Result<Heard, PaymentError> {
     let end = RefundEnd { state, reason, reference, at_ms: clock::now_ms() };
-    match db::refunds::end(&app.db, &row.id, &end).await {
-        Ok(true) => {
-            tracing::info!(
-                refund = row.id,
-                cents = row.cents,
-                state = state.as_str(),
-                "refund ended"
-            );
-            Ok(())
-        }
-        Ok(false) => Ok(()),
-        // It was sent, and the provider says now that it came back; or the other way round.
+    let ended = match db::refunds::end(&app.db, &row.id, &end).await {
+        Ok(ended) => ended,
+        // The credit was given back; now it is said to have left all the same.
         Err(db::DbError::Conflict(_)) => {
             tracing::error!(
                 refund = row.id,
-                says = state.as_str(),
-                "a refund ended otherwise before"
+                "a refund that had failed was sent, says the provider"
             );
-            Ok(())
+            return Ok(Heard::Differs("it had failed, and now it is said to be sent"));
         }
-        Err(error) => Err(error.into()),
+        Err(error) => return Err(error.into()),
+    };
+    let (cents, state) = (row.cents, state.as_str());
+    match ended {
+        Ended::Before => return Ok(Heard::Nothing),
+        Ended::Now => tracing::info!(refund = row.id, cents, state, "refund ended"),
+        Ended::CameBack => tracing::warn!(refund = row.id, cents, "a refund came back"),
     }
+    Ok(Heard::Ended)
 }

@@ -69,7 +69,7 @@ pub fn choose(
         let proven: Vec<&Candidate> = eligible.iter().copied().filter(enough).collect();
         let among = if proven.is_empty() { eligible } else { proven };
         let Some(pick) = next(among, wanted.output_tokens, rng) else { break };
-        taken.push(pick.party);
+        taken.push(pick.party.clone());
         chosen.push(pick.node);
     }
     chosen
@@ -106,10 +106,10 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::scheduler::Network;
+    use crate::scheduler::{Network, Payouts};
 
     fn party(account: i64) -> Party {
-        Party { account: AccountId(account), payout: None, network: None }
+        Party { account: AccountId(account), payouts: Payouts::default(), network: None }
     }
 
     fn candidate(node: u128, owner: i64) -> Candidate {
@@ -150,11 +150,11 @@ mod tests {
         for neighbour in &mut pool[..2] {
             neighbour.party.network = network;
         }
-        let client = Party { network, ..party(9) };
+        let client = [Party { network, ..party(9) }];
         for seed in 0..200 {
             let set = choose(&pool, &wanted(3), &mut StdRng::seed_from_u64(seed));
             assert!(set.len() == 2 && set.contains(&pool[2].node), "{set:?}");
-            let own = Wanted { taken: &[client], ..wanted(3) };
+            let own = Wanted { taken: &client, ..wanted(3) };
             assert_eq!(choose(&pool, &own, &mut StdRng::seed_from_u64(seed)), [pool[2].node]);
         }
     }

@@ -5,5 +5,5 @@ pub mod party;
 pub mod size;
 
 pub use choose::{Candidate, Wanted, choose, free};
-pub use party::{Network, Party, PayoutTag};
+pub use party::{Network, Party, Payouts};
 pub use size::{Fewer, Trust, set_size};

@@ -3,31 +3,32 @@
 //! Two nodes whose parties share anything are never in one set, nor does a client get a node that shares anything
 //! with it: then nobody can answer for himself, or agree with himself, by having several accounts.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::{
+    net::{IpAddr, Ipv6Addr},
+    sync::Arc,
+};
 
 use assay_ledger::AccountId;
 use assay_protocol::Bytes32;
 use sha2::{Digest, Sha256};
 
+use crate::db::payout_addresses::PayoutAddress;
+
 /// What is known of somebody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Party {
     /// An operator's, which its nodes' pay goes to; a client's, unless it belongs to an operator.
     pub account: AccountId,
-    /// Where its operator last wanted withdrawals to go.
-    pub payout: Option<PayoutTag>,
+    pub payouts: Payouts,
     pub network: Option<Network>,
 }
 
 impl Party {
     /// Whether the two may be one and the same.
     pub fn is_related_to(&self, other: &Self) -> bool {
-        fn shared<T: PartialEq>(mine: Option<T>, theirs: Option<T>) -> bool {
-            mine.is_some() && mine == theirs
-        }
         self.account == other.account
-            || shared(self.payout, other.payout)
-            || shared(self.network, other.network)
+            || self.payouts.share_any(&other.payouts)
+            || (self.network.is_some() && self.network == other.network)
     }
 
     /// Whether it may be one of these.
@@ -36,13 +37,19 @@ impl Party {
     }
 }
 
-/// SHA-256 of a payout address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PayoutTag(Bytes32);
+/// SHA-256 of each address that its operator's withdrawals went to, could have gone to or will go to: whoever once
+/// had the same purse has it still, whatever is named now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Payouts(Arc<[Bytes32]>);
 
-impl PayoutTag {
-    pub fn of(address: &str) -> Self {
-        Self(Bytes32(Sha256::digest(address).into()))
+impl Payouts {
+    pub fn of(addresses: &[PayoutAddress]) -> Self {
+        let tag = |known: &PayoutAddress| Bytes32(Sha256::digest(&known.address).into());
+        Self(addresses.iter().map(tag).collect())
+    }
+
+    fn share_any(&self, others: &Self) -> bool {
+        self.0.iter().any(|tag| others.0.contains(tag))
     }
 }
 
@@ -116,28 +123,36 @@ mod tests {
         assert!(network("100.128.0.1").is_some() && network("172.32.0.1").is_some());
     }
 
+    fn payouts(addresses: &[&str]) -> Payouts {
+        Payouts(addresses.iter().map(|text| Bytes32(Sha256::digest(text).into())).collect())
+    }
+
     #[test]
     fn whoever_shares_anything_is_related() {
         let one = Party {
             account: AccountId(1),
-            payout: Some(PayoutTag::of("0x01")),
+            payouts: payouts(&["0x01", "0x02"]),
             network: network("203.0.113.7"),
         };
         let stranger = Party {
             account: AccountId(2),
-            payout: Some(PayoutTag::of("0x02")),
+            payouts: payouts(&["0x03", "0x04"]),
             network: network("198.51.100.7"),
         };
         assert!(!one.is_related_to(&stranger));
         let related = [
-            Party { account: one.account, ..stranger },
-            Party { payout: one.payout, ..stranger },
+            Party { account: one.account, ..stranger.clone() },
+            Party { payouts: payouts(&["0x03", "0x02"]), ..stranger.clone() },
             Party { network: one.network, ..stranger },
         ];
         for other in related {
             assert!(one.is_related_to(&other) && other.is_related_to(&one), "{other:?}");
         }
-        let unknown = |account| Party { account: AccountId(account), payout: None, network: None };
+        let unknown = |account| Party {
+            account: AccountId(account),
+            payouts: Payouts::default(),
+            network: None,
+        };
         assert!(!unknown(1).is_related_to(&unknown(2)), "two who say nothing share nothing");
     }
 }

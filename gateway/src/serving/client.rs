@@ -5,7 +5,7 @@ use crate::{
     app::App,
     auth::Caller,
     db,
-    scheduler::{Party, PayoutTag},
+    scheduler::{Party, Payouts},
 };
 
 /// The caller, or the operator that it belongs to.
@@ -14,10 +14,10 @@ pub(super) async fn party(app: &App, caller: &Caller) -> Result<Party, ServeErro
     let Some((operator, account)) =
         db::accounts::operator_of(&app.db, caller.account).await.map_err(store)?
     else {
-        return Ok(Party { account: caller.account, payout: None, network });
+        return Ok(Party { account: caller.account, payouts: Payouts::default(), network });
     };
-    let address = db::withdrawals::last_address(&app.db, operator).await.map_err(store)?;
-    Ok(Party { account, payout: address.as_deref().map(PayoutTag::of), network })
+    let known = db::payout_addresses::of_operator(&app.db, operator).await.map_err(store)?;
+    Ok(Party { account, payouts: Payouts::of(&known), network })
 }
 
 fn store(error: db::DbError) -> ServeError {

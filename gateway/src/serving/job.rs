@@ -140,7 +140,7 @@ impl Job {
                 let choice = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
                 let (prompt, echo) = (prompt.clone(), echo.clone());
                 let of = Choice { id, choice, answer_id, prompt, echo };
-                jobs.push(Self::of(app, account, client, &request, of)?);
+                jobs.push(Self::of(app, account, client.clone(), &request, of)?);
             }
         }
         Ok(jobs)

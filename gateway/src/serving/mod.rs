@@ -154,7 +154,7 @@ async fn hear_word(app: &App, job: &Job, outlet: &mut Outlet, ending: Ending) ->
 async fn answer(app: &App, job: &Job, outlet: &Outlet) -> Ending {
     let deadline = Instant::now() + Duration::from_millis(app.config.serving.job_deadline_ms);
     let mut answer = Answer::new(job, outlet);
-    let mut taken = vec![job.client];
+    let mut taken = vec![job.client.clone()];
     let mut ending = Ending::default();
     for number in 1..=app.config.serving.rounds_max {
         answer.begin_round(job);

@@ -47,7 +47,7 @@ impl Pool {
     pub fn find(&self, node: NodeId) -> Option<(NodeHandle, Party, Trust)> {
         let served = self.served_by.iter().find(|served| served.snapshot.node == node)?;
         let candidate = self.candidates.iter().find(|candidate| candidate.node == node)?;
-        Some((served.snapshot.handle.clone(), candidate.party, candidate.trust))
+        Some((served.snapshot.handle.clone(), candidate.party.clone(), candidate.trust))
     }
 }
 
@@ -55,7 +55,7 @@ fn candidate(app: &App, model: &str, served: &ServedBy) -> Candidate {
     let node = &served.snapshot;
     Candidate {
         node: node.node,
-        party: node.party,
+        party: node.party.clone(),
         trust: app.reputation.trust(node.node, model),
         reliability: node.performance.reliability,
         jobs: node.jobs,

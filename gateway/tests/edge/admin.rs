@@ -68,7 +68,7 @@ async fn a_grant_with_the_same_key_moves_money_once() {
         (&json!(true), &json!(500))
     );
     grant(501).await.is_error(409, INVALID, Some("conflict"), None);
-    grant(0).await.is_error(400, INVALID, None, Some("amount_nano"));
+    grant(0).await.is_error(400, INVALID, Some("invalid_value"), Some("amount_nano"));
     let nobody = "/admin/v1/accounts/999999/credits";
     let answer = gateway.ask("POST", nobody, &admin, json!({"amount_nano": 1})).await;
     answer.is_error(404, INVALID, Some("not_found"), None);
@@ -110,7 +110,7 @@ async fn lists_come_in_pages() {
     let wrong = gateway.ask("GET", "/admin/v1/accounts?after=x", &admin, Value::Null).await;
     wrong.is_error(400, INVALID, None, Some("after"));
     let wrong = gateway.ask("GET", "/admin/v1/accounts?limit=x", &admin, Value::Null).await;
-    wrong.is_error(400, INVALID, None, None);
+    wrong.is_error(400, INVALID, Some("invalid_request"), None);
 }
 
 #[tokio::test]

@@ -158,7 +158,12 @@ async fn a_body_that_is_too_large_is_a_413() {
     let (_, key) = gateway.client(&gateway.log_in().await).await;
     let mut body = hello();
     body["messages"][0]["content"] = json!("x".repeat(2_000));
-    gateway.ask("POST", CHAT, &key, body).await.is_error(413, INVALID, None, None);
+    gateway.ask("POST", CHAT, &key, body).await.is_error(
+        413,
+        INVALID,
+        Some("body_too_large"),
+        None,
+    );
 }
 
 #[tokio::test]

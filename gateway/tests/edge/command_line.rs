@@ -5,6 +5,7 @@ use std::{
     process::{Command, Output},
 };
 
+use assay_gateway::db::{Db, Page, admin_log, ledger_state};
 use serde_json::Value;
 
 fn gateway(dir: &Path, arguments: &[&str]) -> Output {
@@ -46,6 +47,43 @@ fn keys_are_made_funded_listed_and_revoked() {
     assert_eq!(report["granted"], 1000);
     assert_eq!(report["fault"], Value::Null);
     assert!(out(&gateway(dir.path(), &["audit"])).contains("clean"));
+    let log = acts(dir.path());
+    let done = ["account.create", "key.create", "credits.grant", "key.revoke"];
+    assert_eq!(log, done.map(|action| ("command line".to_owned(), action.to_owned())));
+}
+
+#[test]
+fn letting_money_leave_again_is_in_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    out(&gateway(dir.path(), &["migrate"]));
+    let stop = async |db: &Db| ledger_state::stop_withdrawals(db, "a test").await.unwrap();
+    on_database(dir.path(), stop);
+    out(&gateway(dir.path(), &["audit"]));
+    assert_eq!(acts(dir.path()), [], "an audit alone lets nothing leave");
+    for _ in 0..2 {
+        out(&gateway(dir.path(), &["audit", "--allow-withdrawals"]));
+    }
+    let once = ("command line".to_owned(), "withdrawals.allow".to_owned());
+    assert_eq!(acts(dir.path()), [once], "there was nothing to allow any more");
+}
+
+fn on_database<T>(dir: &Path, work: impl AsyncFn(&Db) -> T) -> T {
+    let url = format!("sqlite:{}", dir.join("assay.db").display());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let db = Db::open(&url).await.unwrap();
+        let done = work(&db).await;
+        db.close().await;
+        done
+    })
+}
+
+/// Who did what, the first first.
+fn acts(dir: &Path) -> Vec<(String, String)> {
+    let rows = on_database(dir, async |db: &Db| {
+        admin_log::list(db, &Page { after: None, limit: 0 }).await.unwrap().rows
+    });
+    rows.into_iter().rev().map(|row| (row.actor, row.action)).collect()
 }
 
 #[test]

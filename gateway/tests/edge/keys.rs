@@ -2,6 +2,7 @@
 
 use assay_gateway::{
     auth::{KeyAsk, Permissions, Scope, issue_key},
+    db::Actor,
     serving::Risk,
 };
 use assay_ledger::AccountId;
@@ -86,7 +87,8 @@ async fn a_key_sees_and_asks_only_the_models_it_was_made_for() {
             models: vec!["another/model".into()],
         },
     };
-    let (key, _) = issue_key(&gateway.app.db, ask, 1).await.unwrap();
+    let actor = Actor { name: "a test".into(), at_ms: 1 };
+    let (key, _) = issue_key(&gateway.app.db, ask, &actor).await.unwrap();
     let list = gateway.ask("GET", "/v1/models", key.reveal(), Value::Null).await;
     assert_eq!(list.body["data"], json!([]));
     for (method, path, body) in

@@ -62,7 +62,8 @@ async fn what_is_no_token_enrols_nobody() {
     let mut short = statement(unknown.reveal(), &key);
     short["public_key"] = json!("00");
     enrol(&gateway, short).await.is_error(400, INVALID, None, Some("public_key"));
-    enrol(&gateway, json!({})).await.is_error(400, INVALID, None, Some("token"));
+    let missing = Some("missing_required_parameter");
+    enrol(&gateway, json!({})).await.is_error(400, INVALID, missing, Some("token"));
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 //! Whose money is moved: clients, of whom few ask often (Zipf), and nodes.
 
 use assay_gateway::db::{
-    Checkpoint, CheckpointPart, CheckpointSettlement, Db, JobEnd, JobNodeEnd, JobState, NewGrant,
-    NewJob, credits,
+    Actor, Checkpoint, CheckpointPart, CheckpointSettlement, Db, JobEnd, JobNodeEnd, JobState,
+    NewGrant, NewJob, credits,
     yardstick::{self, Crowd as Accounts},
 };
 use assay_ledger::{Nano, PayRules, Round, Settlement, Share, payout};
@@ -38,8 +38,9 @@ impl Crowd {
             let (db, account) = (db.clone(), *account);
             grants.spawn(async move {
                 let (key, note) = (account.to_string(), String::new());
-                credits::grant(&db, &NewGrant { account, amount: CREDIT, key, note, at_ms: 0 })
-                    .await
+                let admin = Actor { name: "an admin".into(), at_ms: 0 };
+                let grant = NewGrant { account, amount: CREDIT, key, note };
+                credits::grant(&db, &grant, &admin).await
             });
         }
         grants.join_all().await.into_iter().collect::<Result<Vec<_>, _>>()?;

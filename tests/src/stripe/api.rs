@@ -25,6 +25,7 @@ pub(crate) fn router(shared: Shared) -> Router {
         .route("/v1/checkout/sessions/{id}", get(find_session))
         .route("/v1/refunds", post(create_refund).get(list_refunds))
         .route("/v1/refunds/{id}", get(find_refund))
+        .route("/v1/payment_intents/{id}", get(find_payment))
         .with_state(shared)
 }
 
@@ -68,6 +69,20 @@ async fn find_refund(
     .await
 }
 
+async fn find_payment(
+    State(shared): State<Shared>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Response {
+    answer(&shared, &headers, |books| {
+        match books.sessions.values().find(|session| session.payment_intent == id) {
+            Some(session) => (200, session.payment()),
+            None => missing("payment_intent", &id),
+        }
+    })
+    .await
+}
+
 async fn list_sessions(
     State(shared): State<Shared>,
     headers: HeaderMap,
@@ -85,6 +100,7 @@ async fn list_refunds(
         let payment = query.get("payment_intent");
         let of_payment = |refund: &&StripeRefund| {
             payment.is_none_or(|payment| refund.payment_intent == *payment)
+                && is_of(&query, refund.created)
         };
         let refunds = books.refunds.values().rev().filter(of_payment);
         page("/v1/refunds", &query, refunds.map(|refund| (refund.id.as_str(), refund.json())))
@@ -93,10 +109,16 @@ async fn list_refunds(
 }
 
 fn list(books: &Books, query: &Fields) -> Answer {
-    let since: u64 = query.get("created[gte]").and_then(|s| s.parse().ok()).unwrap_or(0);
-    let sessions = books.sessions.values().rev().filter(|session| session.created >= since);
+    let sessions = books.sessions.values().rev().filter(|session| is_of(query, session.created));
     let sessions = sessions.map(|session| (session.id.as_str(), session.json()));
     page("/v1/checkout/sessions", query, sessions)
+}
+
+/// Whether something was made in the time that a list is of.
+fn is_of(query: &Fields, created: u64) -> bool {
+    let bound = |name: &str| query.get(name).and_then(|s| s.parse::<u64>().ok());
+    bound("created[gte]").is_none_or(|since| created >= since)
+        && bound("created[lte]").is_none_or(|until| created <= until)
 }
 
 /// A page of objects with their ids, the last first, as Stripe lists.
@@ -139,6 +161,7 @@ fn session(books: &mut Books, fields: &Fields) -> Answer {
         amount,
         status: "open",
         paid: false,
+        failed: false,
         created: now_s(),
         refunded: 0,
         id: id.clone(),
@@ -148,7 +171,7 @@ fn session(books: &mut Books, fields: &Fields) -> Answer {
     (200, object)
 }
 
-fn refund(books: &mut Books, fields: &Fields) -> Answer {
+pub(super) fn refund(books: &mut Books, fields: &Fields) -> Answer {
     let payment = fields.get("payment_intent").cloned().unwrap_or_default();
     let amount: i64 = fields.get("amount").and_then(|amount| amount.parse().ok()).unwrap_or(0);
     let (id, wait) = (books.id("re"), books.refunds_wait);
@@ -175,67 +198,113 @@ fn refund(books: &mut Books, fields: &Fields) -> Answer {
     (200, object)
 }
 
-/// Does it once under a key; the same answer for the same request, an error for another one.
+/// A key, and the request that comes under it in words.
+type Once = (String, String);
+
+/// Does it once under a key: the same answer for the same request, whatever it was, and an error for another one.
 async fn once_per_key(
     shared: &Shared,
     headers: &HeaderMap,
     fields: Fields,
     make: fn(&mut Books, &Fields) -> Answer,
 ) -> Response {
-    let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok()).map(str::to_owned);
-    let mut sorted: Vec<_> = fields.iter().collect();
-    sorted.sort();
-    let request = format!("{sorted:?}");
-    answer(shared, headers, |books| {
-        let Some(key) = key else { return make(books, &fields) };
-        match books.answered.get(&key) {
-            Some((first, status, body)) if *first == request => (*status, body.clone()),
-            Some(_) => (400, error("idempotency_error", None, "Keys for idempotent requests can only be used with the same parameters they were first used with.")),
-            None => {
-                let (status, body) = make(books, &fields);
-                books.answered.insert(key, (request, status, body.clone()));
-                (status, body)
-            }
-        }
-    })
-    .await
+    let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok());
+    let once = key.map(|key| (key.to_owned(), words(&fields)));
+    respond(shared, headers, once, |books| make(books, &fields)).await
 }
 
-/// Checks who asks, meets the next trouble, and does it.
 async fn answer(
     shared: &Shared,
     headers: &HeaderMap,
+    look: impl FnOnce(&mut Books) -> Answer,
+) -> Response {
+    respond(shared, headers, None, look).await
+}
+
+/// Checks who asks, meets the next trouble, and does it.
+async fn respond(
+    shared: &Shared,
+    headers: &HeaderMap,
+    once: Option<Once>,
     work: impl FnOnce(&mut Books) -> Answer,
 ) -> Response {
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    if header("authorization") != Some(&format!("Bearer {SECRET_KEY}")) {
-        return reply((401, error("invalid_request_error", None, "Invalid API Key provided.")));
+    if let Some(refused) = refused(shared, headers) {
+        return reply(refused);
     }
-    if header("stripe-version").is_none() {
-        return reply((400, error("invalid_request_error", None, "A version must be named.")));
+    // What was answered under a key is answered again, a failure of its own as well.
+    if let Some(before) = answered(&shared.lock(), once.as_ref()) {
+        return reply(before);
     }
     let trouble = shared.lock().troubles.pop_front().unwrap_or(Trouble::None);
+    let broken = |status| (status, error("api_error", None, "It is broken."));
     match trouble {
+        // Before anything is begun: the key is still free.
         Trouble::Status(429) => {
-            return reply((
-                429,
-                error("invalid_request_error", Some("rate_limit"), "Too many requests."),
-            ));
+            let message = "Too many requests.";
+            return reply((429, error("invalid_request_error", Some("rate_limit"), message)));
         }
         Trouble::Status(status) => {
-            return reply((status, error("api_error", None, "It is broken.")));
+            keep(&mut shared.lock(), once, &broken(status));
+            return reply(broken(status));
         }
         Trouble::Slow(time) => sleep(time).await,
         Trouble::Before(ref gate) => gate.pass().await,
         Trouble::None | Trouble::DoneButLost | Trouble::After(_) => {}
     }
-    let done = work(&mut shared.lock());
-    match trouble {
-        Trouble::DoneButLost => return reply((500, error("api_error", None, "It is broken."))),
-        Trouble::After(gate) => gate.pass().await,
-        _ => {}
+    let said = {
+        let mut books = shared.lock();
+        // Another call may have been quicker.
+        let done = answered(&books, once.as_ref()).unwrap_or_else(|| work(&mut books));
+        let said = if matches!(trouble, Trouble::DoneButLost) { broken(500) } else { done };
+        keep(&mut books, once, &said);
+        said
+    };
+    if let Trouble::After(gate) = trouble {
+        gate.pass().await;
     }
-    reply(done)
+    reply(said)
+}
+
+/// Why nobody is served, if so.
+fn refused(shared: &Shared, headers: &HeaderMap) -> Option<Answer> {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let no = |status, why| Some((status, error("invalid_request_error", None, why)));
+    if let Some(status) = shared.lock().locked_out {
+        return no(status, "This key may not do that.");
+    }
+    if header("authorization") != Some(&format!("Bearer {SECRET_KEY}")) {
+        return no(401, "Invalid API Key provided.");
+    }
+    if header("stripe-version").is_none() {
+        return no(400, "A version must be named.");
+    }
+    None
+}
+
+/// What was answered under a key before.
+fn answered(books: &Books, once: Option<&Once>) -> Option<Answer> {
+    let (key, words) = once?;
+    let (first, status, body) = books.answered.get(key)?;
+    if first == words {
+        return Some((*status, body.clone()));
+    }
+    let message = "Keys for idempotent requests can only be used with the same parameters they were \
+        first used with.";
+    Some((400, error("idempotency_error", None, message)))
+}
+
+/// Keeps the first answer under a key.
+fn keep(books: &mut Books, once: Option<Once>, (status, body): &Answer) {
+    if let Some((key, words)) = once {
+        books.answered.entry(key).or_insert((words, *status, body.clone()));
+    }
+}
+
+/// A request in words that are always the same.
+fn words(fields: &Fields) -> String {
+    let mut sorted: Vec<_> = fields.iter().collect();
+    sorted.sort();
+    format!("{sorted:?}")
 }
 
 fn missing(what: &str, id: &str) -> Answer {

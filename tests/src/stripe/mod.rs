@@ -11,7 +11,7 @@ use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use serde_json::Value;
@@ -51,6 +51,8 @@ pub(crate) struct Books {
     pub(crate) numbers: u64,
     /// Refunds succeed at once unless a test wants to decide.
     pub(crate) refunds_wait: bool,
+    /// What everybody is answered, whatever they ask.
+    pub(crate) locked_out: Option<u16>,
     /// Where its pages are.
     pub(crate) url: String,
     /// Where webhooks go, for payments that somebody makes on its page.
@@ -137,7 +139,7 @@ impl FakeStripe {
 
     /// The money that was on its way did not arrive.
     pub fn fail(&self, id: &str) -> Value {
-        self.change(id, "checkout.session.async_payment_failed", |_| {})
+        self.change(id, "checkout.session.async_payment_failed", |session| session.failed = true)
     }
 
     /// Nobody paid in time.
@@ -150,6 +152,28 @@ impl FakeStripe {
         self.shared.lock().answered.clear();
     }
 
+    /// Somebody gives money back in Stripe's own pages.
+    pub fn refund_by_hand(&self, id: &str, amount: i64) {
+        let mut books = self.shared.lock();
+        let payment = books.sessions[id].payment_intent.clone();
+        let fields = [("payment_intent", payment), ("amount", amount.to_string())];
+        let fields = fields.map(|(name, value)| (name.to_owned(), value)).into();
+        let (status, answer) = api::refund(&mut books, &fields);
+        assert_eq!(status, 200, "{answer}");
+    }
+
+    /// Its customer's key counts no more: 401 or 403 is answered from now on, or nothing of the kind again.
+    pub fn lock_out(&self, status: Option<u16>) {
+        self.shared.lock().locked_out = status;
+    }
+
+    /// Everything was made that long ago.
+    pub fn age(&self, by: Duration) {
+        let mut books = self.shared.lock();
+        books.sessions.values_mut().for_each(|session| session.created -= by.as_secs());
+        books.refunds.values_mut().for_each(|refund| refund.created -= by.as_secs());
+    }
+
     /// Refunds wait from now on until [`FakeStripe::end_refund`].
     pub fn let_refunds_wait(&self) {
         self.shared.lock().refunds_wait = true;
@@ -160,7 +184,12 @@ impl FakeStripe {
         let mut books = self.shared.lock();
         let refund = books.refunds.get_mut(id).expect("a refund of this id");
         refund.status = status;
-        let object = refund.json();
+        let (object, payment, amount) =
+            (refund.json(), refund.payment_intent.clone(), refund.amount);
+        if status == RefundStatus::Failed {
+            let of_payment = books.sessions.values_mut().find(|s| s.payment_intent == payment);
+            of_payment.expect("its payment").refunded -= amount;
+        }
         books.event("refund.updated", object)
     }
 

@@ -17,6 +17,8 @@ pub struct Session {
     /// `open`, `complete` or `expired`.
     pub status: &'static str,
     pub paid: bool,
+    /// The money that was on its way did not arrive.
+    pub failed: bool,
     pub payment_intent: String,
     pub success_url: String,
     pub cancel_url: String,
@@ -49,6 +51,26 @@ impl Session {
     pub(crate) fn pay(&mut self) {
         self.status = "complete";
         self.paid = true;
+    }
+
+    /// The payment that it leads to, as the API shows it.
+    pub fn payment(&self) -> Value {
+        let status = match (self.paid, self.failed, self.status) {
+            (true, ..) => "succeeded",
+            (_, false, "complete") => "processing",
+            _ => "requires_payment_method",
+        };
+        json!({
+            "id": self.payment_intent,
+            "object": "payment_intent",
+            "amount": self.amount,
+            "created": self.created,
+            "currency": "usd",
+            "livemode": false,
+            "metadata": { "assay_top_up": self.client_reference_id },
+            "payment_method_types": ["crypto"],
+            "status": status,
+        })
     }
 
     /// As the API shows it.

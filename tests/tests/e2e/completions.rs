@@ -70,13 +70,13 @@ async fn a_wrong_completion_is_refused_by_name() {
     let (world, _nodes) = world().await;
     let once = || Ask::go_on("Once");
     for (ask, param, code) in [
-        (Ask::go_on(json!([])), "prompt", Value::Null),
-        (Ask::go_on(""), "prompt", Value::Null),
-        (Ask::go_on(json!([world.model.vocab_size])), "prompt", Value::Null),
+        (Ask::go_on(json!([])), "prompt", json!("invalid_value")),
+        (Ask::go_on(""), "prompt", json!("invalid_value")),
+        (Ask::go_on(json!([world.model.vocab_size])), "prompt", json!("invalid_value")),
         (Ask::go_on("many words ".repeat(2_000)), "prompt", json!("context_length_exceeded")),
         (once().with("suffix", "end"), "suffix", json!("unsupported_parameter")),
         (once().with("best_of", 3), "best_of", json!("unsupported_parameter")),
-        (once().with("max_tokens", 0), "max_tokens", Value::Null),
+        (once().with("max_tokens", 0), "max_tokens", json!("invalid_value")),
     ] {
         for refused in [
             world.client.plain(&ask).await.expect_err("refused"),

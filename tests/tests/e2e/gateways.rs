@@ -9,7 +9,7 @@ use std::{
 
 use assay_gateway::db::{Db, tampering};
 use assay_tests::{
-    Admin, Ask, Behaviour, Gate, Gateway, JobView, ScriptedNode, World,
+    Admin, Ask, Behaviour, Gate, Gateway, JobView, OperatorClient, ScriptedNode, World,
     money::{Factor, Tokens, cost},
     postgres::PostgresServer,
     scripted::Manners,
@@ -130,6 +130,32 @@ async fn the_jobs_of_a_killed_gateway_are_ended_by_another_within_twenty_seconds
     assert_eq!((unread.state.as_str(), unread.cost), ("failed", 0), "{unread:#?}");
     let spent = job.cost;
     pair.finish(spent).await;
+}
+
+/// Whichever gateway is asked, a node is where it is: connected to one of them.
+#[tokio::test]
+async fn a_node_of_one_gateway_is_no_stranger_to_the_other() {
+    let Some(mut pair) = Pair::start().await else { return };
+    let node = &pair.nodes[0];
+    let operator = OperatorClient::of(&pair.admin, &pair.other.url(), node.operator).await;
+    let path = format!("nodes/{}", node.id());
+    let told = wait_until("the other gateway sees the node", async || {
+        Some(operator.get(&path).await).filter(|seen| seen["gets_jobs"] == true)
+    })
+    .await;
+    let own = OperatorClient::of(&pair.admin, &pair.world.gateway.url(), node.operator).await;
+    let known = own.get(&path).await;
+    for field in ["state", "code", "reason", "serves", "admitted", "jobs_now"] {
+        assert_eq!(told[field], known[field], "{field}");
+    }
+    assert!(told["serves"].as_array().is_some_and(|serves| !serves.is_empty()), "{told:#}");
+    assert_eq!(pair.admin.node(node.id()).await.state, known["state"].as_str().expect("a word"));
+
+    // What is said of it lasts no longer than the gateway that says it.
+    let id = node.id();
+    pair.kill().await;
+    pair.admin.node_is(id, "offline").await;
+    pair.finish(0).await;
 }
 
 /// What each client has read so far, by its job.

@@ -22,6 +22,8 @@ struct Operation {
     path: String,
     /// `api_key`, `operator_session`, `admin_session`, or none.
     permission: Option<String>,
+    /// What its query can ask for, besides a page.
+    filters: Vec<String>,
 }
 
 impl Operation {
@@ -44,12 +46,20 @@ async fn operations(url: &str) -> Vec<Operation> {
         method: method.to_uppercase().parse().expect("a method"),
         path: path.to_owned(),
         permission: it["security"][0].as_object().and_then(|it| it.keys().next().cloned()),
+        filters: filters(it),
     };
     let all = paths.iter().flat_map(|(path, methods)| {
         let methods = methods.as_object().expect("methods");
         methods.iter().map(move |(method, it)| operation(path, method, it))
     });
     all.collect()
+}
+
+fn filters(operation: &Value) -> Vec<String> {
+    let parameters = operation["parameters"].as_array().into_iter().flatten();
+    let query = parameters.filter(|it| it["in"] == "query");
+    let names = query.filter_map(|it| it["name"].as_str());
+    names.filter(|name| !["after", "limit", "format"].contains(name)).map(str::to_owned).collect()
 }
 
 /// Any request, with any token.
@@ -141,6 +151,7 @@ async fn nobody_sees_or_moves_what_is_anothers() {
         somebody.operator.get("withdrawals").await,
     );
 
+    let mut filtered = 0;
     for operation in operations(&url).await {
         let (own, strange) = match operation.permission.as_deref() {
             Some("api_key") => (somebody.key.as_str(), stranger.key()),
@@ -182,6 +193,7 @@ async fn nobody_sees_or_moves_what_is_anothers() {
             for (what, id) in &somebody.things {
                 assert!(!shown.contains(id.as_str()), "a {what} in {operation:?}: {shown}");
             }
+            filtered += nothing_by_filters(&url, &operation, strange, &somebody).await;
         }
         let other_side = if own == somebody.key { &somebody.operator.token } else { &somebody.key };
         for token in [other_side.as_str(), ""] {
@@ -190,6 +202,7 @@ async fn nobody_sees_or_moves_what_is_anothers() {
             assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{operation:?}");
         }
     }
+    assert!(filtered > 0, "some lists have filters");
     let refund = json!({"top_up_id": somebody.things["top-up"], "amount_cents": 1});
     let refund = ask(&url, Method::POST, "/v1/credits/refunds", stranger.key(), Some(refund)).await;
     assert_eq!(refund.status, StatusCode::NOT_FOUND, "{:#}", refund.body);
@@ -201,6 +214,35 @@ async fn nobody_sees_or_moves_what_is_anothers() {
     );
     assert_eq!(after, before, "nothing moved");
     end(world, &somebody).await;
+}
+
+/// Asks a list for somebody's things by each of its filters: a stranger gets nothing of theirs. How often it was asked.
+async fn nothing_by_filters(
+    url: &str,
+    operation: &Operation,
+    strange: &str,
+    somebody: &Somebody,
+) -> usize {
+    let account = somebody.account.to_string();
+    let values: Vec<&str> =
+        somebody.things.values().map(String::as_str).chain([account.as_str()]).collect();
+    let mut asked = 0;
+    for filter in &operation.filters {
+        for value in &values {
+            let path = format!("{}?{filter}={value}", operation.path);
+            let answer = ask(url, Method::GET, &path, strange, None).await;
+            asked += 1;
+            match answer.status {
+                StatusCode::OK => {
+                    let shown = answer.body.to_string();
+                    let found = somebody.things.iter().find(|(_, id)| shown.contains(id.as_str()));
+                    assert!(found.is_none(), "{found:?} by {path}: {shown}");
+                }
+                status => assert_eq!(status, StatusCode::BAD_REQUEST, "{path}: {:#}", answer.body),
+            }
+        }
+    }
+    asked
 }
 
 /// Lets go of what would stay held.

@@ -39,7 +39,14 @@ async fn wrong_books_keep_refunds_held_until_a_person_has_looked() {
     tampering::add_credit(&db, account, Nano(-1)).await.expect("a balance");
     assert!(shop.world.gateway.audit().0, "clean again");
     assert!(ledger_state::withdrawals_stopped(&db).await.expect("a setting").is_some());
-    ledger_state::allow_withdrawals(&db).await.expect("a setting");
+    let (clean, report) = shop.world.gateway.allow_withdrawals();
+    assert!(clean, "{report}");
+    assert_eq!(ledger_state::withdrawals_stopped(&db).await.expect("a setting"), None);
+    let log = shop.world.admin.log().await;
+    assert_eq!(
+        (&log[0]["actor"], &log[0]["action"]),
+        (&"command line".into(), &"withdrawals.allow".into())
+    );
     let refund = shop.credits.refund(&top_up.id, 200, "back").await;
     assert_eq!(refund.body["state"], "sent", "{:#}", refund.body);
     db.close().await;

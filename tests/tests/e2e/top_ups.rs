@@ -29,7 +29,7 @@ impl Shop {
         Self { world, stripe, account, key, credits }
     }
 
-    async fn available(&self) -> i64 {
+    pub(crate) async fn available(&self) -> i64 {
         self.world.admin.balance(self.account).await.available
     }
 
@@ -159,6 +159,10 @@ async fn unused_credit_goes_back_and_used_or_granted_credit_does_not() {
 
     let refused = shop.credits.refund(&top_up.id, 501, "too much").await;
     assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{:#}", refused.body);
+    assert_eq!(refused.body["error"]["code"], "refund_too_much");
+    let open = shop.credits.checkout(600, "not paid").await;
+    let refused = shop.credits.refund(&open.id, 1, "of nothing").await;
+    assert_eq!(refused.body["error"]["code"], "not_paid", "{:#}", refused.body);
     shop.stripe.let_refunds_wait();
     let sent = shop.credits.refund(&top_up.id, 200, "some").await;
     assert_eq!((sent.status, &sent.body["state"]), (StatusCode::CREATED, &"held".into()));

@@ -9,7 +9,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{IdOf, Listing, PageQuery, Params, note, text};
+use super::{IdOf, Listing, PageQuery, Params, text};
 use crate::{
     api::{Admin, ApiError, JsonBody},
     app::App,
@@ -90,8 +90,7 @@ pub async fn create(
     JsonBody(request): JsonBody<NewAccountRequest>,
 ) -> Result<(StatusCode, Json<Account>), ApiError> {
     let new = NewAccount { name: text("name", request.name)?, created_ms: clock::now_ms() };
-    let row = db::accounts::create(&app.db, &new).await?;
-    note(&app, &admin, "account.create", row.id, &*row.name).await?;
+    let row = db::accounts::create(&app.db, &new, &admin.actor()).await?;
     Ok((StatusCode::CREATED, Json(row.into())))
 }
 
@@ -162,13 +161,8 @@ pub async fn grant(
         amount: Nano(request.amount_nano),
         key: format!("admin:{key}"),
         note: request.note,
-        at_ms: clock::now_ms(),
     };
-    let repeated = db::credits::grant(&app.db, &new).await?.repeated;
-    if !repeated {
-        note(&app, &admin, "credits.grant", id, format!("{} nano, key {key}", new.amount.0))
-            .await?;
-    }
+    let repeated = db::credits::grant(&app.db, &new, &admin.actor()).await?.repeated;
     Ok(Json(GrantResponse { repeated, account: look_up(&app, id).await? }))
 }
 
@@ -203,9 +197,7 @@ pub async fn set_operator(
             .await?
             .ok_or_else(|| ApiError::not_found("operator"))?;
     }
-    db::accounts::set_operator(&app.db, AccountId(id), operator).await?;
-    let detail = operator.map_or("none".to_owned(), |operator| operator.0.to_string());
-    note(&app, &admin, "account.operator", id, detail).await?;
+    db::accounts::set_operator(&app.db, AccountId(id), operator, &admin.actor()).await?;
     Ok(Json(look_up(&app, id).await?))
 }
 

@@ -4,7 +4,7 @@ use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{IdOf, Listing, PageQuery, Params, note, text};
+use super::{IdOf, Listing, PageQuery, Params, text};
 use crate::{
     api::{Admin, ApiError, JsonBody},
     app::App,
@@ -80,13 +80,11 @@ pub async fn create(
         return Err(ApiError::bad_field("lasts_minutes", message));
     }
     let invitation = Secret::new(SecretKind::Invitation, rand::random());
+    let (token_hash, note) = (invitation.hash(), text("note", request.note)?);
     let created_ms = clock::now_ms();
     let expires_ms = created_ms + i64::from(minutes) * 60_000;
-    let for_whom = text("note", request.note)?;
-    let (token_hash, note_text) = (invitation.hash(), for_whom.clone());
-    let new = NewInvitation { token_hash, note: note_text, created_ms, expires_ms };
-    let id = db::invitations::create(&app.db, &new).await?;
-    note(&app, &admin, "invitation.create", id, for_whom).await?;
+    let new = NewInvitation { token_hash, note, created_ms, expires_ms };
+    let id = db::invitations::create(&app.db, &new, &admin.actor()).await?;
     let invitation = invitation.reveal().to_owned();
     Ok((StatusCode::CREATED, Json(NewInvitationResponse { id, invitation, expires_ms })))
 }
@@ -125,8 +123,7 @@ pub async fn secret(
     let known = db::operators::find(&app.db, operator).await?;
     known.ok_or_else(|| ApiError::not_found("operator"))?;
     let secret = Secret::new(SecretKind::Operator, rand::random());
-    db::logins::set_secret(&app.db, operator, secret.hash(), clock::now_ms()).await?;
-    note(&app, &admin, "operator.secret", id, "a new secret").await?;
+    db::logins::set_secret(&app.db, operator, secret.hash(), &admin.actor()).await?;
     Ok((StatusCode::CREATED, Json(NewSecretResponse { secret: secret.reveal().to_owned() })))
 }
 

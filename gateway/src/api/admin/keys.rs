@@ -5,7 +5,7 @@ use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{IdOf, Listing, PageQuery, Params, note, text};
+use super::{IdOf, Listing, PageQuery, Params, text};
 use crate::{
     api::{Admin, ApiError, JsonBody, error::sentence},
     app::App,
@@ -131,9 +131,7 @@ pub async fn create(
         budget_day: request.budget_day_nano.map(Nano),
         permissions: permissions(&app, request.scopes, request.models)?,
     };
-    let (secret, row) = issue_key(&app.db, ask, now_ms).await?;
-    let detail = format!("account {}, {}…", row.account, row.prefix);
-    note(&app, &admin, "key.create", row.id.0, detail).await?;
+    let (secret, row) = issue_key(&app.db, ask, &admin.actor()).await?;
     let response = NewKeyResponse { key: secret.reveal().to_owned(), about: row.into() };
     Ok((StatusCode::CREATED, Json(response)))
 }
@@ -164,14 +162,13 @@ pub async fn rotate(
         let message = format!("'overlap_minutes' may be at most {OVERLAP_MINUTES_MAX}.");
         return Err(ApiError::bad_field("overlap_minutes", message));
     }
-    let now_ms = clock::now_ms();
-    let ends_ms = now_ms + i64::from(minutes) * 60_000;
-    let rotated = rotate_key(&app.db, KeyId(id), now_ms, ends_ms).await;
+    let actor = admin.actor();
+    let ends_ms = actor.at_ms + i64::from(minutes) * 60_000;
+    let rotated = rotate_key(&app.db, KeyId(id), ends_ms, &actor).await;
     let (secret, row) = rotated.map_err(|error| match error {
         DbError::Conflict(why) => ApiError::conflict(sentence(&why)),
         error => error.into(),
     })?;
-    note(&app, &admin, "key.rotate", id, format!("to key {}, {}…", row.id.0, row.prefix)).await?;
     let response = NewKeyResponse { key: secret.reveal().to_owned(), about: row.into() };
     Ok((StatusCode::CREATED, Json(response)))
 }
@@ -226,8 +223,7 @@ pub async fn revoke(
     admin: Admin,
     IdOf(id): IdOf<i64>,
 ) -> Result<StatusCode, ApiError> {
-    db::keys::revoke(&app.db, KeyId(id), clock::now_ms()).await?;
-    note(&app, &admin, "key.revoke", id, "").await?;
+    db::keys::revoke(&app.db, KeyId(id), &admin.actor()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

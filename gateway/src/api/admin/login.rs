@@ -5,12 +5,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::note;
 use crate::{
     api::{Admin, ApiError, JsonBody},
     app::App,
     auth::AdminSecret,
-    clock,
+    clock, db,
     openai::ErrorBody,
 };
 
@@ -61,7 +60,8 @@ pub async fn login(
         .issue(SUBJECT, id, now_s, expires_in_s)
         .map_err(|error| ApiError::internal(&error))?;
     if let Some(session) = sessions.read(&token) {
-        note(&app, &Admin(session), "login", SUBJECT, "").await?;
+        let actor = Admin(session).actor();
+        db::admin_log::append(&app.db, &actor, "login", SUBJECT, "").await?;
     }
     Ok(Json(LoginResponse { token, token_type: "Bearer", expires_in_s }))
 }

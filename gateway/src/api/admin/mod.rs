@@ -1,5 +1,5 @@
 //! `/admin/v1`: what whoever runs the gateway can see and do. All of it needs a session, and every
-//! change is written to the admin log. Amounts are integers of 1e-9 credit (`*_nano`); times are Unix
+//! change is written to the admin log by the very transaction that makes it. Amounts are integers of 1e-9 credit (`*_nano`); times are Unix
 //! milliseconds (`*_ms`).
 
 pub mod accounts;
@@ -21,11 +21,10 @@ use axum::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Admin, ApiError};
+use super::ApiError;
 use crate::{
     app::App,
-    clock,
-    db::{self, Page, Paged, admin_log::NewAction},
+    db::{Page, Paged},
 };
 
 /// Longest name or reason that is stored.
@@ -90,25 +89,6 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Params<T> {
         };
         query.map(|Query(params)| Self(params)).map_err(wrong)
     }
-}
-
-/// Notes in the admin log what was just done; never with a secret.
-async fn note(
-    app: &App,
-    admin: &Admin,
-    action: &str,
-    subject: impl ToString,
-    detail: impl Into<String>,
-) -> Result<(), ApiError> {
-    let new = NewAction {
-        at_ms: clock::now_ms(),
-        actor: format!("{}/{}", admin.0.sub, admin.0.jti),
-        action: action.to_owned(),
-        subject: subject.to_string(),
-        detail: detail.into(),
-    };
-    tracing::info!(action, subject = new.subject, "admin action");
-    Ok(db::admin_log::append(&app.db, &new).await?)
 }
 
 /// A name or reason that people will read.

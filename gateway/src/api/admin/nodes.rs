@@ -2,8 +2,6 @@
 
 mod view;
 
-use std::collections::HashMap;
-
 use assay_protocol::{NodeId, StandingCode};
 use axum::{Json, extract::State};
 use serde::Deserialize;
@@ -13,13 +11,12 @@ use uuid::Uuid;
 use view::view;
 pub use view::{Admitted, Forfeit, ForfeitRefund, Node, NodePerformance, Reputation, Serves};
 
-use super::{IdOf, Listing, PageQuery, Params, note, text};
+use super::{IdOf, Listing, PageQuery, Params, text};
 use crate::{
     api::{Admin, ApiError, JsonBody},
     app::App,
-    clock,
     db::{self, NodeRow},
-    nodes::NodeSnapshot,
+    nodes::presence,
     openai::ErrorBody,
 };
 
@@ -86,8 +83,7 @@ pub async fn change(
     JsonBody(NodeChange { trusted }): JsonBody<NodeChange>,
 ) -> Result<Json<Node>, ApiError> {
     let id = NodeId(id);
-    db::nodes::set_trusted(&app.db, id, trusted).await?;
-    note(&app, &admin, "node.trust", id, if trusted { "trusted" } else { "not trusted" }).await?;
+    db::nodes::set_trusted(&app.db, id, trusted, &admin.actor()).await?;
     app.nodes.set_trusted(id, trusted);
     look_up(&app, id).await
 }
@@ -111,10 +107,8 @@ pub async fn ban(
     JsonBody(request): JsonBody<BanRequest>,
 ) -> Result<Json<Node>, ApiError> {
     let (id, reason) = (NodeId(id), text("reason", request.reason)?);
-    let code = StandingCode::ByAdmin;
-    db::standing::ban(&app.db, id, code, &reason, clock::now_ms()).await?;
-    app.nodes.ban(id, code, reason.clone());
-    note(&app, &admin, "node.ban", id, reason).await?;
+    db::standing::ban(&app.db, id, &reason, &admin.actor()).await?;
+    app.nodes.ban(id, StandingCode::ByAdmin, reason);
     look_up(&app, id).await
 }
 
@@ -133,9 +127,8 @@ pub async fn unban(
     IdOf(id): IdOf<Uuid>,
 ) -> Result<Json<Node>, ApiError> {
     let id = NodeId(id);
-    db::standing::let_back(&app.db, id).await?;
+    db::standing::let_back(&app.db, id, &admin.actor()).await?;
     app.nodes.end_quarantine(id);
-    note(&app, &admin, "node.unban", id, "").await?;
     look_up(&app, id).await
 }
 
@@ -145,14 +138,13 @@ async fn look_up(app: &App, id: NodeId) -> Result<Json<Node>, ApiError> {
     Ok(Json(node.ok_or_else(|| ApiError::not_found("node"))?))
 }
 
-/// Nodes as they are now, with what they forfeited.
+/// Nodes as they are now, at whichever gateway, with what they forfeited.
 pub(in crate::api) async fn views(app: &App, rows: Vec<NodeRow>) -> Result<Vec<Node>, ApiError> {
-    let connected = app.nodes.snapshot().into_iter().map(|node| (node.node, node));
-    let connected: HashMap<NodeId, NodeSnapshot> = connected.collect();
     let mut nodes = Vec::with_capacity(rows.len());
     for row in rows {
         let forfeits = db::forfeits::of_node(&app.db, row.id).await?;
-        nodes.push(view(app, row, &connected, forfeits));
+        let now = presence::find(app, row.id).await?;
+        nodes.push(view(app, row, now.as_ref(), forfeits));
     }
     Ok(nodes)
 }

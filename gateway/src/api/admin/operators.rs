@@ -4,14 +4,14 @@ use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{IdOf, Listing, PageQuery, Params, note, text};
+use super::{IdOf, Listing, PageQuery, Params, text};
 use crate::{
     api::{Admin, ApiError, JsonBody},
     app::App,
     auth::{Secret, SecretKind},
     clock,
     db::{
-        self,
+        self, By,
         enrolments::NewEnrolment,
         operators::{NewOperator, OperatorId, OperatorRow},
     },
@@ -71,8 +71,7 @@ pub async fn create(
     JsonBody(request): JsonBody<NewOperatorRequest>,
 ) -> Result<(StatusCode, Json<Operator>), ApiError> {
     let new = NewOperator { name: text("name", request.name)?, created_ms: clock::now_ms() };
-    let row = db::operators::create(&app.db, &new).await?;
-    note(&app, &admin, "operator.create", row.id.0, &*row.name).await?;
+    let row = db::operators::create(&app.db, &new, &admin.actor()).await?;
     Ok((StatusCode::CREATED, Json(row.into())))
 }
 
@@ -133,9 +132,8 @@ pub async fn enrolment_token(
     IdOf(id): IdOf<i64>,
     JsonBody(request): JsonBody<NewTokenRequest>,
 ) -> Result<(StatusCode, Json<NewTokenResponse>), ApiError> {
-    let response = make_enrolment_token(&app, OperatorId(id), request).await?;
-    let detail = format!("expires {}", response.expires_ms);
-    note(&app, &admin, "enrolment.create", id, detail).await?;
+    let actor = admin.actor();
+    let response = make_enrolment_token(&app, OperatorId(id), request, By::Admin(&actor)).await?;
     Ok((StatusCode::CREATED, Json(response)))
 }
 
@@ -144,6 +142,7 @@ pub(in crate::api) async fn make_enrolment_token(
     app: &App,
     operator: OperatorId,
     request: NewTokenRequest,
+    by: By<'_>,
 ) -> Result<NewTokenResponse, ApiError> {
     let minutes = request.lasts_minutes.unwrap_or(app.config.admin.enrolment_token_minutes);
     if !(1..=TOKEN_MINUTES_MAX).contains(&minutes) {
@@ -154,7 +153,7 @@ pub(in crate::api) async fn make_enrolment_token(
     let created_ms = clock::now_ms();
     let expires_ms = created_ms + i64::from(minutes) * 60_000;
     let new = NewEnrolment { token_hash: token.hash(), operator, created_ms, expires_ms };
-    db::enrolments::create(&app.db, &new).await?;
+    db::enrolments::create(&app.db, &new, by).await?;
     Ok(NewTokenResponse { token: token.reveal().to_owned(), expires_ms })
 }
 

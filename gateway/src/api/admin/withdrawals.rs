@@ -9,17 +9,16 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{IdOf, Listing, PageQuery, Params, note, text};
+use super::{IdOf, Listing, PageQuery, Params, text};
 use crate::{
     api::{
         Admin, ApiError, JsonBody,
         operator::withdrawals::{Withdrawal, told},
     },
     app::App,
-    clock,
     db::{
-        self,
-        withdrawals::{WithdrawalRow, WithdrawalState},
+        self, By, DbError,
+        withdrawals::{Step, WithdrawalRow, WithdrawalState},
     },
     openai::ErrorBody,
     payments::payouts,
@@ -87,8 +86,7 @@ pub async fn approve(
     admin: Admin,
     IdOf(id): IdOf<Uuid>,
 ) -> Result<Json<Withdrawal>, ApiError> {
-    let row = advance(&app, id, WithdrawalState::Approved, "", None).await?;
-    note(&app, &admin, "withdrawal.approve", id, format!("{} nano", row.amount.0)).await?;
+    let row = advance(&app, &admin, id, WithdrawalState::Approved, Said::Nothing).await?;
     Ok(Json(payouts::hand_over(&app, row).await?.into()))
 }
 
@@ -111,8 +109,7 @@ pub async fn reject(
     JsonBody(request): JsonBody<RefusalRequest>,
 ) -> Result<Json<Withdrawal>, ApiError> {
     let reason = text("reason", request.reason)?;
-    let row = advance(&app, id, WithdrawalState::Rejected, &reason, None).await?;
-    note(&app, &admin, "withdrawal.reject", id, reason).await?;
+    let row = advance(&app, &admin, id, WithdrawalState::Rejected, Said::Why(&reason)).await?;
     Ok(Json(row.into()))
 }
 
@@ -137,25 +134,30 @@ pub async fn export(
         let message = format!("The books are wrong, so no money leaves: {why}.");
         return Err(ApiError::conflict(message).coded(Reason::WithdrawalsStopped));
     }
-    let rail = app.config.payouts.rail.rail().name();
-    let approved =
-        db::withdrawals::of_state(&app.db, WithdrawalState::Approved, rail, EXPORT_ROWS_MAX)
-            .await?;
-    let mut ids = Vec::with_capacity(approved.len());
-    for row in approved {
-        let id = row.id.parse().map_err(|_| ApiError::not_found("withdrawal"))?;
+    let rail = app.config.payouts.rail.rail();
+    if rail.sender().is_some() {
+        let message =
+            "This gateway's rail sends withdrawals by itself: there is nothing to export.";
+        return Err(ApiError::conflict(message));
+    }
+    let (db, actor) = (&app.db, admin.actor());
+    let list = async |state, limit| db::withdrawals::of_state(db, state, rail.name(), limit).await;
+    let mut exported = list(WithdrawalState::Exported, EXPORT_ROWS_MAX).await?;
+    let again = exported.len();
+    let room = EXPORT_ROWS_MAX - i64::try_from(again).unwrap_or(EXPORT_ROWS_MAX);
+    for row in list(WithdrawalState::Approved, room).await? {
+        let step = Step::to(WithdrawalState::Exported, By::Admin(&actor), actor.at_ms);
         // Its operator may have called it off this very moment: then it is not in the file.
-        match advance(&app, id, WithdrawalState::Exported, "", None).await {
-            Ok(_) => ids.push(row.id),
-            Err(error) if error.is_conflict() => {}
-            Err(error) => return Err(error),
+        match db::withdrawals::advance(db, &row.id, step).await {
+            Ok(advanced) => exported.push(advanced.row),
+            Err(DbError::Conflict(_)) => {}
+            Err(error) => return Err(told(error)),
         }
     }
-    let detail = format!("{} more: {}", ids.len(), ids.join(" "));
-    note(&app, &admin, "withdrawal.export", rail, detail).await?;
-    let exported =
-        db::withdrawals::of_state(&app.db, WithdrawalState::Exported, rail, EXPORT_ROWS_MAX)
-            .await?;
+    if exported.len() == again {
+        let detail = format!("nothing more, {again} again");
+        db::admin_log::append(db, &actor, "withdrawal.export", rail.name(), &detail).await?;
+    }
     let mut csv = "id,operator,address,amount_usdc,created_ms\n".to_owned();
     exported.iter().for_each(|row| csv.push_str(&line(row)));
     let file = "attachment; filename=\"withdrawals.csv\"";
@@ -179,8 +181,7 @@ pub async fn sent(
     JsonBody(request): JsonBody<SentRequest>,
 ) -> Result<Json<Withdrawal>, ApiError> {
     let reference = text("reference", request.reference)?;
-    let row = advance(&app, id, WithdrawalState::Sent, "", Some(&reference)).await?;
-    note(&app, &admin, "withdrawal.sent", id, reference).await?;
+    let row = advance(&app, &admin, id, WithdrawalState::Sent, Said::Proof(&reference)).await?;
     Ok(Json(row.into()))
 }
 
@@ -203,22 +204,33 @@ pub async fn failed(
     JsonBody(request): JsonBody<RefusalRequest>,
 ) -> Result<Json<Withdrawal>, ApiError> {
     let reason = text("reason", request.reason)?;
-    let row = advance(&app, id, WithdrawalState::Failed, &reason, None).await?;
-    note(&app, &admin, "withdrawal.failed", id, reason).await?;
+    let row = advance(&app, &admin, id, WithdrawalState::Failed, Said::Why(&reason)).await?;
     Ok(Json(row.into()))
+}
+
+/// What an admin has to say about a step.
+enum Said<'a> {
+    Nothing,
+    Why(&'a str),
+    Proof(&'a str),
 }
 
 async fn advance(
     app: &App,
+    admin: &Admin,
     id: Uuid,
     to: WithdrawalState,
-    reason: &str,
-    reference: Option<&str>,
+    said: Said<'_>,
 ) -> Result<WithdrawalRow, ApiError> {
-    let id = id.to_string();
-    db::withdrawals::advance(&app.db, &id, to, reason, reference, clock::now_ms())
-        .await
-        .map_err(told)
+    let actor = admin.actor();
+    let step = Step::to(to, By::Admin(&actor), actor.at_ms);
+    let step = match said {
+        Said::Nothing => step,
+        Said::Why(reason) => Step { reason, ..step },
+        Said::Proof(reference) => Step { reference: Some(reference), ..step },
+    };
+    let advanced = db::withdrawals::advance(&app.db, &id.to_string(), step).await;
+    Ok(advanced.map_err(told)?.row)
 }
 
 /// Addresses are hex and ids are UUIDs: nothing in it needs quoting, and no cell is a formula.

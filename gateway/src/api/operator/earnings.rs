@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Operator;
-use crate::{api::ApiError, app::App, db, openai::ErrorBody, payments::payouts};
+use crate::{api::ApiError, app::App, db, nodes::presence, openai::ErrorBody, payments::payouts};
 
 /// An operator's earnings.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
@@ -47,11 +47,9 @@ pub async fn earnings(
     let funds = payouts::funds(&app, operator.id).await?;
     let row = db::operators::find(&app.db, operator.id).await?;
     let row = row.ok_or_else(|| ApiError::not_found("operator"))?;
-    let nodes = app.nodes.snapshot();
-    let own = nodes.iter().filter(|node| node.party.account == row.account);
     let economy = app.config.economy;
     Ok(Json(EarningsView {
-        pending_jobs: own.map(|node| node.jobs).sum(),
+        pending_jobs: presence::jobs_of(&app, operator.id).await?,
         maturing_nano: funds.maturing.0,
         available_nano: funds.available.0,
         promotional_nano: funds.promotional.0,

@@ -100,7 +100,7 @@ pub async fn sign_up(
     };
     let operator = db::invitations::sign_up(&app.db, &sign_up).await?;
     tracing::info!(operator = operator.0, "an operator signed up");
-    let session = operator_login::begin(&app, operator).await?;
+    let session = operator_login::begin(&app, &secret).await?;
     let signed_up = SignedUp {
         operator_id: operator.0,
         secret: secret.reveal().to_owned(),

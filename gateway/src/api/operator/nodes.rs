@@ -17,7 +17,7 @@ use crate::{
         },
     },
     app::App,
-    db,
+    db::{self, By},
     openai::ErrorBody,
     reasons::{About, Reason},
 };
@@ -82,7 +82,7 @@ pub async fn enrolment_token(
     operator: Operator,
     JsonBody(request): JsonBody<NewTokenRequest>,
 ) -> Result<(StatusCode, Json<NewTokenResponse>), ApiError> {
-    let token = make_enrolment_token(&app, operator.id, request).await?;
+    let token = make_enrolment_token(&app, operator.id, request, By::Own).await?;
     tracing::info!(operator = operator.id.0, "an operator made an enrolment token");
     Ok((StatusCode::CREATED, Json(token)))
 }

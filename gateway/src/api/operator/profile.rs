@@ -11,7 +11,7 @@ use crate::{
     clock,
     db::{self, operators::OperatorRow},
     openai::ErrorBody,
-    scheduler::PayoutTag,
+    scheduler::Payouts,
 };
 
 /// An operator, to itself.
@@ -78,8 +78,9 @@ pub async fn set_address(
     let cooling_ms = i64::from(settings.address_cooling_minutes) * 60_000;
     let address = request.address.to_ascii_lowercase();
     let now_ms = clock::now_ms();
-    db::withdrawals::set_address(&app.db, operator.id, &address, cooling_ms, now_ms).await?;
-    app.nodes.set_payout(row_of(&app, &operator).await?.account, PayoutTag::of(&address));
+    db::payout_addresses::set(&app.db, operator.id, &address, cooling_ms, now_ms).await?;
+    let known = db::payout_addresses::of_operator(&app.db, operator.id).await?;
+    app.nodes.set_payouts(row_of(&app, &operator).await?.account, &Payouts::of(&known));
     tracing::info!(operator = operator.id.0, "a payout address was set");
     view(&app, &operator).await
 }
@@ -92,7 +93,7 @@ async fn row_of(app: &App, operator: &Operator) -> Result<OperatorRow, ApiError>
 async fn view(app: &App, operator: &Operator) -> Result<Json<Profile>, ApiError> {
     let row = row_of(app, operator).await?;
     let now_ms = clock::now_ms();
-    let addresses = db::withdrawals::addresses(&app.db, operator.id).await?;
+    let addresses = db::payout_addresses::of_operator(&app.db, operator.id).await?;
     let (next, usable): (Vec<_>, Vec<_>) =
         addresses.into_iter().partition(|address| address.usable_ms > now_ms);
     Ok(Json(Profile {

@@ -20,8 +20,8 @@ use crate::{
     app::App,
     clock,
     db::{
-        self, OperatorId,
-        withdrawals::{WithdrawError, WithdrawalRow, WithdrawalState},
+        self, By, OperatorId,
+        withdrawals::{Step, WithdrawError, WithdrawalRow, WithdrawalState},
     },
     openai::ErrorBody,
     payments::{payouts, rails::SMALLEST},
@@ -133,10 +133,10 @@ pub async fn cancel(
     IdOf(id): IdOf<Uuid>,
 ) -> Result<Json<Withdrawal>, ApiError> {
     own(&app, operator.id, id).await?;
-    let (id, to) = (id.to_string(), WithdrawalState::Cancelled);
-    let reason = "called off by the operator";
-    let row = db::withdrawals::advance(&app.db, &id, to, reason, None, clock::now_ms()).await;
-    Ok(Json(row.map_err(told)?.into()))
+    let step = Step::to(WithdrawalState::Cancelled, By::Own, clock::now_ms());
+    let step = Step { reason: "called off by the operator", ..step };
+    let advanced = db::withdrawals::advance(&app.db, &id.to_string(), step).await;
+    Ok(Json(advanced.map_err(told)?.row.into()))
 }
 
 async fn own(app: &App, operator: OperatorId, id: Uuid) -> Result<WithdrawalRow, ApiError> {

@@ -3,10 +3,10 @@
 use assay_ledger::{AccountId, AccountKind, Nano, Rejected};
 use assay_protocol::Bytes32;
 
-use super::{client, grant, node, on_each_engine, tamper};
+use super::{admin, client, grant, node, on_each_engine, tamper};
 use crate::{
     audit::audit,
-    db::{DbError, KeyId, NewAction, Page, accounts, admin_log, keys, operators, settings},
+    db::{DbError, KeyId, Page, accounts, admin_log, keys, operators, settings},
 };
 
 #[tokio::test]
@@ -77,12 +77,15 @@ async fn a_key_is_found_by_its_hash_until_it_is_revoked_or_expires() {
         assert!(key.is_live(999) && !key.is_live(1000));
         assert_eq!(keys::find_by_hash(db, Bytes32([9; 32])).await.unwrap(), None);
 
-        keys::revoke(db, key.id, 50).await.unwrap();
-        keys::revoke(db, key.id, 60).await.unwrap();
+        keys::revoke(db, key.id, &admin(50)).await.unwrap();
+        keys::revoke(db, key.id, &admin(60)).await.unwrap();
         let key = keys::find_by_hash(db, hash).await.unwrap().unwrap();
         assert_eq!(key.revoked_ms, Some(50));
         assert!(!key.is_live(10));
-        assert!(matches!(keys::revoke(db, KeyId(999), 50).await, Err(DbError::NotFound(_))));
+        assert!(matches!(
+            keys::revoke(db, KeyId(999), &admin(50)).await,
+            Err(DbError::NotFound(_))
+        ));
     })
     .await;
 }
@@ -149,14 +152,7 @@ async fn a_setting_keeps_its_first_value_until_it_is_set() {
 async fn what_admins_do_is_logged_the_last_first() {
     on_each_engine(async |db| {
         for at_ms in 1..=3 {
-            let action = NewAction {
-                at_ms,
-                actor: "admin".into(),
-                action: "ban".into(),
-                subject: format!("node {at_ms}"),
-                detail: "it lied".into(),
-            };
-            admin_log::append(db, &action).await.unwrap();
+            admin_log::append(db, &admin(at_ms), "test", "nothing", "").await.unwrap();
         }
         let first = admin_log::list(db, &Page { after: None, limit: 2 }).await.unwrap();
         let second = admin_log::list(db, &Page { after: first.next, limit: 2 }).await.unwrap();

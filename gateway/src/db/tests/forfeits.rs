@@ -3,10 +3,15 @@
 use std::time::Duration;
 
 use assay_ledger::{AccountId, Command, HoldId, Maturity, Nano, Settlement};
-use assay_protocol::{JobId, NodeId, StandingCode};
+use assay_protocol::{JobId, NodeId};
+use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
-use super::{client, disarm, ending, job, node, on_each_engine, success, tamper, words};
+use super::{
+    admin, client, disarm, ending, job, node, on_each_engine, success, tamper,
+    withdrawals::{Earner, asked, caps, earner},
+    words,
+};
 use crate::{
     audit::audit,
     db::{
@@ -14,6 +19,7 @@ use crate::{
         audits::{LateCheck, record_late},
         forfeits::{self, NewBan},
         jobs, nodes, pay, standing,
+        withdrawals::{self, NewWithdrawal, WithdrawError},
         writer::Request,
     },
 };
@@ -80,7 +86,7 @@ async fn a_ban_takes_immature_pay_for_the_clients_and_the_reserve_once() {
         let reason = ban(db, third.id, 1_003).await.expect("a ban of one that earned nothing");
         assert_eq!(reason, "it lied");
 
-        standing::let_back(db, first.id).await.unwrap();
+        standing::let_back(db, first.id, &admin(1_500)).await.unwrap();
         ban(db, first.id, 2_000).await.expect("a ban of its own");
         let [again, once] = &forfeits::of_node(db, first.id).await.unwrap()[..] else {
             panic!("two bans")
@@ -106,30 +112,63 @@ async fn two_bans_at_once_give_a_job_back_once() {
         let before = available(db, client).await;
         refute(db, &first, JOB).await;
         refute(db, &second, JOB).await;
-        let release = match &**db {
-            Store::Sqlite(_) => None,
-            Store::Postgres(db) => {
-                let mut kept = db.pool.begin().await.unwrap();
-                let lock = sqlx::raw_sql("select 1 from balance where account = 1001 for update");
-                lock.execute(&mut *kept).await.unwrap();
-                Some(kept)
-            }
-        };
-        let released = async {
-            let Some(kept) = release else { return };
-            let both_wait = async {
-                while words(db, WAITING).await.len() < 2 {
-                    tokio::time::sleep(Duration::from_millis(5)).await;
-                }
-            };
-            tokio::time::timeout(Duration::from_secs(5), both_wait).await.expect("both wait");
-            kept.rollback().await.unwrap();
-        };
+        let kept = keep(db, "select 1 from balance where account = 1001 for update").await;
         let (one, two, ()) =
-            tokio::join!(ban(db, first.id, 1_000), ban(db, second.id, 1_001), released);
+            tokio::join!(ban(db, first.id, 1_000), ban(db, second.id, 1_001), release(db, kept));
         assert!(one.is_some() && two.is_some());
         assert_eq!(available(db, client).await, before + 1000, "the price, and no more");
         assert_eq!(available(db, AccountId::RESERVE).await, 350 + 1350);
+        let report = audit(db).await.unwrap();
+        assert!(report.is_clean(), "{report}");
+    })
+    .await;
+}
+
+/// Keeps a row from everybody else; where there is one writer anyway, nothing is to be kept.
+async fn keep(db: &Db, sql: &'static str) -> Option<Transaction<'static, Postgres>> {
+    let Store::Postgres(db) = &**db else { return None };
+    let mut kept = db.pool.begin().await.unwrap();
+    sqlx::raw_sql(sql).execute(&mut *kept).await.unwrap();
+    Some(kept)
+}
+
+/// Lets it go when two wait for it.
+async fn release(db: &Db, kept: Option<Transaction<'static, Postgres>>) {
+    let Some(kept) = kept else { return };
+    let both_wait = async {
+        while words(db, WAITING).await.len() < 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), both_wait).await.expect("both wait");
+    kept.rollback().await.unwrap();
+}
+
+/// The operator asks for everything in the moment in which its node is banned: one of the two has it, never both.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ban_and_a_withdrawal_at_once_do_not_both_take_the_money() {
+    on_each_engine(async |db| {
+        let Earner { operator, node, .. } = earner(db).await;
+        let all = NewWithdrawal { amount: Nano(90_000), ..asked(operator, 1) };
+        let rules = caps(Nano(i64::MAX));
+        let kept = keep(db, "select 1 from operator for update").await;
+        let (banned, asked, ()) = tokio::join!(
+            ban(db, node, 1_000),
+            withdrawals::request(db, &all, &rules),
+            release(db, kept)
+        );
+        banned.expect("a ban");
+        let taken = &forfeits::of_node(db, node).await.unwrap()[0];
+        let forfeited = taken.to_clients.0 + taken.to_reserve.0;
+        let withdrawn = match &asked {
+            Ok(row) => row.amount.0,
+            Err(WithdrawError::TooMuch { available }) => {
+                assert_eq!(*available, Nano::ZERO);
+                0
+            }
+            Err(other) => panic!("{other:?}"),
+        };
+        assert_eq!(forfeited + withdrawn, 90_000, "one of the two has all of it: {asked:?}");
         let report = audit(db).await.unwrap();
         assert!(report.is_clean(), "{report}");
     })
@@ -163,7 +202,7 @@ async fn no_more_is_taken_than_the_operator_has() {
 async fn a_ban_by_an_admin_takes_nothing_and_excuses_nothing() {
     on_each_engine(async |db| {
         let [first, ..] = three_jobs(db).await;
-        standing::ban(db, first.id, StandingCode::ByAdmin, "a word", 900).await.unwrap();
+        standing::ban(db, first.id, "a word", &admin(900)).await.unwrap();
         assert_eq!(available(db, first.account).await, 1350);
         ban(db, first.id, 1_000).await.expect("proven by a check that was under way");
         assert_eq!(available(db, first.account).await, 0);

@@ -5,11 +5,11 @@ use assay_ledger::{Maturity, Nano};
 use assay_protocol::JobId;
 use uuid::Uuid;
 
-use super::{client, fresh, job, node, on_each_engine, on_each_url, run, success, words};
+use super::{admin, client, fresh, job, node, on_each_engine, on_each_url, run, success, words};
 use crate::{
     auth::GatewayKeys,
     db::{
-        Db, EvidenceDelta, NewAction, Store, admin_log,
+        Db, EvidenceDelta, Store, admin_log,
         audits::{LateCheck, record_late},
         forfeits::{self, NewBan},
         jobs,
@@ -52,11 +52,7 @@ async fn busy(db: &Db) {
     forfeits::ban(db, &ban).await.unwrap().expect("a ban");
     run(db, "insert into earning select id, 1, 5, 5, 60 from job").await.unwrap();
     seal_all(db, &GatewayKeys::from_seed([1; 32])).await.unwrap();
-    let said = |word: &str| word.to_owned();
-    let (actor, action) = (said("admin"), said("test"));
-    let (subject, detail) = (said("nothing"), said("{}"));
-    let new = NewAction { at_ms: 1, actor, action, subject, detail };
-    admin_log::append(db, &new).await.unwrap();
+    admin_log::append(db, &admin(1), "test", "nothing", "{}").await.unwrap();
 }
 
 async fn is_refused(db: &Db, sql: String) {

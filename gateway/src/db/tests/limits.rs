@@ -3,7 +3,7 @@
 use assay_ledger::Nano;
 use assay_protocol::Bytes32;
 
-use super::{Client, client, failure, job, node, on_each_engine, success};
+use super::{Client, admin, client, failure, job, node, on_each_engine, success};
 use crate::{
     audit::audit,
     db::{JobEnd, NewJob, NewKey, OpenJobError, accounts, jobs, keys},
@@ -81,7 +81,10 @@ async fn a_key_spends_its_budget_and_no_more_until_the_next_day() {
             models: String::new(),
             rotated_from: None,
         };
-        let small = Client { account: ada.account, key: keys::create(db, &new).await.unwrap().id };
+        let small = Client {
+            account: ada.account,
+            key: keys::create(db, &new, &admin(2)).await.unwrap().id,
+        };
         let new = |id: u128, hold| NewJob { created_ms: 5, ..job(&small, id, Nano(hold)) };
 
         jobs::open(db, &new(1, 700)).await.unwrap();

@@ -1,6 +1,7 @@
 //! The store against both engines: SQLite always, PostgreSQL when `ASSAY_TEST_POSTGRES` is the url of a
 //! server where databases may be made.
 
+mod acts;
 mod audit;
 mod credit;
 mod forfeits;
@@ -9,6 +10,7 @@ mod kept;
 mod kept_answers;
 mod leases;
 mod limits;
+mod logins;
 mod model;
 mod nodes;
 mod refunds;
@@ -26,9 +28,9 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, postgres::PgConnectOptions
 use uuid::Uuid;
 
 use super::{
-    Db, DbError, EvidenceDelta, JobEnd, JobNodeEnd, JobState, KeyId, NewAccount, NewEnrolment,
-    NewGrant, NewJob, NewKey, NewOperator, NodeRow, Redeem, Store, accounts, credits, enrolments,
-    keys, operators,
+    Actor, By, Db, DbError, EvidenceDelta, JobEnd, JobNodeEnd, JobState, KeyId, NewAccount,
+    NewEnrolment, NewGrant, NewJob, NewKey, NewOperator, NodeRow, Redeem, Store, accounts, credits,
+    enrolments, keys, operators,
     top_ups::{self, NewTopUp, PaidTopUp},
 };
 
@@ -116,6 +118,11 @@ async fn disarm(db: &Db) {
     }
 }
 
+/// An admin who acts at this time.
+fn admin(at_ms: i64) -> Actor {
+    Actor { name: "an admin".into(), at_ms }
+}
+
 /// A client with credit and a key.
 struct Client {
     account: AccountId,
@@ -124,7 +131,7 @@ struct Client {
 
 async fn client(db: &Db, credit: Nano) -> Client {
     let new = NewAccount { name: "Ada".into(), created_ms: 1 };
-    let account = accounts::create(db, &new).await.unwrap().id;
+    let account = accounts::create(db, &new, &admin(1)).await.unwrap().id;
     if credit > Nano::ZERO {
         grant(db, account, credit, &format!("first of {account}")).await.unwrap();
     }
@@ -141,13 +148,13 @@ async fn client(db: &Db, credit: Nano) -> Client {
         models: String::new(),
         rotated_from: None,
     };
-    Client { account, key: keys::create(db, &new).await.unwrap().id }
+    Client { account, key: keys::create(db, &new, &admin(2)).await.unwrap().id }
 }
 
 async fn grant(db: &Db, account: AccountId, amount: Nano, key: &str) -> Result<bool, DbError> {
     let (key, note) = (key.to_owned(), "a test".to_owned());
-    let grant = NewGrant { account, amount, key, note, at_ms: 3 };
-    Ok(credits::grant(db, &grant).await?.repeated)
+    let grant = NewGrant { account, amount, key, note };
+    Ok(credits::grant(db, &grant, &admin(3)).await?.repeated)
 }
 
 /// A payment of so many cents that came in; its name.
@@ -167,10 +174,10 @@ async fn topped_up(db: &Db, account: AccountId, cents: i64) -> String {
 /// A node with an operator of its own; `seed` makes its key and its token.
 async fn node(db: &Db, seed: u8) -> NodeRow {
     let new = NewOperator { name: format!("operator {seed}"), created_ms: 4 };
-    let operator = operators::create(db, &new).await.unwrap().id;
+    let operator = operators::create(db, &new, &admin(4)).await.unwrap().id;
     let token_hash = Bytes32([seed; 32]);
     let new = NewEnrolment { token_hash, operator, created_ms: 5, expires_ms: 100 };
-    enrolments::create(db, &new).await.unwrap();
+    enrolments::create(db, &new, By::Own).await.unwrap();
     enrolments::redeem(db, &redeem(seed)).await.unwrap()
 }
 

@@ -4,10 +4,10 @@ use assay_ledger::Nano;
 use assay_protocol::{Bytes32, NodeId, StandingCode};
 use uuid::Uuid;
 
-use super::{client, job, node, on_each_engine, redeem, success};
+use super::{admin, client, job, node, on_each_engine, redeem, success};
 use crate::db::{
-    DbError, NewEnrolment, OperatorId, Out, Page, Redeem, RedeemError, Standing, enrolments, jobs,
-    nodes, reputation, standing,
+    By, DbError, NewEnrolment, OperatorId, Out, Page, Redeem, RedeemError, Standing, enrolments,
+    jobs, nodes, reputation, standing,
 };
 
 #[tokio::test]
@@ -32,7 +32,7 @@ async fn a_late_token_and_a_known_key_make_no_node() {
         let operator = node(db, 1).await.operator;
         let token_hash = Bytes32([2; 32]);
         let new = NewEnrolment { token_hash, operator, created_ms: 5, expires_ms: 100 };
-        enrolments::create(db, &new).await.unwrap();
+        enrolments::create(db, &new, By::Own).await.unwrap();
 
         let late = Redeem { now_ms: 100, ..redeem(2) };
         let expired = enrolments::redeem(db, &late).await.unwrap_err();
@@ -43,7 +43,7 @@ async fn a_late_token_and_a_known_key_make_no_node() {
         enrolments::redeem(db, &redeem(2)).await.unwrap();
 
         let nobody = NewEnrolment { token_hash: Bytes32([3; 32]), operator: OperatorId(9), ..new };
-        let refused = enrolments::create(db, &nobody).await.unwrap_err();
+        let refused = enrolments::create(db, &nobody, By::Own).await.unwrap_err();
         assert!(matches!(refused, DbError::NotFound(_)), "{refused:?}");
     })
     .await;
@@ -53,8 +53,8 @@ async fn a_late_token_and_a_known_key_make_no_node() {
 async fn a_node_is_trusted_banned_and_seen() {
     on_each_engine(async |db| {
         let (one, two) = (node(db, 1).await, node(db, 2).await);
-        nodes::set_trusted(db, one.id, true).await.unwrap();
-        standing::ban(db, two.id, StandingCode::ByAdmin, "it lied", 60).await.unwrap();
+        nodes::set_trusted(db, one.id, true, &admin(50)).await.unwrap();
+        standing::ban(db, two.id, "it lied", &admin(60)).await.unwrap();
         nodes::set_last_seen(db, two.id, 70).await.unwrap();
 
         let listed = nodes::list(db, &Page::default()).await.unwrap().rows;
@@ -65,11 +65,11 @@ async fn a_node_is_trusted_banned_and_seen() {
         let out = banned.out.as_ref().unwrap();
         assert_eq!((out.code, out.until_ms), (StandingCode::ByAdmin, None));
 
-        standing::let_back(db, two.id).await.unwrap();
+        standing::let_back(db, two.id, &admin(70)).await.unwrap();
         let two = nodes::find(db, two.id).await.unwrap().unwrap();
         assert_eq!((two.standing, two.reason.as_str(), two.out), (Standing::Enrolled, "", None));
         let nobody = NodeId(Uuid::from_u128(99));
-        let unknown = standing::ban(db, nobody, StandingCode::ByAdmin, "x", 60).await;
+        let unknown = standing::ban(db, nobody, "x", &admin(60)).await;
         assert!(matches!(unknown, Err(DbError::NotFound(_))));
         assert_eq!(nodes::find(db, nobody).await.unwrap(), None);
     })
@@ -88,13 +88,13 @@ async fn a_quarantine_ends_with_a_passed_test_and_a_ban_does_not() {
         standing::quarantine(db, one.id, &out, 60).await.unwrap();
         standing::quarantine(db, two.id, &out, 60).await.unwrap();
         assert_eq!(nodes::find(db, one.id).await.unwrap().unwrap().out, Some(out));
-        standing::ban(db, two.id, StandingCode::ProvenCheating, "proven", 70).await.unwrap();
+        standing::ban(db, two.id, "it lied", &admin(70)).await.unwrap();
         for node in [one.id, two.id] {
             standing::end_quarantine(db, node).await.unwrap();
         }
         assert_eq!(nodes::find(db, one.id).await.unwrap().unwrap().out, None);
         let two = nodes::find(db, two.id).await.unwrap().unwrap();
-        assert_eq!(two.out.unwrap().code, StandingCode::ProvenCheating);
+        assert_eq!(two.out.unwrap().code, StandingCode::ByAdmin);
     })
     .await;
 }

@@ -2,7 +2,7 @@
 
 use assay_ledger::Nano;
 
-use super::{client, disarm, fresh, grant, job, on_each_engine, on_each_url, tamper};
+use super::{admin, client, disarm, fresh, grant, job, on_each_engine, on_each_url, tamper};
 use crate::{
     audit::audit,
     auth::GatewayKeys,
@@ -115,7 +115,8 @@ async fn wrong_books_stop_withdrawals_until_a_person_looked() {
         tamper(db, "update balance set available = available - 1").await.unwrap();
         assert!(self_audit::once(db).await.unwrap().is_clean());
         assert_eq!(ledger_state::withdrawals_stopped(db).await.unwrap(), Some(stopped));
-        ledger_state::allow_withdrawals(db).await.unwrap();
+        assert!(ledger_state::allow_withdrawals(db, &admin(9)).await.unwrap());
+        assert!(!ledger_state::allow_withdrawals(db, &admin(9)).await.unwrap(), "they were");
         assert_eq!(ledger_state::withdrawals_stopped(db).await.unwrap(), None);
     })
     .await;

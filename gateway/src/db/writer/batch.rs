@@ -7,6 +7,7 @@ use assay_ledger::{AccountId, Balances, Command, Digest, HoldId, Nano, Posting, 
 use super::{Answer, Posted, Request};
 use crate::db::{
     DbError, KeyId,
+    admin_log::Line,
     jobs::{JobEnd, NewJob, hold_of},
     leases::{Checkpoint, LeaseId},
 };
@@ -73,6 +74,8 @@ pub(in crate::db) struct Batch<'a> {
     pub(super) ended: Vec<EndedJob<'a>>,
     pub(super) checkpoints: BTreeMap<HoldId, &'a Checkpoint>,
     pub(super) days: BTreeSet<(KeyId, i64)>,
+    /// What admins did.
+    pub(super) lines: Vec<&'a Line>,
 }
 
 /// The day of a moment, for a key's budget.
@@ -108,10 +111,19 @@ impl<'a> Batch<'a> {
     pub(in crate::db) fn decide(&mut self, request: &'a Request) -> Answer {
         match request {
             Request::Post { command, note, at_ms } => self.post(command, note, *at_ms),
+            Request::Act { command, note, line } => self.act(command, note, line),
             Request::Open(jobs) => self.open_all(jobs),
             Request::End(end) => self.end(end),
             Request::Checkpoint(checkpoints) => Ok(self.checkpoint(checkpoints)),
         }
+    }
+
+    fn act(&mut self, command: &Command, note: &'a str, line: &'a Line) -> Answer {
+        let posted = self.post(command, note, line.actor.at_ms)?;
+        if !posted.repeated {
+            self.lines.push(line);
+        }
+        Ok(posted)
     }
 
     /// All of them or none: what all need together is looked at before any is opened.

@@ -12,6 +12,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Db, DbError,
+    admin_log::Line,
     bulk::Bulk,
     engine::bounded,
     jobs::{JobEnd, NewJob},
@@ -33,6 +34,8 @@ const QUEUE_MAX: usize = 4 * BATCH_MAX;
 pub(super) enum Request {
     /// Moves money that belongs to no job.
     Post { command: Command, note: String, at_ms: i64 },
+    /// The same for an admin, whose log has a line about it.
+    Act { command: Command, note: String, line: Line },
     /// Holds the highest cost of each of these jobs, with the rows of the jobs: of all or of none.
     Open(Vec<NewJob>),
     /// Ends a job: its hold, its row, the parts of its nodes.
@@ -46,7 +49,7 @@ impl Request {
     fn journals(&self) -> usize {
         match self {
             Self::Open(jobs) => jobs.len(),
-            Self::Post { .. } | Self::End(_) => 1,
+            Self::Post { .. } | Self::Act { .. } | Self::End(_) => 1,
             Self::Checkpoint(_) => 0,
         }
     }

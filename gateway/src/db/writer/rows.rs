@@ -14,7 +14,7 @@ use super::{
     batch::{Batch, KeyDay, Loaded, StoredJob, day_of},
 };
 use crate::db::{
-    DbError, KeyId, LeaseId,
+    DbError, KeyId, LeaseId, admin_log,
     bulk::bulks,
     jobs::{self, NewJob, hold_of},
     transaction::Tx,
@@ -66,7 +66,7 @@ pub(in crate::db) async fn load(tx: &mut Tx, requests: &[&Request]) -> Result<Lo
     let (mut holds, mut accounts) = (BTreeSet::new(), BTreeSet::new());
     for request in requests {
         match request {
-            Request::Post { command, .. } => {
+            Request::Post { command, .. } | Request::Act { command, .. } => {
                 holds.extend(command.hold());
                 accounts.extend(command.accounts());
             }
@@ -149,7 +149,7 @@ fn keys(requests: &[&Request], loaded: &Loaded) -> impl Iterator<Item = String> 
         holds.contains_key(&hold).then(|| command.key())
     });
     let keys = requests.iter().filter_map(|request| match request {
-        Request::Post { command, .. } => match command {
+        Request::Post { command, .. } | Request::Act { command, .. } => match command {
             Command::Grant { .. } | Command::TopUp { .. } | Command::Forfeit { .. } => {
                 Some(command.key())
             }
@@ -176,7 +176,8 @@ pub(in crate::db) async fn write(
     jobs::insert_all(tx, &batch.opened).await?;
     jobs::write_ends(tx, &batch.ended).await?;
     write_key_days(tx, batch).await?;
-    write_checkpoints(tx, batch).await
+    write_checkpoints(tx, batch).await?;
+    admin_log::write(tx, &batch.lines).await
 }
 
 async fn write_journals(

@@ -11,9 +11,10 @@ use std::{
 
 use assay_ledger::AccountId;
 use assay_protocol::{Bytes32, Hello, NodeId, NodeStanding, NodeState, StandingCode};
+use serde::{Deserialize, Serialize};
 
 use super::super::{handle::NodeHandle, performance::Performance};
-use crate::{db::Out, scheduler::Party};
+use crate::{clock, db::Out, scheduler::Party};
 
 /// Identity and standing of a node, as the store had it at log-in.
 #[derive(Clone, Debug)]
@@ -28,7 +29,7 @@ pub struct Registration {
 }
 
 /// What the self-test of this session found for one model that the node may answer for.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Tested {
     /// The class that its reported logits fit; none when there was no test.
     pub class: Option<String>,
@@ -40,6 +41,7 @@ pub struct Tested {
 pub(super) struct Entry {
     pub(super) registration: Registration,
     pub(super) epoch: u64,
+    pub(super) since_ms: i64,
     pub(super) handle: NodeHandle,
     pub(super) hello: Option<Hello>,
     pub(super) standing: NodeStanding,
@@ -62,6 +64,8 @@ pub struct NodeSnapshot {
     pub trusted: bool,
     /// Of its session.
     pub epoch: u64,
+    /// When its session began.
+    pub since_ms: i64,
     pub standing: NodeStanding,
     /// The models of its hello that it may answer for.
     pub admitted: BTreeMap<String, Tested>,
@@ -106,6 +110,7 @@ impl Entry {
         Self {
             registration,
             epoch,
+            since_ms: clock::now_ms(),
             handle,
             hello: None,
             standing: NodeStanding {
@@ -174,9 +179,10 @@ impl Entry {
         NodeSnapshot {
             node: self.registration.node,
             name: self.registration.name.clone(),
-            party: self.registration.party,
+            party: self.registration.party.clone(),
             trusted: self.registration.trusted,
             epoch: self.epoch,
+            since_ms: self.since_ms,
             standing: self.standing.clone(),
             admitted: self.admitted.clone(),
             test_failure: self.test_failure.clone(),

@@ -1,4 +1,4 @@
-//! Stripe's API: the four calls that we make, each bounded and each safe to make again.
+//! Stripe's API: the few calls that we make, each bounded and each safe to make again.
 //!
 //! The crate gives the client (version header, keys, errors); requests and answers are our own few lines,
 //! because its crates with all of Stripe's types triple the build and reject answers that we can read.
@@ -9,22 +9,27 @@ mod signature;
 use std::{fmt, time::Duration};
 
 use miniserde::Deserialize;
+use sha2::{Digest, Sha256};
 use stripe::{Client, ClientBuilder, IdempotencyKey, RequestStrategy, StripeError};
 use stripe_client_core::{RequestBuilder, StripeMethod};
 
 use objects::{
-    CreatedQuery, LineItem, PaymentData, PaymentMetadata, PriceData, ProductData, RefundForm,
-    RefundQuery, SessionForm, SessionQuery,
+    CreatedQuery, LineItem, ListQuery, PaymentData, PaymentMetadata, PriceData, ProductData,
+    RefundForm, RefundQuery, SessionForm,
 };
-pub use objects::{Event, List, REFUND_TAG, Session, StripeRefund};
+pub use objects::{Event, List, Payment, REFUND_TAG, Session, StripeRefund};
 pub use signature::{SignatureError, verify};
 
 /// The currency of everything: a credit is one US dollar of stablecoin.
 pub const CURRENCY: &str = "usd";
 /// Objects on a page of a list; Stripe's own limit.
 const PAGE: u32 = 100;
-/// Pages of one payment's refunds.
+/// Pages that are looked through for one object of ours.
 const PAGES_MAX: usize = 100;
+/// Its clock and ours differ by less.
+const CLOCKS_S: i64 = 300;
+/// A page is asked for within this time of its top-up, or never.
+const TRIED_S: i64 = 25 * 3_600;
 
 /// The client.
 #[derive(Clone)]
@@ -38,6 +43,12 @@ pub enum CallError {
     /// Asking again later may help; it may have been done all the same.
     #[error("the payment provider does not answer: {0}")]
     Unavailable(String),
+    /// It failed inside, and says the same again when it is asked under the same name; it may have been done.
+    #[error("the payment provider failed: {0}")]
+    Broken(String),
+    /// Our key is not good, or not for this: whoever runs the gateway has to look.
+    #[error("the payment provider does not accept our key: {0}")]
+    Misconfigured(String),
     /// Asking again does not help.
     #[error("the payment provider refuses: {0}")]
     Refused(String),
@@ -48,6 +59,8 @@ pub enum CallError {
 pub struct NewSession<'a> {
     /// The id of our top-up.
     pub top_up: &'a str,
+    /// Tries that failed inside.
+    pub attempts: u32,
     pub cents: i64,
     pub product: &'a str,
     pub success_url: &'a str,
@@ -65,7 +78,8 @@ impl Stripe {
         Ok(Self { client })
     }
 
-    /// Makes a page where a client pays with stablecoin; the same one for the same top-up.
+    /// Makes a page where a client pays with stablecoin; the same one for the same try. A page that says anything else is
+    /// another try: Stripe refuses other words under the same name.
     pub async fn create_session(&self, new: NewSession<'_>) -> Result<Session, CallError> {
         let product_data = ProductData { name: new.product };
         let price_data = PriceData { currency: CURRENCY, unit_amount: new.cents, product_data };
@@ -81,7 +95,32 @@ impl Stripe {
             },
         };
         let request = post("/checkout/sessions").form(&form);
-        self.once_per_key(request, &format!("assay:top_up:{}", new.top_up)).await
+        let words = Sha256::digest(format!("{new:?}"));
+        let key = format!("assay:top_up:{}:{}", new.top_up, hex::encode(&words[..8]));
+        self.once_per_key(request, &key).await
+    }
+
+    /// The page that was made for a top-up at about that time, if it was.
+    pub async fn session_of(
+        &self,
+        top_up: &str,
+        asked_s: i64,
+    ) -> Result<Option<Session>, CallError> {
+        let created = CreatedQuery { gte: asked_s - CLOCKS_S, lte: Some(asked_s + TRIED_S) };
+        let mut after: Option<String> = None;
+        for _ in 0..PAGES_MAX {
+            let page: List<Session> =
+                self.list("/checkout/sessions", &created, after.as_deref()).await?;
+            after = page.data.last().filter(|_| page.has_more).map(|last| last.id.clone());
+            let ours = |made: &Session| made.client_reference_id.as_deref() == Some(top_up);
+            if let Some(made) = page.data.into_iter().find(ours) {
+                return Ok(Some(made));
+            }
+            if after.is_none() {
+                return Ok(None);
+            }
+        }
+        Err(CallError::Unavailable("there are too many sessions to look through".into()))
     }
 
     /// The session as it is now.
@@ -95,15 +134,30 @@ impl Stripe {
         since_s: i64,
         after: Option<&str>,
     ) -> Result<List<Session>, CallError> {
-        let created = CreatedQuery { gte: since_s };
-        let query = SessionQuery { created, limit: PAGE, starting_after: after };
-        self.send(get("/checkout/sessions").query(&query)).await
+        let created = CreatedQuery { gte: since_s, lte: None };
+        self.list("/checkout/sessions", &created, after).await
     }
 
-    /// Gives part of a payment back; the same one for the same refund of ours.
+    /// The same of refunds.
+    pub async fn refunds_since(
+        &self,
+        since_s: i64,
+        after: Option<&str>,
+    ) -> Result<List<StripeRefund>, CallError> {
+        let created = CreatedQuery { gte: since_s, lte: None };
+        self.list("/refunds", &created, after).await
+    }
+
+    /// The payment as it is now.
+    pub async fn payment(&self, id: &str) -> Result<Payment, CallError> {
+        self.send(get(&format!("/payment_intents/{}", path_segment(id)?))).await
+    }
+
+    /// Gives part of a payment back; the same one for the same try at the same refund of ours.
     pub async fn create_refund(
         &self,
         refund: &str,
+        attempts: u32,
         payment: &str,
         cents: i64,
     ) -> Result<StripeRefund, CallError> {
@@ -114,7 +168,7 @@ impl Stripe {
             metadata: [(REFUND_TAG, refund)].into(),
         };
         let request = post("/refunds").form(&form);
-        self.once_per_key(request, &format!("assay:refund:{refund}")).await
+        self.once_per_key(request, &format!("assay:refund:{refund}:{attempts}")).await
     }
 
     /// The refund of a payment that was made for this refund of ours, if it was made.
@@ -129,10 +183,7 @@ impl Stripe {
             let query = RefundQuery { payment_intent: payment, limit: PAGE, starting_after };
             let page: List<StripeRefund> = self.send(get("/refunds").query(&query)).await?;
             let last = page.data.last().map(|last| last.id.clone());
-            let is_ours = |found: &StripeRefund| {
-                let tag = found.metadata.as_ref().and_then(|metadata| metadata.get(REFUND_TAG));
-                tag.is_some_and(|tag| tag == refund)
-            };
+            let is_ours = |found: &StripeRefund| found.ours() == Some(refund);
             if let Some(found) = page.data.into_iter().find(is_ours) {
                 return Ok(Some(found));
             }
@@ -147,6 +198,16 @@ impl Stripe {
     /// The refund as it is now.
     pub async fn refund(&self, id: &str) -> Result<StripeRefund, CallError> {
         self.send(get(&format!("/refunds/{}", path_segment(id)?))).await
+    }
+
+    async fn list<T: Deserialize>(
+        &self,
+        path: &str,
+        created: &CreatedQuery,
+        after: Option<&str>,
+    ) -> Result<List<T>, CallError> {
+        let query = ListQuery { created, limit: PAGE, starting_after: after };
+        self.send(get(path).query(&query)).await
     }
 
     async fn send<T: Deserialize>(&self, request: RequestBuilder) -> Result<T, CallError> {
@@ -177,13 +238,17 @@ fn post(path: &str) -> RequestBuilder {
 impl From<StripeError> for CallError {
     fn from(error: StripeError) -> Self {
         match error {
-            // 409 is another call under the same key that is not done yet.
-            StripeError::Stripe(said, status)
-                if (400..500).contains(&status) && ![401, 403, 409, 424, 429].contains(&status) =>
-            {
-                Self::Refused(said.message.unwrap_or_else(|| format!("status {status}")))
+            StripeError::Stripe(said, status) => {
+                let why = said.message.unwrap_or_else(|| format!("status {status}"));
+                match status {
+                    401 | 403 => Self::Misconfigured(why),
+                    // 409 is another call under the same key that is not done yet.
+                    409 | 424 | 429 => Self::Unavailable(format!("status {status}")),
+                    400..500 => Self::Refused(why),
+                    500.. => Self::Broken(format!("status {status}")),
+                    _ => Self::Unavailable(format!("status {status}")),
+                }
             }
-            StripeError::Stripe(_, status) => Self::Unavailable(format!("status {status}")),
             other => Self::Unavailable(other.to_string()),
         }
     }

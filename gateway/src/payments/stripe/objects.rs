@@ -36,6 +36,27 @@ pub struct StripeRefund {
     pub metadata: Option<HashMap<String, String>>,
 }
 
+/// A payment, which a session leads to.
+#[derive(Clone, Debug, PartialEq, Eq, miniserde::Deserialize)]
+pub struct Payment {
+    /// `requires_payment_method` (again, when it failed), `processing`, `succeeded`, `canceled` and others.
+    pub status: String,
+}
+
+impl Payment {
+    /// Whether nothing more is on its way.
+    pub fn has_failed(&self) -> bool {
+        matches!(self.status.as_str(), "requires_payment_method" | "canceled")
+    }
+}
+
+impl StripeRefund {
+    /// The id of our refund, if it is one of ours.
+    pub fn ours(&self) -> Option<&str> {
+        self.metadata.as_ref()?.get(REFUND_TAG).map(String::as_str)
+    }
+}
+
 /// Where a refund names ours.
 pub const REFUND_TAG: &str = "assay_refund";
 
@@ -117,10 +138,10 @@ pub(super) struct RefundForm<'a> {
     pub(super) metadata: HashMap<&'static str, &'a str>,
 }
 
-/// Which sessions to list.
+/// What to list of a time.
 #[derive(Debug, Serialize)]
-pub(super) struct SessionQuery<'a> {
-    pub(super) created: CreatedQuery,
+pub(super) struct ListQuery<'a> {
+    pub(super) created: &'a CreatedQuery,
     pub(super) limit: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) starting_after: Option<&'a str>,
@@ -129,6 +150,8 @@ pub(super) struct SessionQuery<'a> {
 #[derive(Debug, Serialize)]
 pub(super) struct CreatedQuery {
     pub(super) gte: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) lte: Option<i64>,
 }
 
 /// Which refunds to list.

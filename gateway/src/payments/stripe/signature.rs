@@ -27,7 +27,7 @@ pub fn verify(header: &str, body: &[u8], secrets: &str, now_s: u64) -> Result<()
         return Err(SignatureError::Stale);
     }
     let mut right = false;
-    for secret in secrets.split(',').filter(|secret| !secret.is_empty()) {
+    for secret in secrets.split(',').map(str::trim).filter(|secret| !secret.is_empty()) {
         let mac = mac(secret, time_s, body);
         for signature in &signatures {
             right |= mac.clone().verify_slice(signature).is_ok();
@@ -94,10 +94,12 @@ mod tests {
     #[test]
     fn every_v1_and_every_secret_counts() {
         let two = format!("t={NOW_S},v1={},v1={}", "00".repeat(32), signed("new", NOW_S, BODY));
-        assert_eq!(verify(&two, BODY, "old,new", NOW_S), Ok(()));
+        for both in ["old,new", "new, old", " old , new\n"] {
+            assert_eq!(verify(&two, BODY, both, NOW_S), Ok(()), "{both:?}");
+        }
         assert_eq!(verify(&two, BODY, "old", NOW_S), Err(SignatureError::Wrong));
         assert_eq!(
-            verify(&two, BODY, "", NOW_S),
+            verify(&two, BODY, " ,", NOW_S),
             Err(SignatureError::Wrong),
             "no secret, no entry"
         );

@@ -148,12 +148,13 @@ impl Round<'_> {
         };
         for node in chosen {
             let Some((handle, party, trust)) = pool.find(node) else { continue };
+            let owner = party.account;
             self.taken.push(party);
             if handle
                 .offer(offer.clone(), ModelFacts::of(&self.job.model), self.desk.clone())
                 .is_ok()
             {
-                self.branches.push(Branch::offered(handle, party.account, trust, Instant::now()));
+                self.branches.push(Branch::offered(handle, owner, trust, Instant::now()));
             }
         }
     }

@@ -135,7 +135,7 @@ mod tests {
     use crate::{
         app::fixtures,
         receipts::Found,
-        scheduler::Party,
+        scheduler::{Party, Payouts},
         serving::{ChatJob, Prompt, Risk, Terms},
     };
 
@@ -143,7 +143,7 @@ mod tests {
     async fn a_hold_in_doubt_is_given_back_with_a_receipt_that_says_so() {
         let folder = tempfile::tempdir().unwrap();
         let (app, caller) = fixtures::gateway(folder.path()).await;
-        let client = Party { account: caller.account, payout: None, network: None };
+        let client = Party { account: caller.account, payouts: Payouts::default(), network: None };
         let chat = ChatJob {
             model: app.catalog.iter().next().unwrap().clone(),
             prompts: vec![Prompt::Chat(vec![ChatMessage::new("user", "hi")])],

@@ -1,7 +1,5 @@
 //! A node as the admin sees it: where it stands and why, what it serves, how honest it was, what it stands to lose.
 
-use std::collections::HashMap;
-
 use assay_protocol::{JobId, NodeId, ServedModel, StandingCode};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -10,7 +8,7 @@ use crate::{
     app::App,
     clock,
     db::{ForfeitRow, NodeRow, Out, Refunded},
-    nodes::NodeSnapshot,
+    nodes::Presence,
 };
 
 /// A node as it is known, and as it is now.
@@ -41,14 +39,14 @@ pub struct Node {
     pub created_ms: i64,
     #[schema(required)]
     pub last_seen_ms: Option<i64>,
-    /// Jobs that it holds right now.
+    /// Jobs that it holds right now; one that is connected to another gateway, some seconds ago.
     pub jobs_running: u32,
     /// By its own word.
     #[schema(required)]
     pub agent_version: Option<String>,
     /// By its own word; nothing but routing follows from it.
     pub serves: Vec<Serves>,
-    /// Measured here; null while it is not connected.
+    /// Measured by the gateway that it is connected to; null while it is to none.
     #[schema(required)]
     pub performance: Option<NodePerformance>,
     /// One row for each model that this gateway hosts.
@@ -139,10 +137,9 @@ pub struct Reputation {
 pub(super) fn view(
     app: &App,
     row: NodeRow,
-    connected: &HashMap<NodeId, NodeSnapshot>,
+    now: Option<&Presence>,
     forfeits: Vec<ForfeitRow>,
 ) -> Node {
-    let now = connected.get(&row.id);
     let place = place(&row, now);
     let hello = now.and_then(|now| now.hello.as_ref());
     let serves = hello.iter().flat_map(|hello| &hello.models).map(|served| serves(app, served));
@@ -183,7 +180,7 @@ struct Place {
 }
 
 /// A ban or a quarantine is there whether the node is connected or not.
-fn place(row: &NodeRow, now: Option<&NodeSnapshot>) -> Place {
+fn place(row: &NodeRow, now: Option<&Presence>) -> Place {
     if row.is_banned() {
         // Without a code of its own it was banned before there were any.
         let code = row.out.as_ref().map_or(StandingCode::ByAdmin, |out| out.code);
@@ -212,7 +209,7 @@ fn place(row: &NodeRow, now: Option<&NodeSnapshot>) -> Place {
     }
 }
 
-fn admitted(now: &NodeSnapshot) -> impl Iterator<Item = Admitted> {
+fn admitted(now: &Presence) -> impl Iterator<Item = Admitted> {
     now.admitted.iter().map(|(model, tested)| Admitted {
         model: model.clone(),
         class: tested.class.clone(),
