@@ -12,6 +12,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod db;
+mod document;
 pub mod kept_answers;
 pub mod nodes;
 pub mod openai;

@@ -10,13 +10,7 @@ use axum::{
     routing::get,
 };
 use tower_http::catch_panic::CatchPanicLayer;
-use utoipa::{
-    OpenApi,
-    openapi::{
-        OpenApi as Document,
-        security::{Http, HttpAuthScheme, SecurityScheme},
-    },
-};
+use utoipa::{OpenApi, openapi::OpenApi as Document};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::SwaggerUi;
 
@@ -31,6 +25,7 @@ use crate::{
     },
     app::App,
     config::RateLimitSettings,
+    document::finished,
 };
 
 /// The title page of the document.
@@ -186,29 +181,6 @@ fn table(rates: Option<&Rates>) -> OpenApiRouter<App> {
         .merge(log)
         .merge(operators)
         .merge(operations)
-}
-
-/// What axum and the derive macros cannot say: security schemes, and the wildcard of model names.
-fn finished(mut document: Document) -> Document {
-    let bearer = |text: &str| {
-        let mut http = Http::new(HttpAuthScheme::Bearer);
-        http.description = Some(text.to_owned());
-        SecurityScheme::Http(http)
-    };
-    let components = document.components.get_or_insert_default();
-    components.add_security_scheme("api_key", bearer("An API key, `ak-…`."));
-    let operators = bearer("From POST /operator/v1/login; renewed by POST /operator/v1/refresh.");
-    components.add_security_scheme("operator_session", operators);
-    components.add_security_scheme("admin_session", bearer("From POST /admin/v1/login."));
-    let paths = &mut document.paths.paths;
-    for (wildcard, plain) in
-        [("/v1/models/{*id}", "/v1/models/{id}"), ("/log/tile/{*path}", "/log/tile/{path}")]
-    {
-        if let Some(item) = paths.remove(wildcard) {
-            paths.insert(plain.to_owned(), item);
-        }
-    }
-    document
 }
 
 /// The buckets of each kind of caller.

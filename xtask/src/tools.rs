@@ -116,7 +116,8 @@ fn mark_installed(folder: &Path, what: &str) -> anyhow::Result<()> {
     fs::write(folder.join(INSTALLED), what).context("cannot note what is installed")
 }
 
+/// What is wanted; what that needs comes after an empty line.
 fn one_line(requirements: &str) -> String {
-    let wanted = requirements.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let wanted = requirements.lines().take_while(|line| !line.is_empty());
     wanted.collect::<Vec<_>>().join(" ")
 }

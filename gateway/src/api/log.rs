@@ -6,14 +6,17 @@ use assay_verifier::log::{
 };
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::State,
     http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::ApiError;
+use super::{
+    ApiError,
+    admin::{IdOf, Params},
+};
 use crate::{app::App, openai::ErrorBody, receipts};
 
 /// Full tiles never change.
@@ -34,6 +37,7 @@ pub struct LogProof {
 
 /// Which earlier log.
 #[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Earlier {
     /// Its number of entries, at least 1.
     pub from: u64,
@@ -79,7 +83,7 @@ pub async fn checkpoint(State(app): State<App>) -> Result<Response, ApiError> {
         (status = 404, body = ErrorBody, description = "The log has no such tile."),
     ),
 )]
-pub async fn tile(State(app): State<App>, Path(path): Path<String>) -> Result<Response, ApiError> {
+pub async fn tile(State(app): State<App>, IdOf(path): IdOf<String>) -> Result<Response, ApiError> {
     let tile = Tile::parse(&path).ok_or_else(|| ApiError::not_found("tile"))?;
     let bytes = receipts::file(&app, &app.log.head(), tile).await?;
     let bytes = bytes.ok_or_else(|| ApiError::not_found("tile"))?;
@@ -96,7 +100,7 @@ pub async fn tile(State(app): State<App>, Path(path): Path<String>) -> Result<Re
 )]
 pub async fn inclusion(
     State(app): State<App>,
-    Path(index): Path<u64>,
+    IdOf(index): IdOf<u64>,
 ) -> Result<Json<LogProof>, ApiError> {
     let head = app.log.head();
     if index >= head.size() {
@@ -114,7 +118,7 @@ pub async fn inclusion(
 )]
 pub async fn consistency(
     State(app): State<App>,
-    Query(Earlier { from }): Query<Earlier>,
+    Params(Earlier { from }): Params<Earlier>,
 ) -> Result<Json<LogProof>, ApiError> {
     let head = app.log.head();
     if from == 0 || from > head.size() {

@@ -1,11 +1,8 @@
 //! `GET /v1/models` and `GET /v1/models/{id}`: what is served, and at which price.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-};
+use axum::{Json, extract::State};
 
-use super::{ApiError, ClientKey};
+use super::{ApiError, ClientKey, admin::IdOf};
 use crate::{
     app::App,
     catalog::HostedModel,
@@ -44,7 +41,7 @@ pub async fn list(State(app): State<App>, key: ClientKey) -> Json<ModelList> {
 pub async fn find(
     State(app): State<App>,
     key: ClientKey,
-    Path(id): Path<String>,
+    IdOf(id): IdOf<String>,
 ) -> Result<Json<ModelObject>, ApiError> {
     let model = app.catalog.get(&id).filter(|_| key.permissions.allow_model(&id));
     let model = model.ok_or_else(|| ApiError::model_not_found(&id))?;

@@ -13,10 +13,13 @@ const CREDIT_NANO = 10 * 1_000_000_000
 const JOB_ENDS_WITHIN_MS = 20_000
 
 export const model = ready.model
+export const baseURL = ready.base_url
+const modelDir = process.env.ASSAY_MODEL_DIR
+const manifest = JSON.parse(readFileSync(`${modelDir}/manifest.json`, 'utf8'))
 /** The token that ends the model's answers. */
-export const endToken = JSON.parse(
-  readFileSync(`${process.env.ASSAY_MODEL_DIR}/manifest.json`, 'utf8'),
-).end_tokens[0]
+export const endToken = manifest.end_tokens[0]
+/** For tests of what only a model says that was taught tools and JSON: whether its chat template shows it any. */
+export const taught = readFileSync(`${modelDir}/${manifest.chat_template}`, 'utf8').includes('tools')
 
 export async function admin(method, path, body) {
   const response = await fetch(`${ready.admin_url}/${path}`, {

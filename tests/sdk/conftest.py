@@ -23,13 +23,28 @@ class Demo:
     admin_url: str
     admin_token: str
     end_token: int
+    #: Whether the model's chat template shows it tools.
+    calls_tools: bool
+
+    @property
+    def url(self):
+        return self.base_url.removesuffix("/v1")
 
     def admin(self, method, path, body=None):
+        return self.ask(method, f"{self.admin_url}/{path}", body, token=self.admin_token)
+
+    def new_operator_token(self):
+        """A session of a new operator."""
+        operator = self.admin("POST", "operators", {"name": "sdk"})["id"]
+        secret = self.admin("POST", f"operators/{operator}/secret", {})
+        return self.ask("POST", f"{self.url}/operator/v1/login", secret)["token"]
+
+    def ask(self, method, url, body=None, token=""):
         request = urllib.request.Request(
-            f"{self.admin_url}/{path}",
+            url,
             data=None if body is None else json.dumps(body).encode(),
             method=method,
-            headers={"authorization": f"Bearer {self.admin_token}", "content-type": "application/json"},
+            headers={"authorization": f"Bearer {token}", "content-type": "application/json"},
         )
         with urllib.request.urlopen(request, timeout=30) as response:
             return json.loads(response.read() or "null")
@@ -62,13 +77,15 @@ def demo():
     path = os.environ.get("ASSAY_READY_FILE")
     assert path, "these tests need a demo: run `cargo xtask test --only sdk`"
     ready = json.loads(Path(path).read_text())
-    manifest = json.loads((Path(os.environ["ASSAY_MODEL_DIR"]) / "manifest.json").read_text())
+    model_dir = Path(os.environ["ASSAY_MODEL_DIR"])
+    manifest = json.loads((model_dir / "manifest.json").read_text())
     return Demo(
         base_url=ready["base_url"],
         model=ready["model"],
         admin_url=ready["admin_url"],
         admin_token=ready["admin_token"],
         end_token=manifest["end_tokens"][0],
+        calls_tools="tools" in (model_dir / manifest["chat_template"]).read_text(),
     )
 
 
@@ -76,3 +93,10 @@ def demo():
 def client(demo):
     with demo.client() as client:
         yield client
+
+
+@pytest.fixture
+def taught(demo):
+    """For tests of what only a model says that was taught tools and JSON."""
+    if not demo.calls_tools:
+        pytest.skip("the demo model's chat template shows it no tools")
