@@ -32,6 +32,9 @@ pub enum EngineError {
     /// More was handed over than the whole answer may hold.
     #[error("a prefix of {prefix} tokens is longer than the answer's {max_tokens}")]
     PrefixTooLong { prefix: usize, max_tokens: u32 },
+    /// The model does the other kind of work.
+    #[error("the model {0}")]
+    OtherKind(&'static str),
     /// More answers at once than the engine writes.
     #[error("{requests} requests are more than a batch holds; {} are the most", crate::BATCH_MAX)]
     BatchTooLarge { requests: usize },
@@ -53,6 +56,7 @@ impl EngineError {
                 | Self::TooLong { .. }
                 | Self::PrefixTooLong { .. }
                 | Self::BatchTooLarge { .. }
+                | Self::OtherKind(_)
                 | Self::Grammar(_)
                 | Self::Sampler(SamplerError::Temperature(_) | SamplerError::NothingAllowed)
         )

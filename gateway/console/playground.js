@@ -13,7 +13,8 @@ const RISKS = [
 const SAY_EACH_MS = 2000;
 
 export async function playground() {
-  const models = (await call("GET", "/v1/models")).data;
+  // One that makes vectors does not talk.
+  const models = (await call("GET", "/v1/models")).data.filter((model) => !model.embedding_dimensions);
   const answer = el("div", { class: "answer", role: "group", "aria-label": "Answer" },
     el("span", { class: "hint" }, "The answer appears here, and with it how far it can be relied on."));
   const verdict = el("div", { class: "verdict", role: "group", "aria-label": "Verdict", hidden: true });

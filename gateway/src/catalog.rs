@@ -117,10 +117,13 @@ fn limits_of(dir: &Path, text: &TextModel) -> Result<(Limits, Option<Bytes32>), 
     let bytes = match fs::read(dir.join("limits.json")) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            tracing::warn!(
-                model = text.manifest.id,
-                "the model is not calibrated: the built-in limits for {CPU_CLASS} are used"
-            );
+            // Vectors have one margin, whoever makes them.
+            if text.manifest.embedding.is_none() {
+                tracing::warn!(
+                    model = text.manifest.id,
+                    "the model is not calibrated: the built-in limits for {CPU_CLASS} are used"
+                );
+            }
             let class = ClassLimits::from_measured("built in".into(), Measured::default());
             let built_in = Limits {
                 format: limits::FORMAT.into(),

@@ -16,8 +16,8 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use crate::{
     api::{
-        ApiError, admin, chat_completions, completions, connect, console, credits, enrol, health,
-        log, models,
+        ApiError, admin, chat_completions, completions, connect, console, credits, embeddings,
+        enrol, health, log, models,
         observe::observe,
         operator, payments,
         rate_limit::{self, ByAddress, ByKey, Rate},
@@ -95,6 +95,7 @@ fn table(rates: Option<&Rates>) -> OpenApiRouter<App> {
     let clients = OpenApiRouter::new()
         .routes(routes!(chat_completions::create))
         .routes(routes!(completions::create))
+        .routes(routes!(embeddings::create))
         .routes(routes!(models::list))
         .routes(routes!(credits::find))
         .routes(routes!(credits::entries))

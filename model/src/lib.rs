@@ -18,6 +18,6 @@ pub use detokenizer::Detokenizer;
 pub use error::ModelError;
 pub use form::{AnswerForm, FormFields, WrongForm};
 pub use grammar::{Grammar, GrammarError};
-pub use manifest::{FileEntry, Files, Graph, Manifest};
+pub use manifest::{Embedding, FileEntry, Files, Graph, Manifest, Pooling};
 pub use stop::{Found, StopFinder};
 pub use text::{ChatMessage, TextModel};

@@ -44,24 +44,49 @@ pub struct Manifest {
     pub context_length: u32,
     /// Logits per position; ids run from 0 to one less.
     pub vocab_size: u32,
-    /// Each ends an answer.
+    /// Each ends an answer; a model that writes none has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub end_tokens: Vec<TokenId>,
     /// What `bos_token` is in the chat template, if the template uses it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bos_token: Option<String>,
-    /// The template's file.
+    /// The template's file; a model that embeds has none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub chat_template: String,
     /// The tokenizer's file.
     pub tokenizer: String,
-    /// The sampler's specification.
+    /// The sampler's specification; a model that embeds draws nothing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub sampler: String,
     /// The runtime that the graphs were measured with.
     pub runtime: String,
     pub layers: u32,
+    /// Of the key-value cache; a model that embeds has none.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub kv_heads: u32,
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub head_dim: u32,
+    /// Of a model that turns text into vectors, and writes none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embedding: Option<Embedding>,
     pub graphs: Vec<Graph>,
     pub files: BTreeMap<String, FileEntry>,
+}
+
+/// What vectors a model makes of texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Embedding {
+    /// Components of each vector.
+    pub dimensions: u32,
+    pub pooling: Pooling,
+}
+
+/// How the vector of a text follows from those of its tokens. All are brought to length 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pooling {
+    /// Their mean.
+    Mean,
 }
 
 /// One runnable form of the weights.
@@ -108,9 +133,7 @@ impl Manifest {
     /// Compares length and SHA-256 of the files with the manifest; the error names the first wrong one.
     pub fn check_files(&self, dir: &Path, which: Files) -> Result<(), ModelError> {
         match which {
-            Files::Text => [&self.chat_template, &self.tokenizer]
-                .into_iter()
-                .try_for_each(|path| self.check_file(dir, path)),
+            Files::Text => self.text_files().try_for_each(|path| self.check_file(dir, path)),
             Files::All => self.files.keys().try_for_each(|path| self.check_file(dir, path)),
         }
     }
@@ -139,17 +162,41 @@ impl Manifest {
         self.files.get(path).ok_or_else(|| self.wrong(format!("`{path}` is not among its files")))
     }
 
+    /// Tokenizer, and chat template where there is one.
+    fn text_files(&self) -> impl Iterator<Item = &String> {
+        [&self.chat_template, &self.tokenizer].into_iter().filter(|path| !path.is_empty())
+    }
+
     /// Everything that can be wrong without looking at another file.
     fn check(&self) -> Result<(), ModelError> {
         if self.format != FORMAT {
             return Err(self.wrong(format!("format is `{}`, not `{FORMAT}`", self.format)));
         }
+        if self.vocab_size == 0 || self.context_length == 0 {
+            return Err(self.wrong("vocabulary and context must not be empty".into()));
+        }
+        match self.embedding {
+            Some(embedding) if embedding.dimensions == 0 => {
+                return Err(self.wrong("its vectors have no dimension".into()));
+            }
+            Some(_) => {}
+            None => self.check_writing()?,
+        }
+        if let Some(path) = self.files.keys().find(|path| !stays_inside(path)) {
+            return Err(self.wrong(format!("`{path}` leaves the model folder")));
+        }
+        let graphs = self.graphs.iter().map(|graph| &graph.path);
+        for path in self.text_files().chain(graphs) {
+            self.entry(path)?;
+        }
+        Ok(())
+    }
+
+    /// What a model that writes answers needs besides.
+    fn check_writing(&self) -> Result<(), ModelError> {
         if self.sampler != sampler::NAME {
             let (found, known) = (&self.sampler, sampler::NAME);
             return Err(self.wrong(format!("sampler is `{found}`, not `{known}`")));
-        }
-        if self.vocab_size == 0 || self.context_length == 0 {
-            return Err(self.wrong("vocabulary and context must not be empty".into()));
         }
         if self.end_tokens.is_empty() {
             return Err(self.wrong("no end token".into()));
@@ -157,12 +204,8 @@ impl Manifest {
         if let Some(id) = self.end_tokens.iter().find(|id| **id >= self.vocab_size) {
             return Err(self.wrong(format!("end token {id} is outside the vocabulary")));
         }
-        if let Some(path) = self.files.keys().find(|path| !stays_inside(path)) {
-            return Err(self.wrong(format!("`{path}` leaves the model folder")));
-        }
-        let graphs = self.graphs.iter().map(|graph| &graph.path);
-        for path in [&self.chat_template, &self.tokenizer].into_iter().chain(graphs) {
-            self.entry(path)?;
+        if self.chat_template.is_empty() {
+            return Err(self.wrong("no chat template".into()));
         }
         Ok(())
     }
@@ -208,6 +251,11 @@ fn read_bounded(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
         return Err(io::Error::other(format!("longer than {bytes_max} bytes")));
     }
     Ok(bytes)
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 fn stays_inside(path: &str) -> bool {

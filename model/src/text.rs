@@ -17,6 +17,9 @@ use crate::{
     template::Template,
 };
 
+/// What a model that embeds says to messages.
+const NO_TEMPLATE: &[u8] = b"{{ raise_exception('this model takes no messages') }}";
+
 /// One turn of a conversation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChatMessage {
@@ -177,7 +180,11 @@ fn load_template(
     dir: &Path,
     tokenizer: &Tokenizer,
 ) -> Result<Template, ModelError> {
-    let bytes = manifest.read_text_file(dir, &manifest.chat_template)?;
+    let bytes = match manifest.chat_template.is_empty() {
+        // It embeds: nobody talks with it.
+        true => NO_TEMPLATE.to_vec(),
+        false => manifest.read_text_file(dir, &manifest.chat_template)?,
+    };
     let source = String::from_utf8(bytes).map_err(|_| ModelError::Manifest {
         model: manifest.id.clone(),
         problem: "the chat template is not UTF-8".into(),

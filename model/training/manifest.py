@@ -32,9 +32,13 @@ def write_manifest(folder, parameters):
         "kv_heads": config["num_key_value_heads"],
         "head_dim": config["head_dim"],
         "graphs": [{"form": form, "precision": "fp32", "path": path} for form, path in (("a", FORM_A_PATH), ("b", FORM_B_PATH))],
-        "files": {path: _fingerprint(folder / path) for path in _listed(folder)},
+        "files": fingerprints(folder),
     }
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+
+
+def fingerprints(folder):
+    return {path: _fingerprint(folder / path) for path in _listed(folder)}
 
 
 def _listed(folder):

@@ -1,8 +1,8 @@
 """Rebuilds model/demo from nothing: environment, tokenizer, training, export, evaluation.
 
-    python3 model/training/run.py [--venv FOLDER] [--work FOLDER] [--out FOLDER] [--steps N] [--zoo] [--no-training]
+    python3 model/training/run.py [--venv FOLDER] [--work FOLDER] [--out FOLDER] [--steps N] [--zoo] [--embedder] [--no-training]
 
-With --zoo it makes model/zoo as well, the weak models that cheats of the tests run: it trains a smaller model for that. With
+With --embedder it makes model/embedder as well, from the same tokenizer. With --zoo it makes model/zoo as well, the weak models that cheats of the tests run: it trains a smaller model for that. With
 --no-training it only exports what the folder of checkpoints holds. Run `cargo xtask calibrate` afterwards: limits belong to a manifest.
 Needs Python 3.11 or later, gcc, binutils and 1.5 GB of disk. With --steps 100 it is a quick trial; give --out then too.
 """
@@ -30,8 +30,18 @@ def main(arguments):
         run(python, "train.py", checkpoint, "--threads", arguments.threads, *steps)
     run(python, "export.py", checkpoint, arguments.out)
     run(python, "evaluate.py", arguments.out)
+    if arguments.embedder:
+        embedder(python, arguments)
     if arguments.zoo:
         zoo(python, checkpoint, arguments)
+
+
+def embedder(python, arguments):
+    checkpoint, folder = arguments.work / "embedder", arguments.out.with_name("embedder")
+    if not arguments.no_training:
+        run(python, "embedder/train.py", arguments.out, checkpoint, "--threads", arguments.threads)
+    run(python, "embedder/export.py", checkpoint, folder)
+    run(python, "embedder/measure.py", checkpoint, folder)
 
 
 def zoo(python, checkpoint, arguments):
@@ -70,6 +80,7 @@ if __name__ == "__main__":
     parser.add_argument("--out", type=Path, default=TRAINING.parent / "demo")
     parser.add_argument("--steps", type=int)
     parser.add_argument("--zoo", action="store_true", help="make the weak models, too")
+    parser.add_argument("--embedder", action="store_true", help="make the embedder, too")
     parser.add_argument("--no-training", action="store_true", help="export the checkpoints that are there")
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1))
     if sys.version_info < (3, 11):

@@ -5,6 +5,7 @@ pub mod backoff;
 pub mod cli;
 pub mod config;
 pub mod connection;
+mod embedding;
 mod ended;
 pub mod enrol;
 pub mod hardware;

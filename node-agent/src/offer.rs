@@ -31,9 +31,12 @@ impl Accepted {
 pub(crate) fn fits(offer: &JobOffer, start: &Start) -> Result<(), String> {
     let (kind, prompt, output, output_max) = match start {
         Start::Generate(start) => {
-            (JobKind::Generate, &start.prompt, &start.prefix, start.max_tokens)
+            (JobKind::Generate, start.prompt.len(), start.prefix.len(), start.max_tokens)
         }
-        Start::Score(start) => (JobKind::Score, &start.prompt, &start.output, offer.max_tokens),
+        Start::Score(start) => {
+            (JobKind::Score, start.prompt.len(), start.output.len(), offer.max_tokens)
+        }
+        Start::Embed(start) => (JobKind::Embed, start.tokens(), 0, 0),
     };
     let expect = |what: &str, offered: u64, found: u64, right: bool| match right {
         true => Ok(()),
@@ -42,10 +45,10 @@ pub(crate) fn fits(offer: &JobOffer, start: &Start) -> Result<(), String> {
     if kind != offer.kind {
         return Err(format!("{:?} offered, {kind:?} started", offer.kind));
     }
-    let (offered, found) = (u64::from(offer.prompt_tokens), prompt.len() as u64);
+    let (offered, found) = (u64::from(offer.prompt_tokens), prompt as u64);
     expect("prompt tokens", offered, found, offered == found)?;
     let (offered, found) = (u64::from(offer.max_tokens), u64::from(output_max));
     expect("output tokens", offered, found, found <= offered)?;
-    let (offered, found) = (u64::from(output_max), output.len() as u64);
+    let (offered, found) = (u64::from(output_max), output as u64);
     expect("handed-over tokens", offered, found, found <= offered)
 }

@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use crate::{
     Identity, Slots,
     connection::{Ended, Welcome},
+    embedding::Embedding,
     ended::EndedJobs,
     hardware,
     job::{Answer, Signer},
@@ -72,6 +73,7 @@ struct Running {
 enum Kind {
     Generate(Box<Answer>),
     Score,
+    Embed(Box<Embedding>),
 }
 
 impl<'a> Session<'a> {
@@ -140,7 +142,7 @@ impl<'a> Session<'a> {
         let accepted = self.accepted.values().map(|accepted| accepted.forget_at);
         let running = self.running.values().flat_map(|running| match &running.work {
             Kind::Generate(answer) => [Some(running.deadline), answer.due()],
-            Kind::Score => [Some(running.deadline), None],
+            Kind::Score | Kind::Embed(_) => [Some(running.deadline), None],
         });
         let silent = self.heard + Duration::from_millis(DEAD_MS);
         let always = [self.heartbeat, silent].into_iter().chain(self.drained_at);
@@ -194,6 +196,7 @@ impl<'a> Session<'a> {
         let job = match &start {
             Start::Generate(start) => start.job,
             Start::Score(start) => start.job,
+            Start::Embed(start) => start.job,
         };
         let Some(accepted) = self.accepted.remove(&job) else {
             tracing::warn!("job {job} was started, but is not (or no longer) accepted");
@@ -227,6 +230,10 @@ impl<'a> Session<'a> {
                 };
                 (Task::Score(request), Kind::Score)
             }
+            Start::Embed(start) => {
+                let embedding = Embedding::new(&accepted.offer, &start);
+                (Task::Embed(start.inputs), Kind::Embed(Box::new(embedding)))
+            }
         };
         let events = self.events.clone();
         let begun = accepted.lease.start(|lease| Work { ticket, task, stop, events, lease });
@@ -243,7 +250,9 @@ impl<'a> Session<'a> {
             Some(Kind::Generate(answer)) => {
                 answer.finish_at(at).or_else(|problem| violation(format!("job {job}: {problem}")))
             }
-            Some(Kind::Score) => violation(format!("it told scoring job {job} where to end")),
+            Some(Kind::Score | Kind::Embed(_)) => {
+                violation(format!("it told job {job}, which writes nothing, where to end"))
+            }
             // It crossed with our own end.
             None => Ok(()),
         }
@@ -255,7 +264,7 @@ impl<'a> Session<'a> {
         }
         match self.running.get_mut(&job).map(|running| &mut running.work) {
             Some(Kind::Generate(answer)) => answer.cancel(),
-            Some(Kind::Score) => self.end(job, 0, now),
+            Some(Kind::Score | Kind::Embed(_)) => self.end(job, 0, now),
             None => {}
         }
     }
@@ -270,7 +279,17 @@ impl<'a> Session<'a> {
             (Kind::Generate(answer), Said::Token(drawn)) => answer.token(drawn, now),
             (Kind::Generate(answer), Said::Answered(Ok(finish))) => answer.ended(finish),
             (Kind::Score, Said::Scored(Ok(scores))) => self.scored(job, &scores, now),
-            (_, Said::Answered(Err(error)) | Said::Scored(Err(error))) => {
+            (Kind::Embed(embedding), Said::Embedded(Ok(components))) => {
+                let Welcome { version, epoch, .. } = self.welcome;
+                let signer = Signer { identity: self.identity, version, epoch };
+                let tokens = embedding.tokens();
+                self.out.extend(embedding.frames(signer, &components));
+                self.end(job, tokens, now);
+            }
+            (
+                _,
+                Said::Answered(Err(error)) | Said::Scored(Err(error)) | Said::Embedded(Err(error)),
+            ) => {
                 self.engine_failed(job, &error, now);
             }
             (work, said) => unreachable!("{work:?} never says {said:?}"),

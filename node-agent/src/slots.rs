@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 
 use anyhow::{Context, ensure};
-use assay_engine::{Engine, Runtime};
-use assay_protocol::{JobOffer, RefuseCode, ServedModel, limits::MODELS_PER_NODE_MAX};
+use assay_engine::{Machine, Runtime};
+use assay_protocol::{JobKind, JobOffer, RefuseCode, ServedModel, limits::MODELS_PER_NODE_MAX};
 
 use crate::{
     config::ModelSection,
@@ -58,7 +58,8 @@ impl Slots {
         let mut right = self.models.iter().filter(right).peekable();
         let Some(first) = right.peek() else { return Err(RefuseCode::ModelNotServed) };
         let tokens = u64::from(offer.prompt_tokens) + u64::from(offer.max_tokens);
-        if tokens > u64::from(first.served.context_length) {
+        // Of texts to embed each has the context for itself: the model looks at them one by one.
+        if offer.kind != JobKind::Embed && tokens > u64::from(first.served.context_length) {
             return Err(RefuseCode::TooLong);
         }
         right
@@ -121,14 +122,14 @@ fn open_model(runtime: &Runtime, model: &ModelSection) -> anyhow::Result<ModelSl
     Ok(ModelSlots { served, idle: Arc::new(Mutex::new(workers)) })
 }
 
-fn describe(engine: &Engine) -> ServedModel {
-    let text = engine.text();
+fn describe(machine: &Machine) -> ServedModel {
+    let text = machine.text();
     ServedModel {
         id: text.manifest.id.clone(),
         manifest_hash: text.manifest_hash,
-        runtime: hardware::name(engine.runtime()),
-        execution_provider: engine.execution_provider().to_owned(),
-        precision: hardware::name(engine.precision()),
+        runtime: hardware::name(machine.runtime()),
+        execution_provider: machine.execution_provider().to_owned(),
+        precision: hardware::name(machine.precision()),
         context_length: text.manifest.context_length,
         slots: 1,
     }

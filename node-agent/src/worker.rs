@@ -1,4 +1,4 @@
-//! A worker: one thread that owns one engine and runs one job at a time.
+//! A worker: one thread that owns one model and runs one job at a time.
 
 use std::{
     ops::ControlFlow,
@@ -13,9 +13,10 @@ use std::{
 };
 
 use assay_engine::{
-    Drawn, Engine, EngineConfig, EngineError, GenerateRequest, Runtime, ScoreRequest, Scores,
+    Drawn, Engine, EngineConfig, EngineError, GenerateRequest, Machine, Runtime, ScoreRequest,
+    Scores,
 };
-use assay_protocol::Finish;
+use assay_protocol::{Finish, TokenId};
 use tokio::sync::mpsc::Sender;
 
 use crate::slots::Lease;
@@ -39,6 +40,7 @@ pub(crate) struct Work {
 pub(crate) enum Task {
     Generate(GenerateRequest),
     Score(ScoreRequest),
+    Embed(Vec<Vec<TokenId>>),
 }
 
 /// What an engine says about the run with this ticket.
@@ -53,6 +55,7 @@ pub(crate) enum Said {
     Token(Drawn),
     Answered(Result<Finish, EngineError>),
     Scored(Result<Scores, EngineError>),
+    Embedded(Result<Vec<f32>, EngineError>),
 }
 
 /// How many output tokens, the prefix included, are still wanted. Only ever falls.
@@ -79,31 +82,33 @@ pub(crate) fn start<T: Send + 'static>(
     runtime: Runtime,
     folder: PathBuf,
     config: EngineConfig,
-    describe: fn(&Engine) -> T,
+    describe: fn(&Machine) -> T,
     opened: mpsc::Sender<Result<T, EngineError>>,
 ) -> std::io::Result<mpsc::SyncSender<Work>> {
     let (sender, receiver) = mpsc::sync_channel(1);
     thread::Builder::new().name("engine".into()).spawn(move || {
-        let mut engine = match Engine::open(&runtime, &folder, &config) {
-            Ok(engine) => engine,
+        let mut machine = match Machine::open(&runtime, &folder, &config) {
+            Ok(machine) => machine,
             Err(error) => return drop(opened.send(Err(error))),
         };
-        let _ = opened.send(Ok(describe(&engine)));
+        let _ = opened.send(Ok(describe(&machine)));
         drop(opened);
         for work in receiver {
-            do_work(&mut engine, work);
+            do_work(&mut machine, work);
         }
     })?;
     Ok(sender)
 }
 
 /// The slot is free again before the session hears that the work is done.
-fn do_work(engine: &mut Engine, Work { ticket, task, stop, events, lease }: Work) {
+fn do_work(machine: &mut Machine, Work { ticket, task, stop, events, lease }: Work) {
     let last = match task {
         Task::Generate(request) => {
-            Said::Answered(guarded(|| generate(engine, &request, ticket, &stop, &events)))
+            let write = |engine| generate(engine, &request, ticket, &stop, &events);
+            Said::Answered(guarded(|| write(machine.writer()?)))
         }
-        Task::Score(request) => Said::Scored(guarded(|| engine.score_told(&request))),
+        Task::Score(request) => Said::Scored(guarded(|| machine.writer()?.score_told(&request))),
+        Task::Embed(inputs) => Said::Embedded(guarded(|| machine.embedder()?.embed(&inputs))),
     };
     drop(lease);
     // A session that is gone needs no answer.

@@ -10,7 +10,7 @@
 //!   offer     ──────────────────▶
 //!             ◀────────────────── accept | refuse
 //!   start     ──────────────────▶
-//!             ◀────────────────── chunk … signed … | scored …
+//!             ◀────────────────── chunk … signed … | scored … | vectors … embedded
 //!   finish | cancel ────────────▶                (a stop string, a client that left)
 //!             ◀────────────────── complete | failed
 //!   outcome   ──────────────────▶                (why paid or not)
@@ -19,7 +19,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Bytes32, Bytes64, JobId, NodeId, NodeStanding, Sampling, TokenId, TokenLogprobs};
+use crate::{
+    Bytes32, Bytes64, EmbedStart, JobId, NodeId, NodeStanding, Sampling, TokenId, TokenLogprobs,
+};
 
 /// What a gateway says to a node.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -104,6 +106,17 @@ pub enum FromNodeFrame {
         logprobs: Vec<TokenLogprobs>,
         last: bool,
     },
+    /// The next components of the vectors, one input after the other; `seq` counts from 0 without gaps.
+    Vectors {
+        job: JobId,
+        seq: u32,
+        components: Vec<f32>,
+    },
+    /// Every input has its vector; the signature covers all of them.
+    Embedded {
+        job: JobId,
+        signature: Bytes64,
+    },
     /// This node cannot go on with the job.
     Failed {
         job: JobId,
@@ -139,6 +152,8 @@ pub enum JobKind {
     Generate,
     /// Run the model once over somebody's answer; trusted nodes only.
     Score,
+    /// Turn texts into vectors; of a trusted node they are the truth that others' are held to.
+    Embed,
 }
 
 /// The work itself.
@@ -147,6 +162,7 @@ pub enum JobKind {
 pub enum Start {
     Generate(GenerateStart),
     Score(ScoreStart),
+    Embed(EmbedStart),
 }
 
 /// Write an answer to `prompt` that begins with `prefix`.
@@ -203,6 +219,8 @@ pub enum Finish {
     Length,
     /// The gateway said where: a stop string, or a cancel.
     Told,
+    /// It is vectors, one for each input.
+    Embedded,
 }
 
 impl Finish {
@@ -212,6 +230,7 @@ impl Finish {
             Self::Stop => "stop",
             Self::Length => "length",
             Self::Told => "told",
+            Self::Embedded => "embedded",
         }
     }
 }

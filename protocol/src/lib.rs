@@ -4,6 +4,7 @@
 pub mod attestation;
 pub mod bytes;
 pub mod chain;
+pub mod embedding;
 pub mod frames;
 pub mod identity;
 pub mod ids;
@@ -15,6 +16,7 @@ pub mod standing;
 pub use attestation::Attestation;
 pub use bytes::{Bytes32, Bytes64};
 pub use chain::{AnswerChain, LogitsHash};
+pub use embedding::{EmbedStart, vectors_hash};
 pub use frames::{
     CancelReason, CloseCode, FailCode, Finish, FromNode, FromNodeFrame, GenerateStart, Hardware,
     Hello, JobKind, JobOffer, Outcome, PositionScore, RefuseCode, ScoreStart, ServedModel, Start,

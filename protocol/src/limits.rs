@@ -30,6 +30,10 @@ pub const CHUNK_WAIT_MS: u64 = 20;
 pub const SCORED_POSITIONS_PER_FRAME_MAX: usize = 256;
 /// … or fewer, when log probabilities come with them: up to 20 alternatives of about 22 bytes each.
 pub const SCORED_LOGPROBS_PER_FRAME_MAX: usize = 64;
+/// Components of vectors in one frame: about 13 bytes each, so a frame stays under 32 KiB.
+pub const COMPONENTS_PER_FRAME_MAX: usize = 2_048;
+/// Components of all vectors of one job: 128 frames, fewer than a node may send in a second.
+pub const COMPONENTS_PER_JOB_MAX: usize = 128 * COMPONENTS_PER_FRAME_MAX;
 /// A node signs its chain whenever it crosses a multiple of this many output ids.
 pub const SIGN_EVERY_TOKENS: u32 = 64;
 /// Reconnects wait at least this long, with jitter …

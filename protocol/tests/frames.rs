@@ -48,6 +48,8 @@ fn to_node() -> Vec<(&'static str, ToNode)> {
         sampling: Sampling::default(),
         seed: Bytes32([0xab; 32]),
     };
+    let inputs = vec![vec![1, 882], vec![198]];
+    let embed = EmbedStart { job: job(), inputs, salt: Bytes32([0xcd; 32]) };
     let offer = JobOffer {
         job: job(),
         round: 1,
@@ -82,6 +84,7 @@ fn to_node() -> Vec<(&'static str, ToNode)> {
         ("start_constrained", ToNode::Start(Start::Generate(constrained))),
         ("start_generate_logprobs", ToNode::Start(Start::Generate(told))),
         ("start_score", ToNode::Start(Start::Score(score))),
+        ("start_embed", ToNode::Start(Start::Embed(embed))),
         ("finish", ToNode::Finish { job: job(), at: 12 }),
         ("cancel", ToNode::Cancel { job: job(), reason: CancelReason::ClientLeft }),
         (
@@ -200,6 +203,8 @@ fn from_node() -> Vec<(&'static str, FromNode)> {
                 last: true,
             },
         ),
+        ("vectors", FromNodeFrame::Vectors { job: job(), seq: 0, components: vec![0.6, -0.8] }),
+        ("embedded", FromNodeFrame::Embedded { job: job(), signature }),
         ("failed", FromNodeFrame::Failed { job: job(), code: FailCode::Runtime }),
         ("heartbeat", FromNodeFrame::Heartbeat { jobs: 1 }),
         ("draining", FromNodeFrame::Draining {}),

@@ -9,11 +9,7 @@ use assay_protocol::NodeId;
 use nix::sys::signal::Signal;
 use serde::Deserialize;
 
-use crate::{
-    admin::Operator,
-    binaries::{binary, demo_model},
-    process::Process,
-};
+use crate::{admin::Operator, binaries::binary, process::Process};
 
 /// A `node-agent run` and the folder that it keeps its identity in.
 #[derive(Debug)]
@@ -21,6 +17,7 @@ pub struct NodeAgent {
     pub id: NodeId,
     pub operator: Operator,
     folder: PathBuf,
+    models: Vec<PathBuf>,
     process: Process,
 }
 
@@ -31,11 +28,17 @@ struct Enrolled {
 }
 
 impl NodeAgent {
-    /// `node-agent enrol`, then `node-agent run` on the demo model.
+    /// `node-agent enrol`, then `node-agent run` on these models.
     ///
     /// # Panics
     /// When the enrolment fails.
-    pub fn start(folder: &Path, gateway: &str, operator: Operator, token: &str) -> Self {
+    pub fn start(
+        folder: &Path,
+        models: &[PathBuf],
+        gateway: &str,
+        operator: Operator,
+        token: &str,
+    ) -> Self {
         std::fs::create_dir_all(folder).expect("a folder for a node");
         let name = folder.file_name().expect("a folder has a name").to_string_lossy().into_owned();
         let enrolled = command(folder, "enrol")
@@ -46,7 +49,8 @@ impl NodeAgent {
         assert!(enrolled.status.success(), "node-agent enrol: {said}");
         let identity = std::fs::read(folder.join("data/identity.json")).expect("an identity");
         let Enrolled { node_id } = serde_json::from_slice(&identity).expect("an identity is JSON");
-        Self { id: node_id, operator, process: run(folder), folder: folder.to_owned() }
+        let (process, models) = (run(folder, models), models.to_vec());
+        Self { id: node_id, operator, process, models, folder: folder.to_owned() }
     }
 
     /// SIGKILL: leaves without a word.
@@ -67,7 +71,7 @@ impl NodeAgent {
     /// Runs it again with the same identity, after it ended.
     pub fn start_again(&mut self) {
         assert!(self.process.ended().is_some(), "the node still runs");
-        self.process = run(&self.folder);
+        self.process = run(&self.folder, &self.models);
     }
 
     pub fn pid(&self) -> u32 {
@@ -80,9 +84,11 @@ impl NodeAgent {
     }
 }
 
-fn run(folder: &Path) -> Process {
+fn run(folder: &Path, models: &[PathBuf]) -> Process {
     let mut command = command(folder, "run");
-    command.arg("--model").arg(demo_model());
+    for model in models {
+        command.arg("--model").arg(model);
+    }
     Process::start("node-agent", &folder.join("node.log"), &mut command)
 }
 

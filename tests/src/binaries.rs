@@ -22,6 +22,15 @@ pub fn binary(name: &str) -> PathBuf {
 
 /// The folder of the model that ships.
 pub fn demo_model() -> PathBuf {
+    model("demo")
+}
+
+/// The folder of the embedder that ships.
+pub fn embedder_model() -> PathBuf {
+    model("embedder")
+}
+
+fn model(name: &str) -> PathBuf {
     let crates = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    crates.parent().expect("this crate lies in the repository").join("model/demo")
+    crates.parent().expect("this crate lies in the repository").join("model").join(name)
 }

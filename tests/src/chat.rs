@@ -193,9 +193,13 @@ impl ChatClient {
             jobs: jobs(&headers),
             replayed: headers.contains_key("x-assay-replayed"),
             text: said(&choice["message"], choice).unwrap_or_default().to_owned(),
-            finish: choice["finish_reason"].as_str().expect("a reason").to_owned(),
+            // Vectors have no choices: nothing is written for them.
+            finish: match choice {
+                Value::Null => String::new(),
+                choice => choice["finish_reason"].as_str().expect("a reason").to_owned(),
+            },
             prompt_tokens: count("prompt_tokens"),
-            completion_tokens: count("completion_tokens"),
+            completion_tokens: if choice.is_null() { 0 } else { count("completion_tokens") },
             json,
         })
     }

@@ -10,6 +10,7 @@ pub mod binaries;
 pub mod calibrated;
 pub mod chat;
 pub mod credits;
+pub mod embedding;
 pub mod gateway;
 pub mod ledger;
 pub mod log;

@@ -2,7 +2,7 @@
 
 use std::{
     net::IpAddr,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 use crate::{
     Admin, ChatClient, Gateway, Model, NodeAgent, Operator, Pace, ScriptedNode,
+    binaries::demo_model,
     scripted::{Behaviour, Identity, Manners},
 };
 
@@ -158,10 +159,15 @@ impl World {
     }
 
     async fn start_agent(&self) -> NodeAgent {
+        self.start_agent_on(&[demo_model()]).await
+    }
+
+    /// A real node agent of a new operator that runs these models.
+    pub(crate) async fn start_agent_on(&self, models: &[PathBuf]) -> NodeAgent {
         let operator = self.operator().await;
         let token = self.admin.enrolment_token(operator).await;
         let folder = self.folder().join(format!("node-{}", operator.id));
-        NodeAgent::start(&folder, &self.gateway.url(), operator, &token)
+        NodeAgent::start(&folder, models, &self.gateway.url(), operator, &token)
     }
 }
 

@@ -8,6 +8,7 @@ mod beta;
 pub mod bounds;
 pub mod brake;
 pub mod consensus;
+pub mod embedding;
 pub mod fuzz;
 pub mod judge;
 pub mod limits;

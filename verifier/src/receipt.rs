@@ -205,6 +205,11 @@ impl Receipt {
         form::decode(bytes)
     }
 
+    /// Whether it is of vectors, which have no tokens.
+    pub fn is_embedding(&self) -> bool {
+        self.verdict.as_ref().is_some_and(|verdict| verdict.finish == Finish::Embedded)
+    }
+
     /// What stands for it in the log, if its signed bytes have this hash.
     pub fn entry(&self, hash: Bytes32) -> Entry {
         let Audit { epoch, q_ppm, .. } = self.audit;

@@ -23,3 +23,8 @@ pub(crate) fn target() -> PathBuf {
 pub(crate) fn demo_model() -> PathBuf {
     root().join("model/demo")
 }
+
+/// The one that embeds, and ships beside it.
+pub(crate) fn embedder_model() -> PathBuf {
+    root().join("model/embedder")
+}

@@ -317,6 +317,13 @@ impl From<ServeError> for ApiError {
                 let code = Some(Reason::ContextLength);
                 Self::invalid(StatusCode::BAD_REQUEST, code, message).naming("messages")
             }
+            ServeError::InputTooLong { .. } | ServeError::InputsTooLong { .. } => {
+                let code = Some(Reason::ContextLength);
+                Self::invalid(StatusCode::BAD_REQUEST, code, message).naming("input")
+            }
+            ServeError::InputEmpty { .. } => {
+                Self::invalid(StatusCode::BAD_REQUEST, None, message).naming("input")
+            }
             ServeError::Template(_) => {
                 Self::invalid(StatusCode::BAD_REQUEST, None, message).naming("messages")
             }

@@ -8,6 +8,7 @@ pub mod completions;
 pub mod connect;
 pub mod console;
 pub mod credits;
+pub mod embeddings;
 pub mod enrol;
 pub mod error;
 pub mod extract;

@@ -56,6 +56,7 @@ fn object(model: &HostedModel) -> ModelObject {
         created: manifest.created,
         owned_by: manifest.owner.clone(),
         context_length: manifest.context_length,
+        embedding_dimensions: manifest.embedding.map(|embedding| embedding.dimensions),
         manifest_sha256: model.text.manifest_hash.to_string(),
         price_input_nano_per_mtok: model.price.input.0,
         price_output_nano_per_mtok: model.price.output.0,

@@ -3,6 +3,7 @@
 //! A frame either has an [`Effect`] or is a [`Violation`], which ends the session; nothing of it
 //! reaches a client. Frames about jobs that ended a moment ago are late, not wrong, and are dropped.
 
+mod embedding;
 mod scoring;
 mod violation;
 mod writing;
@@ -10,8 +11,8 @@ mod writing;
 use std::collections::{HashMap, VecDeque};
 
 use assay_protocol::{
-    Bytes32, FailCode, FromNodeFrame, GenerateStart, Hello, JobId, JobOffer, NodeId, RefuseCode,
-    ScoreStart, ServedModel, Start, limits,
+    Bytes32, Bytes64, EmbedStart, FailCode, FromNodeFrame, GenerateStart, Hello, JobId, JobOffer,
+    NodeId, RefuseCode, ScoreStart, ServedModel, Start, limits,
 };
 
 use assay_verifier::receipt::Signed;
@@ -19,6 +20,7 @@ use assay_verifier::receipt::Signed;
 pub use scoring::Scored;
 pub use violation::Violation;
 
+use embedding::Embedding;
 use scoring::Scoring;
 use writing::Writing;
 
@@ -42,12 +44,19 @@ pub struct SessionIdentity {
 pub struct ModelFacts {
     pub manifest_hash: Bytes32,
     pub vocab_size: u32,
+    /// Components of each of its vectors; 0 where it writes.
+    pub dimensions: u32,
 }
 
 impl ModelFacts {
     /// Of a hosted model.
     pub fn of(model: &HostedModel) -> Self {
-        Self { manifest_hash: model.text.manifest_hash, vocab_size: model.text.manifest.vocab_size }
+        let manifest = &model.text.manifest;
+        Self {
+            manifest_hash: model.text.manifest_hash,
+            vocab_size: manifest.vocab_size,
+            dimensions: manifest.embedding.map_or(0, |embedding| embedding.dimensions),
+        }
     }
 }
 
@@ -89,6 +98,7 @@ enum Stage {
     Accepted { offer: JobOffer, model: ModelFacts },
     Writing(Box<Writing>),
     Scoring(Scoring),
+    Embedding(Box<Embedding>),
 }
 
 impl Conduct {
@@ -132,6 +142,7 @@ impl Conduct {
                 Stage::Writing(Box::new(Writing::new(offer.round, *model, start)))
             }
             Start::Score(start) => Stage::Scoring(Scoring::new(start, model.vocab_size)),
+            Start::Embed(start) => Stage::Embedding(Box::new(Embedding::new(offer, *model, start))),
         };
         self.jobs.insert(job, stage);
         true
@@ -191,6 +202,15 @@ impl Conduct {
             FromNodeFrame::Scored { job, positions, logprobs, last } => {
                 self.scored(job, Scored { positions, logprobs }, last)
             }
+            FromNodeFrame::Vectors { job, seq, components } => match self.jobs.get_mut(&job) {
+                Some(Stage::Embedding(embedding)) => {
+                    embedding.take(seq, &components)?;
+                    Ok(Effect::Alive)
+                }
+                Some(_) => Err(Violation::WrongStage),
+                None => self.late(job),
+            },
+            FromNodeFrame::Embedded { job, signature } => self.embedded(job, signature),
         }
     }
 
@@ -255,6 +275,18 @@ impl Conduct {
         }
     }
 
+    fn embedded(&mut self, job: JobId, signature: Bytes64) -> Result<Effect, Violation> {
+        let embedding = match self.jobs.get_mut(&job) {
+            Some(Stage::Embedding(embedding)) => embedding,
+            Some(_) => return Err(Violation::WrongStage),
+            None => return self.late(job),
+        };
+        let (components, signed) = embedding.end(&self.identity, signature)?;
+        self.statement = Some(Statement { job, round: embedding.round(), signed });
+        self.forget(job);
+        Ok(Effect::Job(job, JobNews::Embedded(components)))
+    }
+
     fn in_writing(
         &mut self,
         job: JobId,
@@ -282,7 +314,9 @@ impl Conduct {
 /// The job that a start is about.
 pub fn start_job(start: &Start) -> JobId {
     match start {
-        Start::Generate(GenerateStart { job, .. }) | Start::Score(ScoreStart { job, .. }) => *job,
+        Start::Generate(GenerateStart { job, .. })
+        | Start::Score(ScoreStart { job, .. })
+        | Start::Embed(EmbedStart { job, .. }) => *job,
     }
 }
 

@@ -49,6 +49,8 @@ pub enum JobNews {
         finish: Finish,
         count: u32,
     },
+    /// All vectors, and their signature is good.
+    Embedded(Vec<f32>),
     /// All positions of a scored answer.
     Scored(Scored),
     Failed(FailCode),

@@ -160,7 +160,7 @@ impl CompletionRequest {
     }
 }
 
-fn prompts(prompt: &Value) -> Result<Vec<RawPrompt>, InvalidRequest> {
+pub(super) fn prompts(prompt: &Value) -> Result<Vec<RawPrompt>, InvalidRequest> {
     let wrong = || {
         InvalidRequest::of(
             "prompt",

@@ -10,6 +10,7 @@ mod chat_stream;
 mod completion_request;
 mod completion_response;
 mod content;
+mod embeddings;
 mod error;
 mod form;
 mod logprobs;
@@ -24,6 +25,9 @@ pub use chat_response::{ChatCompletion, Choice, Usage};
 pub use chat_stream::{ChatChunk, ChunkChoice, DONE, Delta};
 pub use completion_request::{CompletionAsk, CompletionRequest, RawPrompt};
 pub use completion_response::{TextChoice, TextCompletion};
+pub use embeddings::{
+    EmbeddingAsk, EmbeddingList, EmbeddingRequest, EncodingFormat, WrittenVector,
+};
 pub use error::{ErrorBody, ErrorDetail, InvalidRequest};
 pub use logprobs::{ChatLogprobs, TextLogprobs, TokenText, Told};
 pub use model::{ModelList, ModelObject};

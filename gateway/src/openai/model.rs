@@ -23,6 +23,9 @@ pub struct ModelObject {
     pub owned_by: String,
     /// Tokens of prompt and answer together, at most. Not of OpenAI's shape; SDKs ignore it.
     pub context_length: u32,
+    /// Of a model that makes vectors and answers no chats: their components.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub embedding_dimensions: Option<u32>,
     /// SHA-256 of the manifest that nodes are held to, as hex.
     pub manifest_sha256: String,
     /// Price of a million prompt tokens, in 1e-9 credit (a credit is one US dollar).

@@ -40,6 +40,7 @@ pub(crate) struct Known<'a> {
     pub(crate) nonce: Option<&'a str>,
     pub(crate) client_seed: bool,
     pub(crate) risk: Risk,
+    pub(crate) prompt_tokens: u32,
     pub(crate) max_tokens: u32,
     pub(crate) state: JobState,
     /// The answer, as far as it was sent; empty when nothing was.
@@ -87,10 +88,10 @@ fn entry_key(job: JobId) -> String {
 
 fn receipt(app: &App, known: &Known<'_>, notes: &Notes) -> Receipt {
     let kept = notes.signed.as_slice();
-    let Question { job, model, prompt, sampling, seed, .. } = known.question;
+    let Question { job, model, sampling, seed, .. } = known.question;
     let links = Links::of(known, kept);
     let count = |ids: &[TokenId]| u32::try_from(ids.len()).unwrap_or(u32::MAX);
-    let usage = (count(prompt), count(known.ids));
+    let usage = (known.prompt_tokens, count(known.ids));
     let response = known.finish_reason.map(|finish_reason| {
         let calls = (0..).zip(known.sent.calls.iter().cloned());
         let calls: Vec<_> = calls.map(|(index, call)| bound::call(job, index, call)).collect();
@@ -158,7 +159,10 @@ impl Links {
         let start = kept.iter().find(|kept| kept.signed.from == 0).map(|kept| kept.signed.h_from);
         let chain = || AnswerChain::start(job, known.salt, prompt);
         if known.ids.is_empty() {
-            return Self { prompt: start.unwrap_or_else(|| chain().hash()), answer: NO_LINK };
+            let prompt = start.unwrap_or_else(|| chain().hash());
+            // Vectors follow from the inputs alone: their link stands for both.
+            let answer = if finish(known) == Finish::Embedded { prompt } else { NO_LINK };
+            return Self { prompt, answer };
         }
         let signed = signed_by_all_paid(known, kept);
         match (start, signed) {
@@ -213,6 +217,7 @@ fn finish(known: &Known<'_>) -> Finish {
     let ends = known.ids.last().is_some_and(|id| known.question.model.text.is_end(*id));
     match known.finish_reason {
         Some(reason) if reason == finish_reason(Finish::Length, false) => Finish::Length,
+        Some(reason) if reason == finish_reason(Finish::Embedded, false) => Finish::Embedded,
         _ if ends => Finish::Stop,
         _ => Finish::Told,
     }

@@ -156,7 +156,7 @@ impl<'a> Answer<'a> {
         let finish = match finish {
             Finish::Length if !self.release.is_stopped() => FinishReason::Length,
             Finish::Stop if self.outlet.has_calls() => FinishReason::ToolCalls,
-            Finish::Length | Finish::Stop | Finish::Told => FinishReason::Stop,
+            Finish::Length | Finish::Stop | Finish::Told | Finish::Embedded => FinishReason::Stop,
         };
         let summary = Summary {
             finish,

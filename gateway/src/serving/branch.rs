@@ -25,6 +25,8 @@ pub(crate) struct Branch {
     logits: Vec<f32>,
     /// What else it told of them, if the job asks for it.
     logprobs: Vec<TokenLogprobs>,
+    /// Of texts that it was to embed; once they are whole.
+    pub(crate) vectors: Option<Vec<f32>>,
     prefix_tokens: usize,
     since: Instant,
     first_token: Option<Instant>,
@@ -63,6 +65,7 @@ impl Branch {
             ids: Vec::new(),
             logits: Vec::new(),
             logprobs: Vec::new(),
+            vectors: None,
             prefix_tokens: 0,
             since: now,
             first_token: None,
@@ -105,6 +108,12 @@ impl Branch {
         self.logits.truncate(own);
         self.logprobs.truncate(own);
         self.stage = Stage::Complete(finish);
+        self.last_news = now;
+    }
+
+    pub(crate) fn embedded(&mut self, vectors: Vec<f32>, now: Instant) {
+        self.vectors = Some(vectors);
+        self.stage = Stage::Complete(Finish::Embedded);
         self.last_news = now;
     }
 

@@ -10,7 +10,7 @@ use std::{
 use assay_ledger::Nano;
 use assay_model::{Piece, Said, WrongForm};
 use assay_protocol::{JobId, TokenId, ToldToken};
-use assay_verifier::Rule;
+use assay_verifier::{Rule, receipt::bound::vectors_content};
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 use utoipa::ToSchema;
@@ -139,6 +139,8 @@ pub enum Event {
         index: u32,
         text: String,
     },
+    /// All vectors, one input after the other.
+    Vectors(Vec<f32>),
     Done(Summary),
     Failed(ServeError),
 }
@@ -161,6 +163,8 @@ pub enum FinishReason {
     Stop,
     Length,
     ToolCalls,
+    /// It is vectors, one for each input.
+    Embedded,
 }
 
 impl FinishReason {
@@ -170,6 +174,7 @@ impl FinishReason {
             Self::Stop => "stop",
             Self::Length => "length",
             Self::ToolCalls => "tool_calls",
+            Self::Embedded => "embedded",
         }
     }
 }
@@ -212,6 +217,12 @@ pub enum ServeError {
     OverBudget { left: Nano, needed: Nano },
     #[error("the prompt has {prompt} tokens; the model takes {context} with its answer")]
     ContextTooLong { prompt: u32, context: u32 },
+    #[error("input {index} has {tokens} tokens; the model takes {max}")]
+    InputTooLong { index: usize, tokens: usize, max: u32 },
+    #[error("all inputs together have {tokens} tokens; {max} are the most in one request")]
+    InputsTooLong { tokens: usize, max: usize },
+    #[error("input {index} is empty")]
+    InputEmpty { index: usize },
     #[error("the messages do not fit the model's chat template: {0}")]
     Template(String),
     #[error("{0}")]
@@ -265,6 +276,13 @@ impl Outlet {
         if !told.is_empty() {
             self.send(Event::Told(told));
         }
+    }
+
+    /// Sends vectors on; what stands for them in a receipt counts as what was sent.
+    pub(super) fn vectors(&self, components: Vec<f32>) {
+        let content = Piece::Text(vectors_content(&components));
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner).take(content);
+        self.send(Event::Vectors(components));
     }
 
     pub(super) fn done(&self, summary: Summary) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use assay_ledger::{AccountId, Quote};
 use assay_model::{AnswerForm, CallStyle, ChatMessage, sampler};
-use assay_protocol::{Bytes32, JobId, Sampling, TokenId};
+use assay_protocol::{Bytes32, JobId, Sampling, TokenId, embedding::joined};
 use assay_verifier::Rules;
 use uuid::Uuid;
 
@@ -12,9 +12,14 @@ use super::{
     Question,
     delivery::ServeError,
     policy::{Policy, Risk, Terms},
-    quote::quote,
+    quote::{quote, quote_inputs},
 };
 use crate::{app::App, catalog::HostedModel, scheduler::Party, verification::rules::rules};
+
+/// Tokens of one request to embed: its frame stays far below what a node takes.
+const EMBED_TOKENS_MAX: usize = 65_536;
+/// What a node that is worth asking needs for a token of a text.
+const EMBED_MS_PER_TOKEN: u64 = 2;
 
 /// A request that the edge has understood.
 #[derive(Clone, Debug)]
@@ -57,6 +62,8 @@ pub enum Prompt {
     Text(String),
     /// Its ids.
     Ids(Vec<TokenId>),
+    /// Texts or ids that are to be embedded, all of them in one job.
+    ToEmbed(Vec<Prompt>),
 }
 
 /// What a job's settlement waits for, once its answer is whole.
@@ -79,7 +86,10 @@ pub(super) struct Job {
     /// Who that may be besides: nobody related answers.
     pub(super) client: Party,
     pub(super) model: Arc<HostedModel>,
+    /// Of texts to embed all, as they are hashed.
     pub(super) prompt: Vec<TokenId>,
+    /// What is to be embedded; nothing where an answer is to be written.
+    pub(super) inputs: Option<Vec<Vec<TokenId>>>,
     pub(super) max_tokens: u32,
     pub(super) sampling: Sampling,
     pub(super) seed: Bytes32,
@@ -126,7 +136,14 @@ impl Job {
         let request = ChatJob { sampling, ..request };
         let mut jobs: Vec<Self> = Vec::with_capacity(request.jobs());
         for asked in &request.prompts {
-            let prompt = prompt_ids(&request.model, asked, &request.form)?;
+            let inputs = match asked {
+                Prompt::ToEmbed(texts) => Some(inputs(&request.model, texts, &request.form)?),
+                _ => None,
+            };
+            let prompt = match &inputs {
+                Some(inputs) => joined(inputs),
+                None => prompt_ids(&request.model, asked, &request.form)?,
+            };
             let echo = match request.echo {
                 true => prompt_text(&request.model, asked),
                 false => String::new(),
@@ -138,8 +155,8 @@ impl Job {
                     None => format!("{}{id}", request.id_prefix),
                 };
                 let choice = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
-                let (prompt, echo) = (prompt.clone(), echo.clone());
-                let of = Choice { id, choice, answer_id, prompt, echo };
+                let (prompt, inputs, echo) = (prompt.clone(), inputs.clone(), echo.clone());
+                let of = Choice { id, choice, answer_id, prompt, inputs, echo };
                 jobs.push(Self::of(app, account, client.clone(), &request, of)?);
             }
         }
@@ -153,18 +170,23 @@ impl Job {
         request: &ChatJob,
         choice: Choice,
     ) -> Result<Self, ServeError> {
-        let Choice { id, choice, answer_id, prompt, echo } = choice;
+        let Choice { id, choice, answer_id, prompt, inputs, echo } = choice;
         let ChatJob { model, nonce, terms, keyed, streamed, .. } = request;
         let policy = terms.policy();
         let turns = request.jobs().div_ceil(app.config.serving.choices_at_once.max(1));
-        let (max_tokens, quote) = quote(
-            u32::try_from(prompt.len()).unwrap_or(u32::MAX),
-            request.max_tokens.unwrap_or(app.config.serving.max_tokens_default),
-            model.text.manifest.context_length,
-            model.price,
-            &policy,
-        )?;
+        let (max_tokens, quote) = match &inputs {
+            Some(inputs) => (0, quote_inputs(inputs, model.price, &policy)?),
+            None => quote(
+                u32::try_from(prompt.len()).unwrap_or(u32::MAX),
+                request.max_tokens.unwrap_or(app.config.serving.max_tokens_default),
+                model.text.manifest.context_length,
+                model.price,
+                &policy,
+            )?,
+        };
         let seed = match request.seed {
+            // Nothing is drawn.
+            _ if inputs.is_some() => Bytes32([0; 32]),
             Some(seed) => sampler::client_seed(seed, choice, &prompt),
             None => {
                 // Without the client's nonce the seed is the gateway's choice, a new one each time.
@@ -178,6 +200,7 @@ impl Job {
             client,
             model: model.clone(),
             prompt,
+            inputs,
             max_tokens,
             sampling: request.sampling.clone(),
             seed,
@@ -203,7 +226,17 @@ impl Job {
     }
 
     pub(super) fn prompt_tokens(&self) -> u32 {
-        u32::try_from(self.prompt.len()).unwrap_or(u32::MAX)
+        let count = match &self.inputs {
+            Some(inputs) => inputs.iter().map(Vec::len).sum(),
+            None => self.prompt.len(),
+        };
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    /// How long nodes may read before they say anything, besides what any answer's first token takes.
+    pub(super) fn reading_ms(&self) -> u64 {
+        let tokens = self.inputs.as_ref().map_or(0, |_| self.prompt_tokens());
+        u64::from(tokens) * EMBED_MS_PER_TOKEN
     }
 
     /// What nodes and scorers see of it.
@@ -232,6 +265,7 @@ struct Choice {
     choice: u32,
     answer_id: String,
     prompt: Vec<TokenId>,
+    inputs: Option<Vec<Vec<TokenId>>>,
     echo: String,
 }
 
@@ -253,13 +287,45 @@ fn prompt_ids(
             ids => Ok(ids),
         },
         Prompt::Ids(ids) => Ok(ids.clone()),
+        // They are not gone on from; see `inputs`.
+        Prompt::ToEmbed(_) => Ok(Vec::new()),
+    }
+}
+
+/// The ids of texts that are to be embedded, each within the model's context.
+fn inputs(
+    model: &HostedModel,
+    texts: &[Prompt],
+    form: &AnswerForm,
+) -> Result<Vec<Vec<TokenId>>, ServeError> {
+    let max = model.text.manifest.context_length;
+    let mut inputs = Vec::with_capacity(texts.len());
+    for (index, text) in texts.iter().enumerate() {
+        let ids = match text {
+            Prompt::Text(text) if text.is_empty() => Vec::new(),
+            text => prompt_ids(model, text, form)?,
+        };
+        let tokens = ids.len();
+        if tokens == 0 {
+            return Err(ServeError::InputEmpty { index });
+        }
+        if tokens > max as usize {
+            return Err(ServeError::InputTooLong { index, tokens, max });
+        }
+        inputs.push(ids);
+    }
+    match inputs.iter().map(Vec::len).sum() {
+        tokens if tokens > EMBED_TOKENS_MAX => {
+            Err(ServeError::InputsTooLong { tokens, max: EMBED_TOKENS_MAX })
+        }
+        _ => Ok(inputs),
     }
 }
 
 /// A prompt as its client knows it.
 fn prompt_text(model: &HostedModel, asked: &Prompt) -> String {
     match asked {
-        Prompt::Chat(_) => String::new(),
+        Prompt::Chat(_) | Prompt::ToEmbed(_) => String::new(),
         Prompt::Text(text) => text.clone(),
         Prompt::Ids(ids) => model.text.decode(ids),
     }

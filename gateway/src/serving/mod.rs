@@ -9,6 +9,7 @@ mod branch;
 mod checkpoint;
 mod client;
 pub mod delivery;
+mod embedding;
 mod job;
 pub mod policy;
 mod quote;
@@ -123,7 +124,13 @@ async fn run(app: &App, choice: Opened, turns: &Semaphore) {
     // Whoever waits for the others to be answered must not keep them from their turn.
     let turn = turns.acquire().await;
     // A panic is a bug, but not one that may keep a client's money held.
-    let ending = AssertUnwindSafe(answer(app, &job, &outlet)).catch_unwind().await;
+    let work = async {
+        match &job.inputs {
+            Some(inputs) => embedding::answer(app, &job, inputs, &outlet).await,
+            None => answer(app, &job, &outlet).await,
+        }
+    };
+    let ending = AssertUnwindSafe(work).catch_unwind().await;
     drop(turn);
     let ending = ending.unwrap_or_else(|_| Ending::default().failed(ServeError::Internal));
     let ending = hear_word(app, &job, &mut outlet, ending).await;

@@ -1,6 +1,7 @@
 //! What a request can cost at most, before anything is done for it.
 
 use assay_ledger::{Price, Quote};
+use assay_protocol::TokenId;
 
 use super::{delivery::ServeError, policy::Policy};
 
@@ -20,6 +21,18 @@ pub(super) fn quote(
     let quote = Quote::new(price, policy.price_per_mille, prompt_tokens, max_tokens)
         .map_err(|_| too_long())?;
     Ok((max_tokens, quote))
+}
+
+/// What embedding these costs: all is known before, since nothing is written.
+pub(super) fn quote_inputs(
+    inputs: &[Vec<TokenId>],
+    price: Price,
+    policy: &Policy,
+) -> Result<Quote, ServeError> {
+    let tokens: usize = inputs.iter().map(Vec::len).sum();
+    let too_long = |_| ServeError::InputsTooLong { tokens, max: 0 };
+    let count = u32::try_from(tokens).unwrap_or(u32::MAX);
+    Quote::new(price, policy.price_per_mille, count, 0).map_err(too_long)
 }
 
 #[cfg(test)]

@@ -34,10 +34,10 @@ use crate::{
     scheduler::Party,
     verification::{audits, judgement::Case, scorer::Score},
 };
-use hearing::Event;
 use inquiry::Inquiry;
 
 pub(super) use agreeing::{Agreement, OWNERS_TO_AGREE};
+pub(super) use hearing::Event;
 pub(super) use placing::Placed;
 
 /// A round in progress.
@@ -60,7 +60,7 @@ pub(super) struct Round<'a> {
     /// How long busy nodes are waited for.
     place_until: Instant,
     /// When the others have had time enough, once two complete answers agree.
-    stragglers_until: Option<Instant>,
+    pub(super) stragglers_until: Option<Instant>,
     /// Whether the model is asked although two agree; drawn once, when they do.
     audited: Option<bool>,
     /// Somebody differed and was let go: the model is asked, whatever the draw says.
@@ -108,7 +108,7 @@ impl<'a> Round<'a> {
         let settings = &app.config.serving;
         let waits = Waits {
             offer: Duration::from_millis(limits::OFFER_MS_MAX),
-            first_token: Duration::from_millis(settings.first_token_ms),
+            first_token: Duration::from_millis(settings.first_token_ms + job.reading_ms()),
             stall: Duration::from_millis(settings.stall_ms),
         };
         Self {

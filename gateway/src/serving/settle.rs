@@ -236,6 +236,7 @@ fn known<'a>(job: &'a Job, ending: &'a Ending, end: &'a JobEnd, sent: &'a Said) 
         nonce: job.nonce.as_deref(),
         client_seed: job.client_seed,
         risk: job.risk,
+        prompt_tokens: job.prompt_tokens(),
         max_tokens: job.max_tokens,
         state: ending.state,
         ids: summary.map_or(&ending.ids, |summary| &summary.ids),

@@ -79,9 +79,7 @@ pub(super) fn draw(
     model: &HostedModel,
     rng: &mut (impl Rng + ?Sized),
 ) -> Result<Canary, ModelError> {
-    let question = QUESTIONS.choose(rng).unwrap_or(&QUESTIONS[0]);
-    let subject = SUBJECTS.choose(rng).unwrap_or(&SUBJECTS[0]);
-    let message = ChatMessage::new("user", question.replacen("{}", subject, 1));
+    let message = ChatMessage::new("user", text(rng));
     let prompt = model.text.encode(&model.text.render(&[message])?)?;
     let room = model
         .text
@@ -95,6 +93,13 @@ pub(super) fn draw(
         seed: Bytes32(rng.random()),
         salt: Bytes32(rng.random()),
     })
+}
+
+/// The words of a question.
+pub(super) fn text(rng: &mut (impl Rng + ?Sized)) -> String {
+    let question = QUESTIONS.choose(rng).unwrap_or(&QUESTIONS[0]);
+    let subject = SUBJECTS.choose(rng).unwrap_or(&SUBJECTS[0]);
+    question.replacen("{}", subject, 1)
 }
 
 #[cfg(test)]

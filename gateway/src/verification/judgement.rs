@@ -24,9 +24,10 @@ use crate::{
     receipts,
     serving::{Branch, Question, Risk, Verdict},
 };
-use parts::{judged_part, left_out};
+use parts::judged_part;
 
 pub(crate) use parts::{Part, undecided};
+pub(super) use parts::{left_out, part};
 pub(super) use scores::{Matter, Scores};
 
 /// What is judged: the whole answers of one round, and what became of the others.

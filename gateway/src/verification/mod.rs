@@ -16,6 +16,8 @@ pub(crate) mod rules;
 pub mod scorer;
 mod self_test;
 pub mod settings;
+mod truth;
+pub(crate) mod vectors;
 mod weighing;
 pub mod weights;
 

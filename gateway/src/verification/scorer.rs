@@ -107,7 +107,7 @@ pub fn is_another_available(app: &App, question: Question<'_>, except: &[NodeId]
 }
 
 /// Free scorers first, otherwise any: none of them judges everything.
-fn scorers(app: &App, question: Question<'_>) -> Vec<NodeHandle> {
+pub(super) fn scorers(app: &App, question: Question<'_>) -> Vec<NodeHandle> {
     let model = &question.model.text;
     let mut serving = app.nodes.serving(&model.manifest.id, model.manifest_hash, true);
     serving.shuffle(&mut rand::rng());

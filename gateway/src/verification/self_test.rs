@@ -1,6 +1,8 @@
 //! A node's self-test: it answers a question or two like anybody's, a scorer judges the answers, and what it
 //! reports along with them says which class of hardware and runtime it is.
 
+mod vectors;
+
 use std::time::{Duration, Instant};
 
 use assay_protocol::{
@@ -55,6 +57,9 @@ pub(super) async fn test(
     model: &HostedModel,
     deadline: Instant,
 ) -> Outcome {
+    if model.text.manifest.embedding.is_some() {
+        return vectors::test(app, handle, model, deadline).await;
+    }
     let mut weight = 0.0;
     // Answers are held to the narrowest class and compared between nodes: a looser class would be admitted only to be
     // found at fault.
@@ -162,7 +167,8 @@ async fn write(
             }
             JobNews::Failed(code) => return Err(failed(&format!("it gave up: {code:?}"))),
             JobNews::Lost(_) => return Err(Outcome::Open("the node left".into())),
-            JobNews::Accepted | JobNews::Refused(_) | JobNews::Scored(_) => {}
+            JobNews::Accepted | JobNews::Refused(_) | JobNews::Scored(_) | JobNews::Embedded(_) => {
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 //! or token by token. Whatever it is, it passes the gateway's self-test honestly, as any cheat would.
 
 mod connection;
+pub mod embedding;
 mod identity;
 mod pace;
 mod seen;

@@ -152,6 +152,8 @@ impl<'a> Session<'a> {
             ToNode::Offer(offer) => self.offered(offer).await?,
             ToNode::Start(Start::Generate(start)) => self.generate(start),
             ToNode::Start(Start::Score(start)) => self.score(start),
+            // It says that it has no model for this.
+            ToNode::Start(Start::Embed(_)) => {}
             ToNode::Finish { job, at } => {
                 self.note(|seen| seen.told.push(Told::Finish { at }));
                 if !self.manners.behaviour.is_deaf() {

@@ -10,6 +10,7 @@ mod completions;
 mod constrained;
 mod credits;
 mod deliveries;
+mod embeddings;
 mod expect;
 mod forfeits;
 mod gateways;

@@ -29,7 +29,7 @@ use serde_json::json;
 use super::{
     files,
     report::{Failure, Report},
-    show,
+    show, vectors,
 };
 
 /// The class of a machine that runs this program, as calibration names it.
@@ -86,7 +86,14 @@ pub(super) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     let checked =
         check(&bundle, request.as_ref(), response.as_ref(), &trust).map_err(Failure::refused)?;
     let mut notes: Vec<String> = checked.notes.iter().map(ToString::to_string).collect();
+    let embedded = match (&args.model, &request) {
+        (Some(folder), Some(request)) if checked.receipt.is_embedding() => {
+            embed(args, folder, &checked, request, response.as_ref(), report)?
+        }
+        _ => None,
+    };
     let prefill = match (&args.model, &request) {
+        (Some(_), Some(_)) if checked.receipt.is_embedding() => None,
         (Some(folder), Some(request)) => {
             run_model(args, folder, &checked, request, response.as_ref(), report)?
         }
@@ -95,11 +102,28 @@ pub(super) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
             None
         }
     };
-    if args.model.is_some() && prefill.is_none() && checked.receipt.completion_tokens > 0 {
+    let answered = checked.receipt.completion_tokens > 0 || checked.receipt.is_embedding();
+    if args.model.is_some() && prefill.is_none() && embedded.is_none() && answered {
         notes.push("the model's weights were not asked".to_owned());
     }
-    tell(report, &bundle, &checked, &notes, prefill.as_ref());
+    tell(report, &bundle, &checked, &notes, prefill.as_ref(), embedded.as_ref());
     Ok(())
+}
+
+fn embed(
+    args: &Args,
+    folder: &Path,
+    checked: &Checked,
+    request: &Request,
+    response: Option<&Saved>,
+    report: &Report,
+) -> Result<Option<vectors::Embedded>, Failure> {
+    report.progress("manifest, inputs");
+    let manifest = files::read(&folder.join(assay_model::manifest::FILE_NAME))?;
+    check_manifest(&checked.receipt, Manifest::hash_of(&manifest)).map_err(Failure::refused)?;
+    let evidence = args.evidence.as_deref().map(files::evidence).transpose()?;
+    let (evidence, without) = (evidence.as_ref(), args.without_weights);
+    vectors::run(folder, checked, request, response, evidence, without, report)
 }
 
 fn run_model(
@@ -234,11 +258,13 @@ fn tell(
     checked: &Checked,
     notes: &[String],
     prefill: Option<&Prefill>,
+    embedded: Option<&vectors::Embedded>,
 ) {
     let Receipt { completion_tokens, manifest_hash, money, .. } = &checked.receipt;
     let gateway = &checked.gateway;
     let signers = checked.signers.len();
     let sentence = match (checked.receipt.state, prefill) {
+        _ if checked.receipt.is_embedding() => vectors::sentence(gateway, checked, embedded),
         (State::Failed, _) => {
             format!("{gateway} signed that it gave no answer and charged nothing.")
         }
@@ -257,6 +283,8 @@ fn tell(
         "signers": checked.signers,
         "fork_excluded": !checked.notes.contains(&Note::ForkNotExcluded),
         "cost_nano": money.cost.to_string(),
+        "vectors_checked": embedded.map(|embedded| embedded.vectors),
+        "largest_difference": embedded.map(|embedded| embedded.largest_difference),
         "positions_checked": prefill.map(|prefill| prefill.positions),
         "largest_margin": prefill.map(|prefill| prefill.largest_margin),
         "margin_limit": prefill.map(|prefill| prefill.limit),

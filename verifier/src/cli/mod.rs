@@ -8,6 +8,7 @@ mod mirror;
 mod model;
 mod report;
 mod show;
+mod vectors;
 
 use std::process::ExitCode;
 

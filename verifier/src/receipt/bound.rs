@@ -2,7 +2,7 @@
 //! hold, and only then does a receipt belong to them.
 
 use assay_model::ToolCall;
-use assay_protocol::{Bytes32, Finish, JobId, identity};
+use assay_protocol::{Bytes32, Finish, JobId, identity, vectors_hash};
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -10,8 +10,10 @@ use super::{
     saved::SavedCall,
 };
 
-/// What an answer's id begins with: of a chat and of a completion.
-const ID_PREFIXES: [&str; 2] = ["chatcmpl-", "cmpl-"];
+/// What an answer's id begins with: of a chat, of a completion, of vectors.
+const ID_PREFIXES: [&str; 3] = ["chatcmpl-", "cmpl-", EMBEDDING_PREFIX];
+/// Vectors have no id in OpenAI's shape; a receipt calls them this and the job's id.
+pub const EMBEDDING_PREFIX: &str = "embd-";
 
 /// A request as its client sent it.
 #[derive(Clone, Debug, PartialEq)]
@@ -120,12 +122,18 @@ pub fn finish_reason(finish: Finish, has_calls: bool) -> &'static str {
         Finish::Length => "length",
         Finish::Stop if has_calls => "tool_calls",
         Finish::Stop | Finish::Told => "stop",
+        Finish::Embedded => "embedded",
     }
 }
 
 /// Of `content`, as it is bound.
 pub fn content_digest(content: &str) -> Bytes32 {
     Bytes32(Sha256::digest(content).into())
+}
+
+/// What stands for vectors where an answer has its content: their hash, which nodes sign, in hex.
+pub fn vectors_content(components: &[f32]) -> String {
+    vectors_hash(components).to_string()
 }
 
 /// Of `tool_calls`, as it is bound.

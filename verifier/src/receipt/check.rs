@@ -1,7 +1,7 @@
 //! Everything about a receipt that can be checked without its model: signatures, place in the log, what it binds,
 //! and whether its sums add up.
 
-use assay_protocol::{Attestation, Bytes32, Finish, NodeId, Outcome};
+use assay_protocol::{Attestation, Bytes32, Finish, NodeId, Outcome, vectors_hash};
 
 use super::{
     Bundle, Checked, Note, Part, Receipt, Refusal, Request, Saved, State,
@@ -45,6 +45,7 @@ pub fn check(
         return Err(Refusal::AnswerUnsigned);
     }
     check_agreement(&receipt)?;
+    check_vectors(&receipt, response)?;
     let mut notes = notes(&receipt, &signers, trust);
     notes.extend(request.is_none().then_some(Note::NoRequest));
     let own_nonce = request.is_some_and(|request| request.nonce().is_none());
@@ -74,6 +75,18 @@ fn may_be_cut(receipt: &Receipt, request: Option<&Request>) -> bool {
     let is_cut = receipt.verdict.as_ref().is_some_and(|verdict| verdict.finish == Finish::Told);
     let stops = |request: &Request| request.json.get("stop").is_some();
     is_cut && request.is_none_or(stops)
+}
+
+/// Vectors differ in their last bits from node to node: those that the client got are signed by one who was paid.
+fn check_vectors(receipt: &Receipt, response: Option<&Saved>) -> Result<(), Refusal> {
+    let Some(saved) = response.filter(|_| receipt.is_embedding()) else { return Ok(()) };
+    let hash = vectors_hash(&saved.vectors);
+    let signed = |part: &&Part| part.signed.as_ref().is_some_and(|it| it.logits_hash == hash);
+    let paid = |part: &Part| outcome(part).is_some_and(Outcome::is_paid);
+    match receipt.parts.iter().filter(signed).any(paid) {
+        true => Ok(()),
+        false => Err(Refusal::AnswerUnsigned),
+    }
 }
 
 /// The fields that the receipt says itself are compared first, so that the sentence names the one that is wrong.
@@ -124,7 +137,9 @@ fn check_unfinished(receipt: &Receipt, saved: &Saved) -> Result<(), Refusal> {
 pub(super) fn is_of_this_answer(receipt: &Receipt, part: &Part) -> bool {
     let Some(signed) = &part.signed else { return false };
     let ends_alike = match receipt.verdict.as_ref().map(|verdict| verdict.finish) {
-        Some(finish @ (Finish::Stop | Finish::Length)) => signed.finish == Some(finish),
+        Some(finish @ (Finish::Stop | Finish::Length | Finish::Embedded)) => {
+            signed.finish == Some(finish)
+        }
         Some(Finish::Told) | None => true,
     };
     signed.h_to == receipt.answer_link && ends_alike
@@ -214,7 +229,7 @@ fn check_money(receipt: &Receipt) -> Result<(), Refusal> {
     if sum(vec![cost, returned])? != held {
         return Err(Refusal::Money("the cost and what was given back are not what was held"));
     }
-    if cost > 0 && receipt.completion_tokens == 0 {
+    if cost > 0 && receipt.completion_tokens == 0 && !receipt.is_embedding() {
         return Err(Refusal::Money("there is a cost and no token"));
     }
     let passed = |part: &Part| outcome(part).is_some_and(Outcome::is_paid) && part.signed.is_some();
@@ -272,7 +287,8 @@ fn notes(receipt: &Receipt, signers: &[NodeId], trust: &Trust) -> Vec<Note> {
         }
     }
     let checked = receipt.verdict.as_ref().is_some_and(|verdict| verdict.positions_checked > 0);
-    let answered = receipt.state != State::Failed && receipt.completion_tokens > 0;
+    let answered =
+        receipt.state != State::Failed && (receipt.completion_tokens > 0 || receipt.is_embedding());
     if answered && !checked && receipt.audit.q_ppm == 0 {
         notes.push(Note::NeverAudited);
     }

@@ -139,4 +139,6 @@ pub enum Refusal {
          apart is allowed"
     )]
     Logprob { position: usize, told: f64, found: f64, limit: f64 },
+    #[error("vector {index} is {difference:.2e} from the model's own, and {limit:.0e} is allowed")]
+    Vector { index: usize, difference: f64, limit: f64 },
 }

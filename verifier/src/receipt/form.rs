@@ -22,7 +22,7 @@ const BIASES_MAX: usize = 1_024;
 const STATES: [State; 3] = [State::Succeeded, State::Failed, State::Cancelled];
 const POLICIES: [Policy; 3] = [Policy::Low, Policy::Standard, Policy::High];
 const SEEDS: [SeedFrom; 3] = [SeedFrom::Client, SeedFrom::Nonce, SeedFrom::Gateway];
-const FINISHES: [Finish; 3] = [Finish::Stop, Finish::Length, Finish::Told];
+const FINISHES: [Finish; 4] = [Finish::Stop, Finish::Length, Finish::Told, Finish::Embedded];
 
 pub(super) fn encode(receipt: &Receipt) -> Vec<u8> {
     let mut w = Writer::default();

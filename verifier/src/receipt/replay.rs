@@ -2,6 +2,7 @@
 //! seed, the answer's ids and its text. What is left for the model itself is one prefill over the ids found here.
 
 mod asked;
+mod embedding;
 #[cfg(test)]
 mod tests;
 
@@ -12,6 +13,7 @@ use sha2::{Digest, Sha256};
 use super::{Receipt, Refusal, Request, Saved, SeedFrom, State, bound, saved::SavedCall};
 use crate::log::Evidence;
 use asked::Asked;
+pub use embedding::{check_vectors, replay_inputs};
 
 /// The ids of an answer that its receipt is really about.
 #[derive(Clone, Debug, PartialEq)]
@@ -282,6 +284,7 @@ fn check_end(
     let (_, stopped_at) = text(ids, stop, model);
     let wrong = |problem| Err(Refusal::End(problem));
     match verdict.finish {
+        Finish::Embedded => wrong("it is vectors, and no text"),
         Finish::Told if stopped_at != Some(ids.len()) => {
             wrong("its last token completes no stop string that was asked for")
         }

@@ -1,6 +1,7 @@
 //! A response as a client saved it: the body of a plain answer, or the list of a stream's chunks.
 
 mod calls;
+mod embedding;
 mod logprobs;
 
 use std::collections::BTreeSet;
@@ -30,6 +31,8 @@ pub struct Saved {
     pub output_ids: Option<Vec<TokenId>>,
     /// What it tells of each token but the end token, if it was asked for.
     pub logprobs: Vec<SavedLogprob>,
+    /// Of a response that is vectors: all of them, one input after the other.
+    pub vectors: Vec<f32>,
     /// Which choice of the response this is.
     pub choice: u32,
     /// The job that answered it; named where there are several choices.
@@ -43,7 +46,9 @@ pub enum NoResponse {
     Json(#[from] NotJson),
     #[error("it is an error: {0}")]
     IsError(String),
-    #[error("it has no {0}, or not in the form of a chat completion or a completion")]
+    #[error(
+        "it has no {0}, or not in the form of a chat completion, a completion or a list of embeddings"
+    )]
     Lacks(&'static str),
     #[error("its chunks do not belong to one answer")]
     Mixed,
@@ -64,6 +69,9 @@ impl Saved {
 
     fn read(bytes: &[u8], job: Option<&str>) -> Result<Self, NoResponse> {
         let json = Json::parse(bytes)?;
+        if embedding::is_one(&json) {
+            return embedding::read(&json);
+        }
         let pieces = json.as_list().unwrap_or(std::slice::from_ref(&json));
         let (choice, job) = chosen(pieces, job)?;
         let first = pieces.first().ok_or(NoResponse::Lacks("chunks"))?;
@@ -76,6 +84,7 @@ impl Saved {
             usage: None,
             output_ids: None,
             logprobs: Vec::new(),
+            vectors: Vec::new(),
             choice,
             job,
         };

@@ -41,6 +41,7 @@ impl Gateway {
         }
         if !names_models(settings.config.as_deref())? {
             serve.arg("--model").arg(paths::demo_model());
+            serve.arg("--model").arg(paths::embedder_model());
         }
         serve
             .env("ASSAY_ADMIN_SECRET", &admin_secret)

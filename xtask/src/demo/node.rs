@@ -84,6 +84,7 @@ fn start_agent(place: Place<'_>, name: &str, token: &str) -> anyhow::Result<Proc
     command::output(enrol.env("ASSAY_NODE_TOKEN", token), place.stop)?;
     let mut run = agent()?;
     run.args(["run", "--threads", "1", "--model"]).arg(paths::demo_model());
+    run.arg("--model").arg(paths::embedder_model());
     Process::start(name, &mut run, &place.data.path().join(format!("{name}.log")))
 }
 

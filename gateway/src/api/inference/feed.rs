@@ -93,6 +93,8 @@ impl Feed {
                 let more = CallDelta::goes_on(call, text);
                 self.ready.push_back(Item::Chunk(self.writer.call(index, more)));
             }
+            // Only what is embedded has vectors, and that is asked for elsewhere.
+            Event::Vectors(_) => {}
             Event::Done(summary) => {
                 let used = Usage::of(summary.prompt_tokens, summary.completion_tokens);
                 self.usage = self.usage.plus(used);

@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// Says that the answer was given before.
-const REPLAYED: HeaderName = HeaderName::from_static("x-assay-replayed");
+pub(in crate::api) const REPLAYED: HeaderName = HeaderName::from_static("x-assay-replayed");
 /// Events of a choice besides its text.
 const EVENTS_BESIDES_TEXT: usize = 8;
 

@@ -31,6 +31,7 @@ use crate::{
     serving::{self, ChatJob, Deliveries, Event, Prompt, Summary, Terms},
 };
 use feed::{Feed, Item};
+pub(super) use keyed::REPLAYED;
 use told::Teller;
 
 const JOB: HeaderName = HeaderName::from_static("x-assay-job");
@@ -72,6 +73,10 @@ pub(super) async fn answer(
 ) -> Result<Response, ApiError> {
     let model = app.catalog.get(&wish.model).filter(|_| key.permissions.allow_model(&wish.model));
     let model = model.ok_or_else(|| ApiError::model_not_found(&wish.model))?.clone();
+    if model.text.manifest.embedding.is_some() {
+        let message = format!("The model `{}` makes vectors: POST /v1/embeddings.", model.id());
+        return Err(InvalidRequest::of("model", message).into());
+    }
     let form = wish.form;
     let style = Style { form, streaming: wish.streaming, model: model.clone() };
     let idempotency = sent.key.as_ref().map(|name| keyed::Key {
@@ -123,7 +128,7 @@ fn into_job(
     }
     let mut ids = wish.prompts.iter().flat_map(|prompt| match prompt {
         Prompt::Ids(ids) => ids.as_slice(),
-        Prompt::Chat(_) | Prompt::Text(_) => &[],
+        Prompt::Chat(_) | Prompt::Text(_) | Prompt::ToEmbed(_) => &[],
     });
     if let Some(id) = ids.find(|id| **id >= vocab_size) {
         let message = format!("The model has no token {id}; it has {vocab_size}.");
@@ -205,6 +210,8 @@ async fn whole(style: &Style, mut deliveries: Deliveries) -> Result<(Body, Deliv
             Event::Arguments { index: call, text } => {
                 said[index].take(Piece::Arguments { index: call, text });
             }
+            // Only what is embedded has vectors, and that is asked for elsewhere.
+            Event::Vectors(_) => {}
             Event::Done(summary) => ends[index] = Some(summary),
             Event::Failed(error) => {
                 deliveries.void();
@@ -246,7 +253,7 @@ fn sent_events(app: &App, events: impl Stream<Item = sse::Event> + Send + 'stati
 }
 
 /// Names the jobs, in the order of the choices.
-fn naming(app: &App, jobs: &[JobId], mut response: Response) -> Response {
+pub(super) fn naming(app: &App, jobs: &[JobId], mut response: Response) -> Response {
     let names: Vec<String> = jobs.iter().map(JobId::to_string).collect();
     if names.is_empty() {
         return response;

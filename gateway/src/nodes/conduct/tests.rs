@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use super::*;
 
-const MODEL: ModelFacts = ModelFacts { manifest_hash: Bytes32([3; 32]), vocab_size: 100 };
+const MODEL: ModelFacts =
+    ModelFacts { manifest_hash: Bytes32([3; 32]), vocab_size: 100, dimensions: 2 };
 
 /// A session with a node that signs truly.
 struct Script {

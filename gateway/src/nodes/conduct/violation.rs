@@ -39,6 +39,8 @@ pub enum Violation {
     Unsigned,
     #[error("told log probabilities that cannot be, more or fewer than the job asks for")]
     WrongLogprobs,
+    #[error("sent vectors that are too short, too long, or not one for each input")]
+    WrongVectors,
     #[error("sent the wrong number of scored positions")]
     WrongPositions,
 }

@@ -135,7 +135,7 @@ impl Round<'_> {
 
     /// Whether two owners gave the same whole answer, a proven one among them if there is any: whoever is not done by
     /// then gets no more time than [`Round::straggler_deadline`], whatever it writes.
-    pub(super) fn is_decidable(&self, answer: &Answer<'_>) -> bool {
+    pub(in crate::serving) fn is_decidable(&self, answer: &Answer<'_>) -> bool {
         let cut = answer.stopped_at();
         let mut live = self.branches.iter().filter(|branch| branch.is_live());
         let mut proven = live.clone().filter(|branch| branch.trust.proven).peekable();
@@ -151,7 +151,7 @@ impl Round<'_> {
     }
 
     /// How long the others get once two complete answers agree.
-    pub(super) fn straggler_deadline(&self) -> Instant {
+    pub(in crate::serving) fn straggler_deadline(&self) -> Instant {
         let now = Instant::now();
         let longest = self.branches.iter().map(Branch::elapsed_ms).max().unwrap_or(0);
         let half = Duration::from_millis(longest.unsigned_abs() / 2);

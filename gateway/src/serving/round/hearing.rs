@@ -23,7 +23,7 @@ use crate::{
 const LEFT_WAIT: Duration = Duration::from_millis(limits::CANCEL_MS_MAX + 500);
 
 /// What a round waits for.
-pub(super) enum Event {
+pub(in crate::serving) enum Event {
     News(Option<NodeNews>),
     /// The model's word, if a scorer gave it.
     Model(Option<Score>),
@@ -33,7 +33,7 @@ pub(super) enum Event {
 }
 
 impl Round<'_> {
-    pub(super) async fn event(&mut self, answer: &Answer<'_>) -> Event {
+    pub(in crate::serving) async fn event(&mut self, answer: &Answer<'_>) -> Event {
         let writing = self.count(|stage| *stage == Stage::Writing) > 0;
         let next = self
             .branches
@@ -53,7 +53,7 @@ impl Round<'_> {
         }
     }
 
-    pub(super) fn take(&mut self, news: Option<NodeNews>) {
+    pub(in crate::serving) fn take(&mut self, news: Option<NodeNews>) {
         let Some(NodeNews { node, news, .. }) = news else { return };
         let Some(index) = self.branches.iter().position(|branch| branch.node() == node) else {
             return;
@@ -72,6 +72,7 @@ impl Round<'_> {
             (Stage::Writing, JobNews::Complete { finish, count }) => {
                 branch.complete(finish, count, now);
             }
+            (Stage::Writing, JobNews::Embedded(vectors)) => branch.embedded(vectors, now),
             (Stage::Writing, JobNews::Lost(lost)) => {
                 let outcome = match lost {
                     LostReason::Violation(_) => Outcome::Violation,
@@ -94,7 +95,7 @@ impl Round<'_> {
     }
 
     /// Lets go of everybody whose time is over. At the job's own end, whole answers that agree are judged all the same.
-    pub(super) fn expire(&mut self, answer: &Answer<'_>) -> Result<(), ServeError> {
+    pub(in crate::serving) fn expire(&mut self, answer: &Answer<'_>) -> Result<(), ServeError> {
         let now = Instant::now();
         let is_last = now >= self.deadline;
         let cut = answer.stopped_at();
@@ -114,7 +115,7 @@ impl Round<'_> {
         for branch in self.branches.iter_mut().filter(|branch| branch.stage == Stage::Writing) {
             if late(branch) {
                 let _ = branch.handle.cancel(self.job.id, CancelReason::TooSlow);
-                branch.lose(Outcome::Left, "no token came for too long");
+                branch.lose(Outcome::Left, "nothing came for too long");
             }
         }
         // A split that the model is being asked about is worth the wait: the late one may be the honest one.

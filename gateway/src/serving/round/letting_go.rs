@@ -31,7 +31,7 @@ impl Round<'_> {
     }
 
     /// Lets go of everybody who is not done.
-    pub(super) fn drop_writers(&mut self, reason: &str) {
+    pub(in crate::serving) fn drop_writers(&mut self, reason: &str) {
         self.call_off(CancelReason::NotNeeded);
         for branch in self.branches.iter_mut().filter(|branch| branch.stage == Stage::Writing) {
             branch.lose(Outcome::Cancelled, reason);
@@ -39,7 +39,7 @@ impl Round<'_> {
     }
 
     /// Calls everybody off who is still at work.
-    pub(super) fn call_off(&mut self, reason: CancelReason) {
+    pub(in crate::serving) fn call_off(&mut self, reason: CancelReason) {
         for branch in &self.branches {
             let _ = match branch.stage {
                 Stage::Writing => branch.handle.cancel(self.job.id, reason),
@@ -50,7 +50,7 @@ impl Round<'_> {
         self.branches.retain(|b| !matches!(b.stage, Stage::Offered | Stage::Accepted));
     }
 
-    pub(super) fn abandon(&mut self, error: ServeError) -> ServeError {
+    pub(in crate::serving) fn abandon(&mut self, error: ServeError) -> ServeError {
         let reason = match error {
             ServeError::ShuttingDown => CancelReason::Shutdown,
             ServeError::Timeout => CancelReason::TooSlow,

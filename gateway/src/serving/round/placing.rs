@@ -141,7 +141,7 @@ impl Round<'_> {
             round: self.number,
             model: model.manifest.id.clone(),
             manifest_hash: model.manifest_hash,
-            kind: JobKind::Generate,
+            kind: if self.job.inputs.is_some() { JobKind::Embed } else { JobKind::Generate },
             prompt_tokens: self.job.prompt_tokens(),
             max_tokens: self.job.max_tokens,
             deadline_ms: remaining_ms(self.deadline),
@@ -183,7 +183,7 @@ impl Round<'_> {
             if branch.stage != Stage::Accepted {
                 continue;
             }
-            let start = Start::Generate(GenerateStart {
+            let to_write = || GenerateStart {
                 job: self.job.id,
                 prompt: self.job.prompt.clone(),
                 prefix: answer.ids().to_vec(),
@@ -191,7 +191,11 @@ impl Round<'_> {
                 sampling: self.job.sampling.clone(),
                 seed: self.job.seed,
                 salt: self.job.salt,
-            });
+            };
+            let start = match self.job.to_embed() {
+                Some(start) => Start::Embed(start),
+                None => Start::Generate(to_write()),
+            };
             match branch.handle.start(start) {
                 Ok(()) => branch.start(answer.ids(), Instant::now()),
                 Err(gone) => branch.lose(Outcome::Left, gone.to_string()),

@@ -67,7 +67,7 @@ pub(super) fn judged_part(
 }
 
 /// A node that gave no whole answer; none for one that never got the work.
-pub(super) fn left_out(round: u8, branch: &Branch) -> Option<Part> {
+pub(in super::super) fn left_out(round: u8, branch: &Branch) -> Option<Part> {
     match &branch.stage {
         Stage::Lost(outcome, reason) => Some(part(round, branch, *outcome, reason.clone())),
         Stage::Complete(_) => {
@@ -78,7 +78,8 @@ pub(super) fn left_out(round: u8, branch: &Branch) -> Option<Part> {
     }
 }
 
-fn part(round: u8, branch: &Branch, outcome: Outcome, reason: String) -> Part {
+/// A part of which nothing is known but how it came out.
+pub(in super::super) fn part(round: u8, branch: &Branch, outcome: Outcome, reason: String) -> Part {
     Part {
         node: branch.node(),
         handle: branch.handle.clone(),

@@ -109,7 +109,7 @@ fn read<T>(
 }
 
 /// A text, several, the ids of one, or those of several.
-fn prompts(prompt: &Json) -> Result<Vec<Prompt>, String> {
+pub(super) fn prompts(prompt: &Json) -> Result<Vec<Prompt>, String> {
     let read = match prompt {
         Json::Text(text) => Some(vec![Prompt::Text(text.clone())]),
         Json::List(list) => match list.first() {
@@ -123,7 +123,7 @@ fn prompts(prompt: &Json) -> Result<Vec<Prompt>, String> {
         _ => None,
     };
     let read = read.filter(|prompts| !prompts.is_empty());
-    read.ok_or_else(|| "its `prompt` cannot be read".into())
+    read.ok_or_else(|| "its `prompt` or `input` cannot be read".into())
 }
 
 fn ids(list: &Json) -> Option<Prompt> {
