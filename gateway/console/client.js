@@ -1,7 +1,8 @@
 // A client's money: balance, payments, credit given back, what each request cost.
 
 import { call } from "./api.js";
-import { amount, cents, credits, el, figure, form, notice, table, tag, when } from "./dom.js";
+import { amount, cents, credits, el, figure, form, notice, sentence, table, tag, when } from "./dom.js";
+import { grown } from "./lists.js";
 import { inShort } from "./verdict.js";
 
 const again = () => dispatchEvent(new HashChangeEvent("hashchange"));
@@ -11,22 +12,25 @@ export async function credit(stillHere) {
   const back = query.get("top_up");
   if (back) history.replaceState(null, "", location.pathname + "#/credit");
   const returned = back ? await comeBack(back, query.has("cancelled"), stillHere) : null;
-  const [balance, topUps, refunds] = await Promise.all([
-    call("GET", "/v1/credits"), call("GET", "/v1/credits/top-ups?limit=20"), call("GET", "/v1/credits/refunds?limit=20"),
+  const [balance, payments, refunds] = await Promise.all([
+    call("GET", "/v1/credits"), grown("/v1/credits/top-ups", paid), grown("/v1/credits/refunds", refunded),
   ]);
   return [
     el("div", {}, el("h1", {}, "Credit"), el("p", { class: "lead" }, "One credit is one US dollar of stablecoin. You pay for verified answers only.")),
     returned,
     el("section", { class: "sheet", "aria-label": "Balance" }, el("dl", { class: "figures" },
       figure("Available", credits(balance.available_nano), true), figure("Held for running jobs", credits(balance.held_nano)))),
-    el("div", { class: "two" }, topUp(), el("section", { class: "sheet" }, el("h2", {}, "Payments"),
-      table("Payments", [["When"], ["Amount", true], ["State"], ["Next"]], topUps.data.map((row) => [
-        when(row.created_ms), cents(row.amount_cents), tag(row.state), next(row),
-      ]), "None yet."),
-      refunds.data.length ? [el("h2", {}, "Refunds"), table("Refunds", [["When"], ["Amount", true], ["State"], ["Why"]],
-        refunds.data.map((row) => [when(row.created_ms), cents(row.amount_cents), tag(row.state), row.reason]), "")] : null)),
+    el("div", { class: "two" }, topUp(), el("section", { class: "sheet" }, el("h2", {}, "Payments"), payments,
+      refunds.querySelector("table") ? [el("h2", {}, "Refunds"), refunds] : null)),
   ].filter(Boolean);
 }
+
+const paid = (rows) => table("Payments", [["When"], ["Amount", true], ["State"], ["Next"]], rows.map((row) => [
+  when(row.created_ms), cents(row.amount_cents), tag(row.state), next(row),
+]), "None yet.");
+
+const refunded = (rows) => table("Refunds", [["When"], ["Amount", true], ["State"], ["Why"]],
+  rows.map((row) => [when(row.created_ms), cents(row.amount_cents), tag(row.state), row.reason]), "");
 
 const LOOK_EACH_MS = 3000;
 const LOOKS_MAX = 40;
@@ -109,13 +113,15 @@ function giveBack(row) {
 }
 
 export async function usage() {
-  const jobs = (await call("GET", "/v1/credits/requests?limit=50")).data;
+  const requests = await grown("/v1/credits/requests", asked);
   return [
     el("div", {}, el("h1", {}, "Usage"), el("p", { class: "lead" }, "Every request of this account: what it cost, what came back, and how it was verified.")),
-    el("section", { class: "sheet" }, table("Requests", [["When"], ["Model"], ["State"], ["Tokens", true], ["Cost", true], ["Verdict"]],
-      jobs.map((job) => [when(job.created_ms), [job.model, el("span", { class: "hint" }, job.risk)], tag(job.state),
-        `${job.prompt_tokens} + ${job.completion_tokens}`, credits(job.cost_nano),
-        job.verdict ? inShort(job.verdict) : el("span", { class: "hint" }, job.reason)]),
-      "No requests yet. The playground is a good place to start.")),
+    el("section", { class: "sheet", "aria-label": "Requests of this account" }, requests),
   ];
 }
+
+const asked = (jobs) => table("Requests", [["When"], ["Model"], ["State"], ["Tokens", true], ["Cost", true], ["Verdict"]],
+  jobs.map((job) => [when(job.created_ms), [job.model, el("span", { class: "hint" }, job.risk)], tag(job.state),
+    `${job.prompt_tokens} in, ${job.completion_tokens} out`, credits(job.cost_nano),
+    job.verdict ? inShort(job.verdict) : el("span", { class: "hint" }, sentence(job.reason))]),
+  "No requests yet. The playground is a good place to start.");

@@ -43,7 +43,7 @@ export function amount(text, decimals) {
 
 export const when = (ms) => new Date(ms).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 
-const GOOD = ["paid", "sent", "succeeded", "active", "agreed", "vindicated", "passed", "ready", "approved"];
+const GOOD = ["paid", "sent", "succeeded", "active", "agreed", "vindicated", "passed", "trusted", "ready", "approved"];
 const WAIT = ["open", "creating", "held", "running", "probation", "testing", "awaiting_approval", "exported", "enrolled",
   "draining", "busy", "unverified", "cancelled", "scorer", "offline"];
 
@@ -68,6 +68,16 @@ export function table(caption, heads, rows, empty) {
   return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
     el("table", { role: "table", "aria-label": caption }, el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, head)), el("tbody", { role: "rowgroup" }, body)));
 }
+
+/** What is to be carried elsewhere, to the letter; by a button too where the browser lets pages do that. */
+export function copyable(text, name) {
+  const copy = () => navigator.clipboard.writeText(text).then(() => notice("Copied."), () => notice("The browser does not let this page copy: select the text."));
+  return el("div", { class: "copyable" }, el("pre", { tabindex: "0", "aria-label": name }, el("code", {}, text)),
+    navigator.clipboard ? el("button", { class: "second", type: "button", on: { click: copy } }, "Copy") : null);
+}
+
+/** The gateway's clauses, for people. */
+export const sentence = (clause) => (clause ? `${clause[0].toUpperCase()}${clause.slice(1)}${/[.!?]$/.test(clause) ? "" : "."}` : "");
 
 export function notice(text) {
   const place = document.getElementById("notice");

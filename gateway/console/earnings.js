@@ -1,13 +1,14 @@
 // An operator's money: what was earned, what of it can be taken out, and where it goes.
 
 import { call } from "./api.js";
-import { amount, credits, decimal, el, figure, form, notice, table, tag, when } from "./dom.js";
+import { grown } from "./lists.js";
+import { amount, credits, decimal, el, figure, form, notice, sentence, table, tag, when } from "./dom.js";
 
 const again = () => dispatchEvent(new HashChangeEvent("hashchange"));
 
 export async function earnings() {
   const [sums, me, withdrawals] = await Promise.all([
-    call("GET", "/operator/v1/earnings"), call("GET", "/operator/v1/me"), call("GET", "/operator/v1/withdrawals?limit=20"),
+    call("GET", "/operator/v1/earnings"), call("GET", "/operator/v1/me"), grown("/operator/v1/withdrawals", taken),
   ]);
   return [
     el("div", {}, el("h1", {}, "Earnings"), el("p", { class: "lead" }, matures(sums))),
@@ -18,13 +19,14 @@ export async function earnings() {
       sums.forfeited_nano > 0 ? figure("Forfeited", credits(sums.forfeited_nano)) : null),
       sums.promotional_nano > 0 ? el("p", { class: "hint" }, "What clients pay with granted credit counts for your record, but nobody paid money for it, so it cannot be taken out.") : null),
     el("div", { class: "two" }, withdraw(sums, me), address(me)),
-    el("section", { class: "sheet" }, el("h2", {}, "Withdrawals"),
-      table("Withdrawals", [["When"], ["Amount", true], ["State"], ["To"], ["Next"]], withdrawals.data.map((row) => [
-        when(row.created_ms), credits(row.amount_nano), tag(row.state), [el("span", { class: "mono", title: row.address }, `${row.address.slice(0, 6)}…${row.address.slice(-4)}`), el("span", { class: "hint" }, row.reference ?? row.reason)],
-        ["awaiting_approval", "approved"].includes(row.state) ? callOff(row) : "",
-      ]), "None yet.")),
+    el("section", { class: "sheet" }, el("h2", {}, "Withdrawals"), withdrawals),
   ];
 }
+
+const taken = (rows) => table("Withdrawals", [["When"], ["Amount", true], ["State"], ["To"], ["Next"]], rows.map((row) => [
+  when(row.created_ms), credits(row.amount_nano), tag(row.state), [el("span", { class: "mono", title: row.address }, `${row.address.slice(0, 6)}…${row.address.slice(-4)}`), el("span", { class: "hint" }, row.reference ?? sentence(row.reason))],
+  ["awaiting_approval", "approved"].includes(row.state) ? callOff(row) : "",
+]), "None yet.");
 
 function matures(sums) {
   const hours = Math.round(sums.pay_matures_ms / 3_600_000);

@@ -5,9 +5,9 @@ import { el, form, say } from "./dom.js";
 import { STOPPED, broken, judge, report } from "./verdict.js";
 
 const RISKS = [
-  ["low", "low: one or two nodes, tokens as they come"],
-  ["standard", "standard: three nodes, tokens as two agree"],
-  ["high", "high: everything checked before it is shown"],
+  ["low", "low: one or two nodes, as it comes"],
+  ["standard", "standard: three nodes, as two agree"],
+  ["high", "high: checked before it is shown"],
 ];
 /** Listeners get a stream in sentences, and what takes longer in parts. */
 const SAY_EACH_MS = 2000;
@@ -57,13 +57,14 @@ export async function playground() {
     el("label", { class: "grow" }, "Model", el("select", { name: "model" }, models.map((model) => el("option", {}, model.id)))),
     el("label", { class: "wide" }, "Assurance", el("select", { name: "risk" }, RISKS.map(([name, words]) =>
       el("option", { value: name, selected: name === "standard" }, words))))),
+  el("p", { class: "hint" }, "Low costs the model’s price once, standard three times, high four times."),
   el("div", { class: "row" }, el("button", {}, "Send"), stop));
   message.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) ask.requestSubmit();
   });
   return [
     el("div", {}, el("h1", {}, "Playground"), el("p", { class: "lead" }, "Send a message and watch its answer being agreed on, token by token, and then judged.")),
-    el("div", { class: "two" }, ask, el("section", { class: "sheet", "aria-label": "Answer and verdict" }, answer, verdict, legend())),
+    el("div", { class: "two" }, ask, el("section", { class: "sheet", "aria-label": "Answer and verdict" }, el("h2", {}, "Answer"), answer, verdict, legend())),
   ];
 }
 

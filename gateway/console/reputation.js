@@ -15,7 +15,7 @@ export async function reputation() {
   const nodes = (await call("GET", "/operator/v1/nodes")).data;
   const histories = await Promise.all(nodes.map(async (node) => (await call("GET", `/operator/v1/nodes/${node.id}/reputation?limit=200`)).data));
   return [
-    el("div", {}, el("h1", {}, "Reputation"), el("p", { class: "lead" }, "Only checked answers move it. It starts low, grows with every check that your node passes, and decides how often the node is checked and whether it may serve alone.")),
+    el("div", {}, el("h1", {}, "Reputation"), el("p", { class: "lead" }, "Correctness is the share of good answers that checks have proven. It starts low and decides how often a node is checked and whether it may serve alone. A check counts for more the harder its answer was to guess.")),
     el("div", { class: "two" }, nodes.length ? nodes.map((node, at) => record(node, histories[at])) : el("p", { class: "hint" }, "No nodes yet.")),
   ];
 }
@@ -29,10 +29,10 @@ function record(node, history) {
 /** `checks`: the oldest first. */
 function withModel(node, row, checks) {
   return el("section", { class: "record", "aria-label": `${node.name} with ${row.model}` },
-    el("div", { class: "between" }, el("h3", {}, row.model), el("span", {}, `${percent(row.correctness)} certain`)),
+    el("div", { class: "between" }, el("h3", {}, row.model), el("span", {}, `correctness ${percent(row.correctness)}`)),
     el("div", { class: "meter", role: "meter", "aria-valuemin": "0", "aria-valuemax": "100", "aria-valuenow": (row.correctness * 100).toFixed(1), "aria-label": `Correctness with ${row.model}` },
       bar(row.correctness)),
-    el("p", { class: "hint" }, `${row.proven ? "May serve alone. " : ""}${sum(row.passes)} checks passed, ${sum(row.failures)} failed, by weight; older ones fade.`),
+    el("p", { class: "hint" }, `${row.proven ? "May serve alone. " : ""}${sum(row.passes)} checks passed and ${sum(row.failures)} failed, by weight; older ones fade.`),
     checks.length ? drawn(row, checks) : el("p", { class: "hint" }, "No check has counted yet."));
 }
 
@@ -49,7 +49,7 @@ function drawn(row, checks) {
     el("figcaption", { class: "hint" }, words, failed ? " Red: a failed check." : null, row.proven ? null : " Dashes: from here on it may serve alone."),
     el("details", {}, el("summary", {}, "As a table"),
       table(`History with ${row.model}`, [["When"], ["Check"], ["Weight", true], ["Correctness", true]],
-        [...checks].reverse().map((check) => [when(check.at_ms), tag(check.passed ? "passed" : "failed"), check.weight.toFixed(3), percent(check.correctness)]), "")));
+        [...checks].reverse().map((check) => [when(check.at_ms), tag(check.passed ? "passed" : "failed"), check.weight > 0 && check.weight < 0.0005 ? "< 0.001" : check.weight.toFixed(3), percent(check.correctness)]), "")));
 }
 
 /** Steps from left to right; `faults` are places among them. */

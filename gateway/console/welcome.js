@@ -1,7 +1,7 @@
 // Signing in: with an API key, as an operator, or with an invitation.
 
 import { ApiError, call, send, signIn } from "./api.js";
-import { el, form } from "./dom.js";
+import { copyable, el, form } from "./dom.js";
 
 export async function welcome(done) {
   let kind = location.hash.includes("operator") ? "operator" : "client";
@@ -69,7 +69,7 @@ function withInvitation(done) {
     const answer = await call("POST", "/operator/v1/sign-up", { invitation: fields.get("invitation").trim(), name: fields.get("name").trim() });
     const title = el("h2", { tabindex: "-1" }, "You are in.");
     node.replaceWith(el("section", { class: "sheet" }, title,
-      el("div", { class: "secret" }, "Keep this secret: it signs you in, and it is shown only now.", el("code", {}, answer.secret)),
+      el("div", { class: "secret" }, "Keep this secret: it signs you in, and it is shown only now.", copyable(answer.secret, "Your secret")),
       el("button", { type: "button", on: { click: () => enter(operatorSession(answer.session), done) } }, "I kept it")));
     title.focus();
   },

@@ -63,6 +63,7 @@ reasons! {
     Agreed Outcome "agreed" "Paid: another owner's node gave the same answer, and the model did not refute it." "Nothing.";
     Vindicated Outcome "vindicated" "Paid: others differed, and the model confirms this answer." "Nothing.";
     Passed Outcome "passed" "Paid: nobody gave the same answer, and the model confirms this one." "Nothing.";
+    Trusted Outcome "trusted" "Paid: proven, asked alone, and not drawn for a check." "Nothing.";
     FailedSpotCheck Outcome "failed_spot_check" "Not paid: the model contradicts a token; the evidence names the position, both tokens and the margin." "Serve the model that the manifest names, in its precision, and change nothing of its output.";
     FailedEndCheck Outcome "failed_end_check" "Not paid: the answer ends where the model goes on, or goes on where it ends." "Let the model decide where an answer ends.";
     FailedWholeAnswer Outcome "failed_whole_answer" "Not paid: no single token is wrong, but the answer as a whole is too far from what the model draws." "Serve the model in the precision that the manifest names.";

@@ -333,44 +333,25 @@ pub enum Outcome {
     Cancelled,
 }
 
-impl Outcome {
-    /// All of them.
-    pub const ALL: [Self; 13] = [
-        Self::Agreed,
-        Self::Vindicated,
-        Self::Passed,
-        Self::FailedSpotCheck,
-        Self::FailedEndCheck,
-        Self::FailedWholeAnswer,
-        Self::FailedLogits,
-        Self::FailedLogprobs,
-        Self::FailedStructure,
-        Self::Left,
-        Self::Violation,
-        Self::Unverified,
-        Self::Cancelled,
-    ];
-
+words! { Outcome:
     /// The word on the wire and in the store.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Agreed => "agreed",
-            Self::Vindicated => "vindicated",
-            Self::Passed => "passed",
-            Self::Trusted => "trusted",
-            Self::FailedSpotCheck => "failed_spot_check",
-            Self::FailedEndCheck => "failed_end_check",
-            Self::FailedWholeAnswer => "failed_whole_answer",
-            Self::FailedLogits => "failed_logits",
-            Self::FailedLogprobs => "failed_logprobs",
-            Self::FailedStructure => "failed_structure",
-            Self::Left => "left",
-            Self::Violation => "violation",
-            Self::Unverified => "unverified",
-            Self::Cancelled => "cancelled",
-        }
-    }
+    Agreed => "agreed",
+    Vindicated => "vindicated",
+    Passed => "passed",
+    Trusted => "trusted",
+    FailedSpotCheck => "failed_spot_check",
+    FailedEndCheck => "failed_end_check",
+    FailedWholeAnswer => "failed_whole_answer",
+    FailedLogits => "failed_logits",
+    FailedLogprobs => "failed_logprobs",
+    FailedStructure => "failed_structure",
+    Left => "left",
+    Violation => "violation",
+    Unverified => "unverified",
+    Cancelled => "cancelled",
+}
 
+impl Outcome {
     /// Whether the model itself speaks against the answer.
     pub fn is_refuted(self) -> bool {
         matches!(

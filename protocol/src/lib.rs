@@ -1,6 +1,9 @@
 //! The wire between gateway and node: frames, identities, the hash chain of an answer and what a node
 //! signs. Both sides deploy apart, so this crate knows the wire only: no price, no customer, no runtime.
 
+#[macro_use]
+mod words;
+
 pub mod attestation;
 pub mod bytes;
 pub mod chain;

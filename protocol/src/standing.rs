@@ -78,43 +78,24 @@ impl NodeState {
     }
 }
 
-impl StandingCode {
-    /// All of them.
-    pub const ALL: [Self; 13] = [
-        Self::HelloAwaited,
-        Self::ModelNotServed,
-        Self::NoScorer,
-        Self::SelfTest,
-        Self::SelfTestFailed,
-        Self::Unproven,
-        Self::Proven,
-        Self::Scorer,
-        Self::FailedChecks,
-        Self::BanCandidate,
-        Self::DrainAsked,
-        Self::ProvenCheating,
-        Self::ByAdmin,
-    ];
-
+words! { StandingCode:
     /// The word on the wire, in the store and in the API.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::HelloAwaited => "hello_awaited",
-            Self::ModelNotServed => "model_not_served",
-            Self::NoScorer => "no_scorer",
-            Self::SelfTest => "self_test",
-            Self::SelfTestFailed => "self_test_failed",
-            Self::Unproven => "unproven",
-            Self::Proven => "proven",
-            Self::Scorer => "scorer",
-            Self::FailedChecks => "failed_checks",
-            Self::BanCandidate => "ban_candidate",
-            Self::DrainAsked => "drain_asked",
-            Self::ProvenCheating => "proven_cheating",
-            Self::ByAdmin => "by_admin",
-        }
-    }
+    HelloAwaited => "hello_awaited",
+    ModelNotServed => "model_not_served",
+    NoScorer => "no_scorer",
+    SelfTest => "self_test",
+    SelfTestFailed => "self_test_failed",
+    Unproven => "unproven",
+    Proven => "proven",
+    Scorer => "scorer",
+    FailedChecks => "failed_checks",
+    BanCandidate => "ban_candidate",
+    DrainAsked => "drain_asked",
+    ProvenCheating => "proven_cheating",
+    ByAdmin => "by_admin",
+}
 
+impl StandingCode {
     /// Reads that word.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|code| code.as_str() == word)

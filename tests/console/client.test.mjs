@@ -154,6 +154,28 @@ test("a payment that fails, and one that nobody makes, credit nothing and say so
   await close();
 });
 
+test("a long list grows when somebody asks for more, as far as the API goes at once", async () => {
+  const { page, close } = await open();
+  await asClient(page);
+  const row = { created_ms: 1, model: "m", risk: "low", state: "failed", prompt_tokens: 1, completion_tokens: 0, cost_nano: 0, verdict: null, reason: "nobody was there" };
+  await page.route("**/v1/credits/requests?*", (route) => {
+    const limit = Number(new URL(route.request().url()).searchParams.get("limit"));
+    return route.fulfill({ json: { data: Array(limit).fill(row), next: "1.x" } });
+  });
+  await go(page, "Usage");
+  const rows = page.getByRole("region", { name: "Requests", exact: true }).getByRole("row");
+  const button = page.getByRole("button", { name: "Show more" });
+  for (const shown of [50, 100, 150]) {
+    await until(`${shown} are shown`, async () => (await rows.count()) === shown + 1);
+    await button.press("Enter");
+  }
+  await page.getByText("These are the last 200. GET /v1/credits/requests has all of them.").waitFor();
+  assert.equal(await rows.count(), 201);
+  assert.equal(await button.count(), 0);
+  assert.equal(await page.evaluate(() => document.activeElement.getAttribute("aria-label")), "Requests", "the focus is not lost");
+  await close();
+});
+
 test("a payment without a page is asked for anew, and never gone to", async () => {
   const { page, close } = await open();
   await asClient(page);

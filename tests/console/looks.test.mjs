@@ -98,7 +98,7 @@ test("an operator needs no mouse", async () => {
   await byKeyboard(page, ["Jobs", "Earnings", "Reputation", "Nodes", "Jobs"]);
   await tabTo(page, "Evidence");
   await page.keyboard.press("Enter");
-  await page.getByText("margin_allowed").first().waitFor();
+  await page.getByText("Largest margin").first().waitFor();
   await tabTo(page, "Sign out");
   await page.keyboard.press("Enter");
   await page.getByLabel("Operator secret").waitFor();

@@ -25,9 +25,13 @@ test("somebody who was invited signs up, makes a token for a machine, and comes 
   await heading(page, "Nodes");
   await page.getByText("No nodes yet.").waitFor();
   await page.getByRole("button", { name: "Make an enrolment token" }).click();
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
   const commands = await page.locator("pre code").innerText();
   assert.match(commands, new RegExp(`^node-agent enrol --gateway ${new URL(ready.console_url).origin} --token et-\\S+\nnode-agent run --model `));
   assert.equal(await page.evaluate(() => document.activeElement.textContent), "Enrol a machine", "the focus is where the news is");
+  await page.getByRole("button", { name: "Copy" }).click();
+  await page.getByText("Copied.").waitFor();
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), commands);
   for (const [name, words] of [["Jobs", "No jobs yet."], ["Earnings", "Set a payout address first."], ["Reputation", "No nodes yet."]]) {
     await go(page, name);
     await page.getByText(words).waitFor();
@@ -50,19 +54,45 @@ test("an operator sees nodes, jobs with what they rest on, and how its reputatio
   await page.getByRole("article").getByText(/Gets jobs/).waitFor();
   await go(page, "Jobs");
   await page.getByText("Evidence", { exact: true }).first().click();
-  await page.getByText("margin_allowed").first().waitFor();
+  const first = page.getByRole("row").nth(1);
+  for (const words of [/^from \d other owners?, of \d that answered$/, /logits; 0\.001 is allowed$/, /last word after \d+ ms$/]) await first.getByText(words).waitFor();
+  await first.getByText("As JSON").click();
+  await first.getByText("margin_allowed").waitFor();
   await page.getByLabel("Which jobs").selectOption("Paid");
   await page.locator("td .tag", { hasText: /agreed|vindicated|passed/ }).first().waitFor();
   await go(page, "Reputation");
   const chart = page.getByRole("img", { name: new RegExp(`^Correctness with ${ready.model}: From 5\\.00 % to \\d+\\.\\d+ % over \\d+ checks`) });
   const points = (await chart.locator("polyline").getAttribute("points")).split(" ");
   assert.ok(points.length > 2, "a line through where it began and each check");
-  const now = await page.getByRole("region", { name: `with ${ready.model}` }).getByText(/certain$/).innerText();
-  assert.notEqual(now, "5.00 % certain", "it is more than a newcomer has");
+  const now = await page.getByRole("region", { name: `with ${ready.model}` }).getByText(/^correctness/).innerText();
+  assert.notEqual(now, "correctness 5.00 %", "it is more than a newcomer has");
   await page.getByText("As a table").click();
   const rows = page.getByRole("region", { name: `History with ${ready.model}` }).getByRole("row");
   assert.equal(await rows.count(), points.length, "a row for each check, and one with their names");
-  assert.equal((await rows.nth(1).getByRole("cell").last().innerText()).trim(), now.replace(" certain", ""), "the last check is what is known now");
+  assert.equal((await rows.nth(1).getByRole("cell").last().innerText()).trim(), now.replace("correctness ", ""), "the last check is what is known now");
+  await close();
+});
+
+/** What the gateway says of the nodes, changed. */
+const withNodes = (page, change) => page.route("**/operator/v1/nodes*", async (route) => {
+  const answer = await route.fetch();
+  const body = await answer.json();
+  body.data.forEach((node) => Object.assign(node, change));
+  await route.fulfill({ response: answer, json: body });
+});
+
+test("jobs that run are shown as they come and go, and a quarantine with its end", async () => {
+  const { page, close } = await open();
+  await asOperator(page, worker.operator_secret);
+  await withNodes(page, { jobs_running: 2, state: "quarantined", until_ms: Date.UTC(2040, 0, 2, 12) });
+  await page.getByRole("article").getByText("2 jobs").waitFor();
+  await page.getByRole("article").getByText(/Jan 2, 2040/).waitFor();
+  await go(page, "Jobs");
+  const running = page.getByRole("region", { name: "Running now" });
+  await running.getByText("2 jobs").waitFor();
+  await page.unroute("**/operator/v1/nodes*");
+  await withNodes(page, { jobs_running: 0 });
+  await running.getByText("Nothing right now.").waitFor();
   await close();
 });
 
@@ -76,7 +106,7 @@ test("a cheat sees why it was not paid, and what that did to its reputation", as
   await row.getByText(/position/).first().waitFor();
   await row.getByText("Why, and the evidence").click();
   await row.getByText(/^Not paid:/).waitFor();
-  await row.getByText("first_fault").waitFor();
+  await row.getByText(/^position \d+: token \d+ was sent, the model draws \d+$/).waitFor();
   await go(page, "Reputation");
   await page.getByText(/[1-9]\d* failed\. Red: a failed check\./).waitFor();
   assert.ok((await page.locator("svg .fault").count()) > 0);

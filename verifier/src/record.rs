@@ -95,7 +95,8 @@ impl Record {
         doubt.max(share(job_pay_nano, at_stake_nano)).clamp(AUDIT_PROBABILITY_MIN, 1.0)
     }
 
-    fn consequence(&self) -> Consequence {
+    /// What a failure that is in it already leads to.
+    pub fn consequence(&self) -> Consequence {
         if self.cusum >= CUSUM_BAN {
             if self.proofs > 0 { Consequence::Ban } else { Consequence::BanCandidate }
         } else if self.cusum >= CUSUM_QUARANTINE {

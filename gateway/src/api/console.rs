@@ -1,12 +1,11 @@
 //! The console: a few files for clients and operators, embedded, so that there is nothing to install.
 
 use axum::{
-    extract::Path,
     http::{HeaderName, HeaderValue, header},
     response::{IntoResponse, Redirect, Response},
 };
 
-use super::ApiError;
+use super::{ApiError, admin::IdOf};
 
 /// Name, type and content of each file.
 type Asset = (&'static str, &'static str, &'static [u8]);
@@ -14,7 +13,7 @@ type Asset = (&'static str, &'static str, &'static [u8]);
 const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-const ASSETS: [Asset; 13] = [
+const ASSETS: [Asset; 15] = [
     ("", HTML, include_bytes!("../../console/index.html")),
     ("icon.svg", "image/svg+xml", include_bytes!("../../console/icon.svg")),
     ("style.css", "text/css; charset=utf-8", include_bytes!("../../console/style.css")),
@@ -26,6 +25,8 @@ const ASSETS: [Asset; 13] = [
     ("verdict.js", SCRIPT, include_bytes!("../../console/verdict.js")),
     ("client.js", SCRIPT, include_bytes!("../../console/client.js")),
     ("operator.js", SCRIPT, include_bytes!("../../console/operator.js")),
+    ("evidence.js", SCRIPT, include_bytes!("../../console/evidence.js")),
+    ("lists.js", SCRIPT, include_bytes!("../../console/lists.js")),
     ("earnings.js", SCRIPT, include_bytes!("../../console/earnings.js")),
     ("reputation.js", SCRIPT, include_bytes!("../../console/reputation.js")),
 ];
@@ -45,7 +46,7 @@ pub async fn page() -> Response {
 }
 
 /// `/console/{file}`.
-pub async fn file(Path(name): Path<String>) -> Result<Response, ApiError> {
+pub async fn file(IdOf(name): IdOf<String>) -> Result<Response, ApiError> {
     asset(&name)
 }
 

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use assay_protocol::JobId;
 use axum::{
-    extract::{Path, State},
+    extract::State,
     http::header,
     response::{IntoResponse, Response},
 };
 use tokio::time::{Instant, timeout_at};
+use uuid::Uuid;
 
-use super::{ApiError, ClientKey, Inference};
+use super::{ApiError, ClientKey, Inference, admin::IdOf};
 use crate::{
     app::App,
     openai::ErrorBody,
@@ -44,9 +46,9 @@ const LOOK_EACH: Duration = Duration::from_millis(250);
 pub async fn find(
     State(app): State<App>,
     Inference(ClientKey { caller, .. }): Inference,
-    Path(id): Path<String>,
+    IdOf(id): IdOf<Uuid>,
 ) -> Result<Response, ApiError> {
-    let job = id.parse().map_err(|_| ApiError::not_found("receipt"))?;
+    let job = JobId(id);
     let until = Instant::now() + Duration::from_millis(app.config.receipts.wait_ms);
     let mut heads = app.log.heads();
     loop {
@@ -91,9 +93,9 @@ pub async fn find(
 pub async fn evidence(
     State(app): State<App>,
     Inference(ClientKey { caller, .. }): Inference,
-    Path(id): Path<String>,
+    IdOf(id): IdOf<Uuid>,
 ) -> Result<Response, ApiError> {
-    let job = id.parse().map_err(|_| ApiError::not_found("receipt"))?;
+    let job = JobId(id);
     let file = receipts::evidence(&app, &caller, job).await?;
     let file = file.ok_or_else(|| ApiError::not_found("evidence"))?;
     Ok(([(header::CONTENT_TYPE, EVIDENCE_TYPE)], file).into_response())

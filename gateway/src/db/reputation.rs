@@ -35,13 +35,25 @@ statements! { "reputation";
             proofs = reputation.proofs + $9,
             checks = reputation.checks + $10,
             updated_ms = $5";
-    plain LIST = "select node, model, passes_micro, failures_micro, cusum_micro, checks_due_micro, proofs
+    plain LIST = "select node, model, passes_micro, failures_micro, cusum_micro, checks_due_micro, proofs, checks
         from reputation
         where node > $1 or (node = $1 and model > $2) order by node, model limit $3";
+    plain OF_NODE = "select node, model, passes_micro, failures_micro, cusum_micro, checks_due_micro, proofs, checks
+        from reputation where node = $1 order by model limit $2";
 }
 
-/// Rows fetched at once by [`load_all`].
+/// Rows fetched at once by [`load_all`], and the most of one node.
 const ROWS_PER_FETCH: i64 = 1000;
+
+/// What is known of a node with a model, whichever gateways found it out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Known {
+    pub node: NodeId,
+    pub model: String,
+    pub record: NodeRecord,
+    /// Checks that it comes from: of two records the one with more is the later one.
+    pub checks: i64,
+}
 
 /// What one verified check adds, in millionths; at most one check's weight.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,7 +93,7 @@ impl EvidenceDelta {
     }
 
     /// Whether it moves the sums at all.
-    fn teaches(self) -> bool {
+    pub fn teaches(self) -> bool {
         self.pass_micro > 0 || self.fail_micro > 0
     }
 
@@ -99,18 +111,23 @@ fn micro(value: f64) -> i64 {
 }
 
 /// Everything known of all nodes and models, for a gateway that starts.
-pub async fn load_all(db: &Db) -> Result<Vec<(NodeId, String, NodeRecord)>, DbError> {
-    let mut all: Vec<Sums> = Vec::new();
+pub async fn load_all(db: &Db) -> Result<Vec<Known>, DbError> {
+    let mut all: Vec<Known> = Vec::new();
     loop {
-        let after = all.last().map(|sums| (sums.node.to_string(), sums.model.clone()));
+        let after = all.last().map(|known| (known.node.to_string(), known.model.clone()));
         let (node, model) = after.unwrap_or_default();
-        let page: Vec<Sums> = db.all(&LIST, args![node, model, ROWS_PER_FETCH]).await?;
+        let page: Vec<Known> = db.all(&LIST, args![node, model, ROWS_PER_FETCH]).await?;
         let last = (page.len() as i64) < ROWS_PER_FETCH;
         all.extend(page);
         if last {
-            return Ok(all.into_iter().map(Sums::record).collect());
+            return Ok(all);
         }
     }
+}
+
+/// Everything known of a node by now.
+pub async fn of_node(db: &Db, node: NodeId) -> Result<Vec<Known>, DbError> {
+    db.all(&OF_NODE, args![node, ROWS_PER_FETCH]).await
 }
 
 /// Adds the outcome of a check of its answer in this job, in the transaction that ends the job or a late audit.
@@ -140,44 +157,20 @@ pub(super) async fn record(
     history::note(tx, node, model, job, delta, at_ms).await
 }
 
-/// A stored row.
-struct Sums {
-    node: NodeId,
-    model: String,
-    passes_micro: i64,
-    failures_micro: i64,
-    cusum_micro: i64,
-    checks_due_micro: i64,
-    proofs: u32,
-}
-
-impl Sums {
+impl Record for Known {
     #[expect(clippy::cast_precision_loss, reason = "the sums stay under 2^40")]
-    fn record(self) -> (NodeId, String, NodeRecord) {
-        let units = |micro: i64| micro as f64 / 1e6;
+    fn read(row: &Row) -> Result<Self, DbError> {
+        let units = |column: &str| Ok::<_, DbError>(row.get::<i64>(column)? as f64 / 1e6);
         let evidence =
-            Evidence { passes: units(self.passes_micro), failures: units(self.failures_micro) };
+            Evidence { passes: units("passes_micro")?, failures: units("failures_micro")? };
         let record = NodeRecord {
             evidence,
-            cusum: units(self.cusum_micro),
-            proofs: self.proofs,
-            checks_due: units(self.checks_due_micro),
-        };
-        (self.node, self.model, record)
-    }
-}
-
-impl Record for Sums {
-    fn read(row: &Row) -> Result<Self, DbError> {
-        Ok(Self {
-            node: row.get("node")?,
-            model: row.get("model")?,
-            passes_micro: row.get("passes_micro")?,
-            failures_micro: row.get("failures_micro")?,
-            cusum_micro: row.get("cusum_micro")?,
-            checks_due_micro: row.get("checks_due_micro")?,
+            cusum: units("cusum_micro")?,
             proofs: row.get("proofs")?,
-        })
+            checks_due: units("checks_due_micro")?,
+        };
+        let (node, model) = (row.get("node")?, row.get("model")?);
+        Ok(Self { node, model, record, checks: row.get("checks")? })
     }
 }
 

@@ -169,6 +169,11 @@ pub(super) async fn check_standing(app: &App, node: NodeId) {
                 Ok(known) => app.nodes.set_payouts(row.account, &Payouts::of(&known)),
                 Err(_) => close(app, node),
             }
+            // It may come from another gateway, where it was checked meanwhile.
+            match db::reputation::of_node(&app.db, node).await {
+                Ok(known) => app.reputation.know(known),
+                Err(_) => close(app, node),
+            }
         }
         Ok(None) | Err(_) => close(app, node),
     }

@@ -198,6 +198,12 @@ impl Branch {
         i64::try_from((self.last_news - self.since).as_millis()).unwrap_or(i64::MAX)
     }
 
+    /// Milliseconds from its start to its first token, if there was one.
+    pub(crate) fn first_token_ms(&self) -> Option<u64> {
+        self.first_token
+            .map(|first| u64::try_from((first - self.since).as_millis()).unwrap_or(u64::MAX))
+    }
+
     /// When it has to have said something new.
     pub(crate) fn deadline(&self, waits: &Waits) -> Option<Instant> {
         match self.stage {

@@ -13,7 +13,16 @@ use crate::{
 
 /// Moves the node's record, and the node if that follows. The store has the record's change already.
 pub(crate) async fn follow(app: &App, node: NodeId, model: &str, check: Check) {
-    let consequence = app.reputation.learn(node, model, check);
+    let consequence = match db::reputation::of_node(&app.db, node).await {
+        Ok(known) => {
+            app.reputation.know(known);
+            app.reputation.consequence(node, model, check)
+        }
+        Err(error) => {
+            warn!(%node, %error, "what other gateways know of it is not read now");
+            app.reputation.learn(node, model, check)
+        }
+    };
     let record = app.reputation.record(node, model);
     match consequence {
         Consequence::None => move_within(app, node),

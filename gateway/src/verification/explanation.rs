@@ -2,13 +2,14 @@
 
 use assay_protocol::{Outcome, PositionScore};
 use assay_verifier::{Answer, FaultKind, Rules, Scored, SpotCheck, check_structure};
-use serde_json::json;
 
-#[derive(Clone, Debug, PartialEq)]
+use super::evidence::PartEvidence;
+
+#[derive(Clone, Debug)]
 pub(super) struct Explanation {
     pub(super) reason: String,
-    /// JSON.
-    pub(super) evidence: String,
+    /// All but the timing.
+    pub(super) evidence: PartEvidence,
 }
 
 /// Explains the outcome of a whole answer.
@@ -62,32 +63,39 @@ pub(super) fn explain(
             rules.tau_gap,
         ),
         (Outcome::Agreed, None) => match check {
-            Some(_) => format!("equal to {equal} other owner(s), and confirmed by the model"),
-            None => format!("equal to {equal} other owner(s)"),
+            Some(_) => format!("equal to {}, and confirmed by the model", owners(equal)),
+            None => format!("equal to {}", owners(equal)),
         },
         (Outcome::Vindicated, None) => "others differed, but the model confirms this answer".into(),
         (Outcome::Passed, None) => "nobody agreed, but the model confirms this answer".into(),
         (Outcome::Trusted, None) => "proven, asked alone, and not drawn for a check".into(),
         (Outcome::Cancelled, None) => "called off before it had written anything".into(),
         (_, None) if equal > 0 => {
-            format!("equal to {equal} other owner(s), but the job was not decided for this answer")
+            format!("equal to {}, but the job was not decided for this answer", owners(equal))
         }
         (_, None) => "nobody could judge this answer; it is not held against the node".into(),
     };
-    let evidence = json!({
-        "equal_owners": equal,
-        "tokens": answer.ids.len(),
-        "finish": answer.finish,
-        "positions_drawn": check.map(SpotCheck::positions),
-        "largest_margin": check.map(SpotCheck::largest_margin),
-        "margin_allowed": rules.tau_gap,
-        "sigma2": measures.and_then(|measures| measures.sigma2(rules.temperature)),
-        "sigma2_allowed": rules.sigma2_max,
-        "logit_difference": measures.and_then(|measures| measures.logit_difference),
-        "logit_difference_allowed": rules.tau_logit,
-        "logprob_difference": measures.and_then(|measures| measures.logprob_difference),
-        "first_fault": fault,
-        "scorer": scored.map(|scored| scored.scorer),
-    });
-    Explanation { reason, evidence: evidence.to_string() }
+    let evidence = PartEvidence {
+        equal_owners: Some(equal),
+        answers_judged: Some(answers.len()),
+        tokens: Some(answer.ids.len()),
+        finish: Some(answer.finish),
+        positions_drawn: check.map(|check| check.positions().to_vec()),
+        largest_margin: check.map(SpotCheck::largest_margin),
+        margin_allowed: Some(rules.tau_gap),
+        sigma2: measures.and_then(|measures| measures.sigma2(rules.temperature)),
+        sigma2_allowed: rules.sigma2_max,
+        logit_difference: measures.and_then(|measures| measures.logit_difference),
+        logit_difference_allowed: rules.tau_logit,
+        logprob_difference: measures.and_then(|measures| measures.logprob_difference),
+        first_fault: fault.map(Into::into),
+        scorer: scored.map(|scored| scored.scorer),
+        ..PartEvidence::default()
+    };
+    Explanation { reason, evidence }
+}
+
+/// `1 other owner`, `2 other owners`.
+fn owners(number: usize) -> String {
+    format!("{number} other owner{}", if number == 1 { "" } else { "s" })
 }

@@ -12,3 +12,4 @@ mod keys;
 mod log;
 mod nodes;
 mod operators;
+mod refusals;

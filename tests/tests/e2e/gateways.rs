@@ -151,11 +151,31 @@ async fn a_node_of_one_gateway_is_no_stranger_to_the_other() {
     assert!(told["serves"].as_array().is_some_and(|serves| !serves.is_empty()), "{told:#}");
     assert_eq!(pair.admin.node(node.id()).await.state, known["state"].as_str().expect("a word"));
 
+    // A check that one gateway has made is known to the other, with its history.
+    let world = &pair.world;
+    pair.gates.iter().for_each(Gate::open);
+    let ask =
+        Ask::say("Tell me a story.").endless(world.model.end_token).max_tokens(60).risk("high");
+    let answer = world.client.plain(&ask).await.expect("an answer");
+    let job = world.admin.job(&answer.job).await;
+    assert!(job.part(node.id()).pay > 0, "{job:#?}");
+    let part = &operator.get("jobs").await["data"][0];
+    let evidence = &part["evidence"];
+    assert_eq!(part["job_id"], job.id.as_str());
+    assert!(evidence["elapsed_ms"].is_u64() && evidence["first_token_ms"].is_u64(), "{part:#}");
+    let told = wait_until("the other gateway knows of the check", async || {
+        let record = operator.get(&path).await["reputation"][0].clone();
+        record["passes"].as_f64().is_some_and(|passes| passes > 0.0).then_some(record)
+    })
+    .await;
+    assert_eq!(told, own.get(&path).await["reputation"][0]);
+    let spent = job.cost;
+
     // What is said of it lasts no longer than the gateway that says it.
     let id = node.id();
     pair.kill().await;
     pair.admin.node_is(id, "offline").await;
-    pair.finish(0).await;
+    pair.finish(spent).await;
 }
 
 /// What each client has read so far, by its job.

@@ -1,6 +1,6 @@
 //! What trust saves: a proven node serves `low` alone, and `standard` does with two.
 
-use assay_tests::{Ask, Behaviour, Gate, Pace, World};
+use assay_tests::{Ask, Behaviour, Gate, OperatorClient, Pace, World};
 use serde_json::json;
 
 use crate::{
@@ -43,6 +43,9 @@ async fn at_low_risk_a_proven_node_answers_alone_and_is_read_as_it_writes() {
     assert_eq!((&verdict["policy"], &verdict["nodes_asked"]), (&json!("low"), &json!(1)));
     let job = world.admin.job(&job).await;
     assert_outcome(&job, &proven, if audited { "passed" } else { "trusted" });
+    let operator = OperatorClient::of(&world.admin, &world.gateway.url(), proven.operator).await;
+    let told = &operator.get("jobs").await["data"][0];
+    assert!(told["meaning"].as_str().is_some_and(|it| it.starts_with("Paid: ")), "{told:#}");
     assert!(strangers.iter().all(|node| !job.has_part(node.id())), "{job:#?}");
     assert_paid(&world, &job, &[(&proven).into()], 1).await;
     world.finish().await;

@@ -17,6 +17,7 @@ use crate::{
         jobs::{JobFilter, JobNodeRow, JobRow, JobState},
     },
     openai::ErrorBody,
+    verification::PartEvidence,
 };
 
 /// A job. Once it has ended, `cost_nano + returned_nano = hold_nano`, and the cost is what its nodes
@@ -67,14 +68,12 @@ pub struct JobNode {
     pub round: u8,
     /// `generate` or `score`.
     pub role: String,
-    /// A stable code: `agreed`, `vindicated`, `passed`, `trusted`, `failed_spot_check`, `failed_end_check`,
-    /// `failed_whole_answer`, `failed_logits`, `failed_structure`, `left`, `violation`, `unverified` or
-    /// `cancelled`.
+    /// A stable code; GET /operator/v1/reasons says what each means.
     pub outcome: String,
     /// One sentence: why paid or not.
     pub reason: String,
-    /// What was looked at and found.
-    #[schema(value_type = Object)]
+    /// What was looked at and found; empty for a job that was cut off.
+    #[schema(value_type = PartEvidence)]
     pub evidence: Value,
     pub tokens: u32,
     /// In 1e-9 credit.

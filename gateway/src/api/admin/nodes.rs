@@ -144,6 +144,7 @@ pub(in crate::api) async fn views(app: &App, rows: Vec<NodeRow>) -> Result<Vec<N
     for row in rows {
         let forfeits = db::forfeits::of_node(&app.db, row.id).await?;
         let now = presence::find(app, row.id).await?;
+        app.reputation.know(db::reputation::of_node(&app.db, row.id).await?);
         nodes.push(view(app, row, now.as_ref(), forfeits));
     }
     Ok(nodes)

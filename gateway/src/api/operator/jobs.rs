@@ -18,6 +18,7 @@ use crate::{
     db::{self, jobs::own::OwnPartRow},
     openai::ErrorBody,
     reasons::{About, Reason},
+    verification::PartEvidence,
 };
 
 /// One node's part in a job.
@@ -42,8 +43,9 @@ pub struct OwnPart {
     pub remedy: &'static str,
     /// One sentence about this very part.
     pub reason: String,
-    /// What was looked at and found: positions, margins, how many other owners agreed.
-    #[schema(value_type = Object)]
+    /// What was looked at and found: positions, margins, how many other owners agreed, timing; empty for a job that was
+    /// cut off.
+    #[schema(value_type = PartEvidence)]
     pub evidence: Value,
     pub tokens: u32,
     /// In 1e-9 credit.

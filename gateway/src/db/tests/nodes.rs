@@ -113,11 +113,12 @@ async fn reputation_fades_by_weight_and_is_kept_with_the_job() {
         }
         let known = reputation::load_all(db).await.unwrap();
         assert_eq!(known.len(), 3);
-        let (node, model, honest) = &known[0];
-        assert_eq!((*node, model.as_str()), (asked[0].id, "demo"));
+        let reputation::Known { node, model, record: honest, checks } = &known[0];
+        assert_eq!((*node, model.as_str(), *checks), (asked[0].id, "demo", 2));
         assert_eq!((honest.evidence.passes, honest.evidence.failures), (0.999_134, 0.0));
         assert_eq!((honest.cusum, honest.checks_due, honest.proofs), (0.0, 0.0, 0));
-        let liar = &known[2].2;
+        assert_eq!(reputation::of_node(db, asked[0].id).await.unwrap(), [known[0].clone()]);
+        let liar = &known[2].record;
         assert_eq!((liar.evidence.passes, liar.evidence.failures), (0.0, 1.996_540));
         assert_eq!((liar.cusum, liar.checks_due, liar.proofs), (2.0 * 2.996, 20.0, 0));
     })

@@ -43,8 +43,9 @@ async fn a_record_has_its_history_check_by_check() {
             [(4, 2, false, 1.0), (3, 3, true, 0.5), (2, 2, true, 0.5), (1, 1, true, 0.5)];
         assert_eq!(told.collect::<Vec<_>>(), expected, "the last first");
         let records = load_all(db).await.unwrap();
-        let (_, _, record) = records.into_iter().find(|(node, ..)| *node == id).unwrap();
-        assert_eq!(all[0].evidence, record.evidence, "the last sums are those that count");
+        let known = records.into_iter().find(|known| known.node == id).unwrap();
+        assert_eq!(all[0].evidence, known.record.evidence, "the last sums are those that count");
+        assert_eq!(all[0].number, known.checks, "and their number tells old from new");
         assert!((all[3].evidence.passes - 0.5).abs() < 1e-9);
 
         let first = Page { after: None, limit: 3 };

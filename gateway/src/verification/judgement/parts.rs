@@ -5,7 +5,7 @@ use assay_protocol::{Finish, NodeId, Outcome, TokenId};
 use assay_verifier::{Answer, OwnerId, Told};
 
 use super::{
-    super::{explanation::explain, reputation::Check},
+    super::{evidence::PartEvidence, explanation::explain, reputation::Check},
     Case,
     scores::Scores,
 };
@@ -60,7 +60,7 @@ pub(super) fn judged_part(
     let scored = scores.of(answer);
     let explanation = explain(outcome, answer, answers, &case.rules, scored);
     Part {
-        evidence: explanation.evidence,
+        evidence: timed(branch, explanation.evidence),
         tokens_judged: u32::try_from(answer.ids.len()).unwrap_or(u32::MAX) - answer.from,
         ..part(case.round, branch, outcome, explanation.reason)
     }
@@ -87,12 +87,18 @@ pub(in super::super) fn part(round: u8, branch: &Branch, outcome: Outcome, reaso
         round,
         outcome,
         reason,
-        evidence: "{}".into(),
+        evidence: timed(branch, PartEvidence::default()),
         tokens: branch.own_tokens(),
         tokens_judged: 0,
         elapsed_ms: branch.elapsed_ms(),
         check: None,
     }
+}
+
+/// The evidence with its timing, as it is stored.
+fn timed(branch: &Branch, evidence: PartEvidence) -> String {
+    let elapsed_ms = Some(branch.elapsed_ms().unsigned_abs());
+    PartEvidence { first_token_ms: branch.first_token_ms(), elapsed_ms, ..evidence }.json()
 }
 
 impl Branch {
