@@ -87,6 +87,8 @@ impl Round<'_> {
                 self.stragglers_until = Some(self.straggler_deadline());
             }
             if !self.branches.iter().any(|branch| branch.stage == Stage::Writing) {
+                // Whoever still thinks about it comes too late.
+                self.call_off(CancelReason::NotNeeded);
                 return Ok(Written::Whole);
             }
             match self.event(nothing).await {
