@@ -100,3 +100,10 @@ def taught(demo):
     """For tests of what only a model says that was taught tools and JSON."""
     if not demo.calls_tools:
         pytest.skip("the demo model's chat template shows it no tools")
+
+
+@pytest.fixture(scope="session")
+def responses_served(demo):
+    """For tests of responses, which not every gateway serves."""
+    if "/v1/responses" not in demo.ask("GET", f"{demo.url}/openapi.json")["paths"]:
+        pytest.skip("this gateway serves no responses")

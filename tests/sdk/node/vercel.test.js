@@ -1,4 +1,4 @@
-// Vercel's AI SDK with both of its providers that speak OpenAI's dialect.
+// Vercel's AI SDK with both of its providers that speak OpenAI's dialect; the one for OpenAI speaks responses by itself.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -6,14 +6,15 @@ import { createOpenAI } from '@ai-sdk/openai'
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible'
 import { APICallError, Output, generateText, stepCountIs, streamText, tool } from 'ai'
 import { z } from 'zod'
-import { baseURL, model, newKey, taught } from './demo.js'
+import { baseURL, model, newKey, servesResponses, taught } from './demo.js'
 
 const QUESTION = 'What is the weather in Berlin?'
 const SAID = 'Mia is 7 years old and likes red. Answer as JSON with the keys name, age, colour.'
 const options = { skip: !taught && "the demo model's chat template shows it no tools" }
 
 const providers = {
-  '@ai-sdk/openai': (apiKey) => createOpenAI({ baseURL, apiKey }).chat,
+  ...(servesResponses && { '@ai-sdk/openai': (apiKey) => createOpenAI({ baseURL, apiKey }) }),
+  '@ai-sdk/openai for chats': (apiKey) => createOpenAI({ baseURL, apiKey }).chat,
   '@ai-sdk/openai-compatible': (apiKey) =>
     createOpenAICompatible({
       name: 'assay', baseURL, apiKey, includeUsage: true, supportsStructuredOutputs: true,

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import BaseModel
 from pydantic_ai import Agent, NativeOutput, ToolOutput
-from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
 QUESTION = "What is the weather in Berlin?"
@@ -16,11 +16,14 @@ class Person(BaseModel):
     colour: str
 
 
-@pytest.fixture
-def agent(demo):
+@pytest.fixture(params=[OpenAIChatModel, OpenAIResponsesModel])
+def agent(request, demo):
+    if request.param is OpenAIResponsesModel:
+        request.getfixturevalue("responses_served")
+
     def make(**options):
         provider = OpenAIProvider(base_url=demo.base_url, api_key=demo.new_key()["key"])
-        model = OpenAIChatModel(demo.model, provider=provider)
+        model = request.param(demo.model, provider=provider)
         return Agent(model, model_settings={"temperature": 0}, **options)
 
     return make
