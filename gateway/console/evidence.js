@@ -29,6 +29,7 @@ function pairs(found) {
     typeof found.sigma2 === "number" ? ["The whole answer", `off by ${small(found.sigma2)}${allowed(found.sigma2_allowed)}`] : null,
     typeof found.logit_difference === "number" ? ["Logits", `off by ${small(found.logit_difference)} on average${allowed(found.logit_difference_allowed)}`] : null,
     typeof found.logprob_difference === "number" ? ["Log probabilities", `off by ${small(found.logprob_difference)}${allowed(found.margin_allowed)}`] : null,
+    typeof found.vector_difference === "number" ? ["Vectors", `a component is off by ${small(found.vector_difference)}${allowed(found.vector_difference_allowed)}`] : null,
     typeof found.elapsed_ms === "number" ? ["Timing", `${typeof found.first_token_ms === "number" ? `first token after ${found.first_token_ms} ms, ` : ""}last word after ${found.elapsed_ms} ms`] : null,
   ].filter(Boolean);
 }

@@ -36,6 +36,11 @@ pub struct PartEvidence {
     pub logprob_difference: Option<f64>,
     /// The first token that the model contradicts.
     pub first_fault: Option<FirstFault>,
+    /// Vectors of an embedding; null for a text.
+    pub vectors: Option<usize>,
+    /// How far a component of them is from the model's, at worst; null when the model was not asked.
+    pub vector_difference: Option<f64>,
+    pub vector_difference_allowed: Option<f64>,
     /// The trusted node that asked the model.
     #[schema(value_type = Option<String>)]
     pub scorer: Option<NodeId>,

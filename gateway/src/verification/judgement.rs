@@ -27,7 +27,7 @@ use crate::{
 use parts::judged_part;
 
 pub(crate) use parts::{Part, undecided};
-pub(super) use parts::{left_out, part};
+pub(super) use parts::{left_out, part, timed};
 pub(super) use scores::{Matter, Scores};
 
 /// What is judged: the whole answers of one round, and what became of the others.

@@ -11,12 +11,12 @@ use assay_verifier::{
     },
     log::{Evidence, evidence::Scored},
 };
-use serde_json::json;
 use tracing::error;
 
 use super::{
     audits,
-    judgement::{Case, Part, left_out, part},
+    evidence::PartEvidence,
+    judgement::{Case, Part, left_out, part, timed},
     reputation::Check,
     scorer::{self, Until},
     truth,
@@ -66,11 +66,16 @@ pub(crate) async fn decide(app: &App, case: &Case<'_>, inputs: &[Vec<TokenId>]) 
         let (index, check) = judged.next()?;
         let outcome = ruling.outcomes[index];
         let off = truths.last().map(|truth| off(&answers[index], truth));
-        let evidence = json!({
-            "vectors": inputs.len(), "difference": off, "allowed": VECTOR_MARGIN,
-        });
+        let evidence = PartEvidence {
+            vectors: Some(inputs.len()),
+            vector_difference: off,
+            vector_difference_allowed: Some(VECTOR_MARGIN),
+            scorer: truths.last().map(|truth| truth.scorer),
+            answers_judged: Some(answers.len()),
+            ..PartEvidence::default()
+        };
         let part = part(case.round, branch, outcome, reason(outcome, off));
-        Some(Part { check, evidence: evidence.to_string(), ..part })
+        Some(Part { check, evidence: timed(branch, evidence), ..part })
     });
     Judgement {
         parts: parts.collect(),

@@ -96,7 +96,7 @@ pub(in super::super) fn part(round: u8, branch: &Branch, outcome: Outcome, reaso
 }
 
 /// The evidence with its timing, as it is stored.
-fn timed(branch: &Branch, evidence: PartEvidence) -> String {
+pub(in super::super) fn timed(branch: &Branch, evidence: PartEvidence) -> String {
     let elapsed_ms = Some(branch.elapsed_ms().unsigned_abs());
     PartEvidence { first_token_ms: branch.first_token_ms(), elapsed_ms, ..evidence }.json()
 }
