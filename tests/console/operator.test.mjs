@@ -64,9 +64,10 @@ test("an operator sees nodes, jobs with what they rest on, and how its reputatio
   const chart = page.getByRole("img", { name: new RegExp(`^Correctness with ${ready.model}: From 5\\.00 % to \\d+\\.\\d+ % over \\d+ checks`) });
   const points = (await chart.locator("polyline").getAttribute("points")).split(" ");
   assert.ok(points.length > 2, "a line through where it began and each check");
-  const now = await page.getByRole("region", { name: `with ${ready.model}` }).getByText(/^correctness/).innerText();
+  const record = page.getByRole("region", { name: new RegExp(` with ${ready.model}$`) });
+  const now = await record.getByText(/^correctness/).innerText();
   assert.notEqual(now, "correctness 5.00 %", "it is more than a newcomer has");
-  await page.getByText("As a table").click();
+  await record.getByText("As a table").click();
   const rows = page.getByRole("region", { name: `History with ${ready.model}` }).getByRole("row");
   assert.equal(await rows.count(), points.length, "a row for each check, and one with their names");
   assert.equal((await rows.nth(1).getByRole("cell").last().innerText()).trim(), now.replace("correctness ", ""), "the last check is what is known now");
@@ -143,7 +144,7 @@ test("an operator takes earnings out, and calls a withdrawal off that waits for 
   await waiting.waitFor();
   assert.notEqual(await page.locator(".figures .main dd").innerText(), left, "it is set aside");
   await waiting.getByRole("button", { name: "Call off" }).click();
-  await page.getByText("Called off").waitFor();
+  await page.getByText("Called off: it is yours").waitFor();
   await rows.filter({ hasText: "cancelled" }).waitFor();
   assert.equal(await page.locator(".figures .main dd").innerText(), left, "it is there again");
   await close();
