@@ -137,13 +137,17 @@ async fn the_jobs_of_a_killed_gateway_are_ended_by_another_within_twenty_seconds
 async fn a_node_of_one_gateway_is_no_stranger_to_the_other() {
     let Some(mut pair) = Pair::start().await else { return };
     let node = &pair.nodes[0];
-    let operator = OperatorClient::of(&pair.admin, &pair.other.url(), node.operator).await;
+    let secret = pair.admin.operator_secret(node.operator).await;
+    let log_in = async |url: &str| {
+        OperatorClient::log_in(url, &secret).await.expect(reqwest::StatusCode::OK)
+    };
+    let operator = log_in(&pair.other.url()).await;
     let path = format!("nodes/{}", node.id());
     let told = wait_until("the other gateway sees the node", async || {
         Some(operator.get(&path).await).filter(|seen| seen["gets_jobs"] == true)
     })
     .await;
-    let own = OperatorClient::of(&pair.admin, &pair.world.gateway.url(), node.operator).await;
+    let own = log_in(&pair.world.gateway.url()).await;
     let known = own.get(&path).await;
     for field in ["state", "code", "reason", "serves", "admitted", "jobs_now"] {
         assert_eq!(told[field], known[field], "{field}");
