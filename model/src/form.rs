@@ -49,11 +49,11 @@ pub struct WrongForm {
 }
 
 impl WrongForm {
-    fn of(param: impl Into<String>, message: impl Into<String>) -> Self {
+    pub(crate) fn of(param: impl Into<String>, message: impl Into<String>) -> Self {
         Self { param: param.into(), message: message.into(), is_unsupported: false }
     }
 
-    fn unsupported(param: impl Into<String>, message: impl Into<String>) -> Self {
+    pub(crate) fn unsupported(param: impl Into<String>, message: impl Into<String>) -> Self {
         Self { is_unsupported: true, ..Self::of(param, message) }
     }
 }

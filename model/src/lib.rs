@@ -7,6 +7,7 @@ pub mod error;
 pub mod form;
 pub mod grammar;
 pub mod manifest;
+pub mod responses;
 pub mod sampler;
 pub mod stop;
 mod template;
