@@ -21,7 +21,7 @@ use crate::{
         observe::observe,
         operator, payments,
         rate_limit::{self, ByAddress, ByKey, Rate},
-        receipts, requests, verification,
+        receipts, requests, responses, verification,
     },
     app::App,
     config::RateLimitSettings,
@@ -95,6 +95,7 @@ fn table(rates: Option<&Rates>) -> OpenApiRouter<App> {
     let clients = OpenApiRouter::new()
         .routes(routes!(chat_completions::create))
         .routes(routes!(completions::create))
+        .routes(routes!(responses::create))
         .routes(routes!(embeddings::create))
         .routes(routes!(models::list))
         .routes(routes!(credits::find))

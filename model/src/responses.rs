@@ -11,8 +11,15 @@ use crate::WrongForm;
 #[derive(Clone, Debug, PartialEq)]
 pub struct AsChat {
     pub body: Value,
-    /// `instructions`, or an item: `input[2]`; for each message.
-    origins: Vec<String>,
+    origins: Vec<Origin>,
+}
+
+/// What a message was made of: `instructions`, `input`, or items, `input[2]`.
+#[derive(Clone, Debug, PartialEq)]
+struct Origin {
+    message: String,
+    /// Of each of its calls.
+    calls: Vec<String>,
 }
 
 /// Fields that mean the same in a chat's body.
@@ -21,9 +28,12 @@ const ALIKE: [&str; 6] =
 /// Fields that lean on what is stored, and nothing is.
 const STORED: [&str; 3] = ["previous_response_id", "conversation", "prompt"];
 
-/// Whether this is such a body, and no chat's.
+/// What a body's `include` calls them.
+const LOGPROBS: &str = "message.output_text.logprobs";
+
+/// Whether this is such a body, and no other's.
 pub fn is_response(body: &Value) -> bool {
-    body.get("input").is_some() && body.get("messages").is_none()
+    body.get("input").is_some() && body.get("messages").is_none() && body.get("prompt").is_none()
 }
 
 /// The chat that asks for the same.
@@ -34,10 +44,24 @@ pub fn as_chat(body: &Value) -> Result<AsChat, WrongForm> {
             return Err(WrongForm::unsupported(param, message));
         }
     }
-    if body.get("background") == Some(&Value::Bool(true)) {
+    let wants = |param: &str, value: Value| given(body, param) == Some(&value);
+    if wants("background", json!(true)) {
         let message = "Nothing is stored here, so nothing runs in the background.";
         return Err(WrongForm::unsupported("background", message));
     }
+    if wants("truncation", json!("auto")) {
+        let message = "Nothing is left out of a conversation; one that is too long is refused.";
+        return Err(WrongForm::unsupported("truncation", message));
+    }
+    let more = given(body, "include").and_then(Value::as_array);
+    let logprobs = more.is_some_and(|more| more.contains(&json!(LOGPROBS)));
+    let tops = given(body, "top_logprobs").is_some_and(|count| *count != json!(0));
+    if logprobs || tops {
+        let param = if tops { "top_logprobs" } else { "include" };
+        let message = "Log probabilities are told by /v1/chat/completions only.";
+        return Err(WrongForm::unsupported(param, message));
+    }
+    hosted(given(body, "tools"))?;
     let conversation = items::read(given(body, "instructions"), given(body, "input"))?;
     let mut chat = Map::new();
     for key in ALIKE {
@@ -62,7 +86,7 @@ impl AsChat {
             param.strip_prefix("messages[").and_then(|rest| rest.split_once(']'))
             && let Some(origin) = index.parse().ok().and_then(|at: usize| self.origins.get(at))
         {
-            return format!("{origin}{rest}");
+            return origin.param(rest);
         }
         match param {
             "messages" => "input".to_owned(),
@@ -76,9 +100,35 @@ impl AsChat {
     }
 }
 
+impl Origin {
+    /// The name of what is `rest` in the message.
+    fn param(&self, rest: &str) -> String {
+        let call = rest.strip_prefix(".tool_calls[").and_then(|rest| rest.split_once(']'));
+        let call = call.and_then(|(index, rest)| {
+            let index: usize = index.parse().ok()?;
+            let field = rest.trim_start_matches(".function").replace(".id", ".call_id");
+            Some(format!("{}{field}", self.calls.get(index)?))
+        });
+        call.unwrap_or_else(|| format!("{}{rest}", self.message))
+    }
+}
+
 /// A field that is there, and not null.
 fn given<'a>(body: &'a Value, key: &str) -> Option<&'a Value> {
     body.get(key).filter(|value| !value.is_null())
+}
+
+/// Tools that OpenAI runs itself are none that we have.
+fn hosted(tools: Option<&Value>) -> Result<(), WrongForm> {
+    let tools = tools.and_then(Value::as_array).into_iter().flatten();
+    let kinds = tools.map(|tool| tool.get("type").and_then(Value::as_str).unwrap_or("function"));
+    match kinds.enumerate().find(|(_, kind)| *kind != "function") {
+        None => Ok(()),
+        Some((index, kind)) => {
+            let message = format!("Tools of type '{}' are not served.", items::word(kind));
+            Err(WrongForm::unsupported(format!("tools[{index}].type"), message))
+        }
+    }
 }
 
 /// What describes a function is one level deeper in a chat.

@@ -1,4 +1,4 @@
-//! A client of `/v1/chat/completions`, plain and streaming, that shows everything it gets.
+//! A client of chats, completions and responses, plain and streaming, that shows everything it gets.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -108,6 +108,12 @@ impl Ask {
         Self { body, risk: None, key: None, path: "completions" }
     }
 
+    /// A response, likewise.
+    pub fn respond(input: impl Into<Value>) -> Self {
+        let body = json!({"model": MODEL, "input": input.into(), "temperature": 0});
+        Self { body, risk: None, key: None, path: "responses" }
+    }
+
     /// As [`ChatClient::stream`] sends it: with its usage at the end.
     pub fn streamed(self) -> Self {
         self.with("stream", true).with("stream_options", json!({"include_usage": true}))
@@ -186,20 +192,28 @@ impl ChatClient {
         if !status.is_success() {
             return Err(Refusal { status, headers, error: json["error"].clone() });
         }
-        let count = |key: &str| u32::try_from(json["usage"][key].as_u64().unwrap()).unwrap();
+        let count = |key: &str, of_responses: &str| {
+            let count = json["usage"][key].as_u64().or(json["usage"][of_responses].as_u64());
+            // None of an answer's own where it is vectors.
+            u32::try_from(count.unwrap_or_default()).expect("a small one")
+        };
         let choice = &json["choices"][0];
+        let (text, finish) = match json["output"].as_array() {
+            Some(items) => (output_text(items), &json["status"]),
+            None => {
+                let text = said(&choice["message"], choice).unwrap_or_default().to_owned();
+                (text, &choice["finish_reason"])
+            }
+        };
         Ok(Completion {
             job: jobs(&headers).remove(0),
             jobs: jobs(&headers),
             replayed: headers.contains_key("x-assay-replayed"),
-            text: said(&choice["message"], choice).unwrap_or_default().to_owned(),
+            text,
             // Vectors have no choices: nothing is written for them.
-            finish: match choice {
-                Value::Null => String::new(),
-                choice => choice["finish_reason"].as_str().expect("a reason").to_owned(),
-            },
-            prompt_tokens: count("prompt_tokens"),
-            completion_tokens: if choice.is_null() { 0 } else { count("completion_tokens") },
+            finish: finish.as_str().unwrap_or_default().to_owned(),
+            prompt_tokens: count("prompt_tokens", "input_tokens"),
+            completion_tokens: count("completion_tokens", "output_tokens"),
             json,
         })
     }
@@ -341,6 +355,10 @@ impl Stream {
                 seen.finishes.insert(index, finish.to_owned());
             }
         }
+        if event["type"] == "response.output_text.delta" {
+            let delta = event["delta"].as_str().expect("a piece of text");
+            seen.texts.entry(0).or_default().push_str(delta);
+        }
         seen.text = seen.texts.get(&0).cloned().unwrap_or_default();
         seen.finish = seen.finishes.get(&0).cloned();
         let present = |key: &str| event.get(key).filter(|value| !value.is_null()).cloned();
@@ -363,6 +381,12 @@ impl Streamed {
         let usage = self.usage.as_ref().expect("the usage came");
         u32::try_from(usage["completion_tokens"].as_u64().expect("a number")).expect("a small one")
     }
+}
+
+/// What a response's messages say.
+fn output_text(items: &[Value]) -> String {
+    let parts = items.iter().filter_map(|item| item["content"].as_array()).flatten();
+    parts.map(|part| part["text"].as_str().expect("a text")).collect()
 }
 
 /// What a choice says, in the dialect of chats or of completions.

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     app::App,
-    openai::{ChatAsk, ChatChunk, ChatCompletion, ChatRequest, ErrorBody, Form},
+    openai::{ChatAsk, ChatChunk, ChatCompletion, ChatRequest, Dialect, ErrorBody, Form},
     serving::Prompt,
 };
 
@@ -64,7 +64,7 @@ impl From<ChatAsk> for Wish {
     fn from(ask: ChatAsk) -> Self {
         let ChatAsk { model, messages, choices, sampling, seed, max_tokens, stop, .. } = ask;
         Self {
-            form: Form::Chat,
+            dialect: Dialect::Choices(Form::Chat),
             model,
             prompts: vec![Prompt::Chat(messages)],
             choices,

@@ -9,7 +9,9 @@ use super::{
 };
 use crate::{
     app::App,
-    openai::{CompletionAsk, CompletionRequest, ErrorBody, Form, RawPrompt, TextCompletion},
+    openai::{
+        CompletionAsk, CompletionRequest, Dialect, ErrorBody, Form, RawPrompt, TextCompletion,
+    },
     serving::Prompt,
 };
 
@@ -68,7 +70,7 @@ impl From<CompletionAsk> for Wish {
             RawPrompt::Ids(ids) => Prompt::Ids(ids),
         });
         Self {
-            form: Form::Text,
+            dialect: Dialect::Choices(Form::Text),
             model: ask.model,
             prompts: prompts.collect(),
             choices: ask.choices,

@@ -23,6 +23,7 @@ mod peer;
 pub mod rate_limit;
 pub mod receipts;
 pub mod requests;
+pub mod responses;
 pub mod verification;
 
 pub use client_key::{ClientKey, CreditsRead, CreditsWrite, Inference};

@@ -1,14 +1,14 @@
-//! An answer in the dialect of whoever asked for it, chat or text: whole, or piece by piece in the order that SDKs expect.
+//! An answer with choices, a chat's or a text's: whole, or piece by piece in the order that SDKs expect.
 
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{
     AnswerCall, CallDelta, ChatChunk, ChatCompletion, ChatLogprobs, Choice, ChunkChoice, Delta,
-    TextChoice, TextCompletion, TextLogprobs, Usage,
+    ResponseEvent, ResponseObject, TextChoice, TextCompletion, TextLogprobs, Usage,
 };
 
-/// Which of OpenAI's objects an answer is.
+/// Which of OpenAI's objects with choices an answer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     Chat,
@@ -21,6 +21,7 @@ pub enum Form {
 pub enum Body {
     Chat(ChatCompletion),
     Text(TextCompletion),
+    Response(Box<ResponseObject>),
 }
 
 /// One event of a stream.
@@ -29,6 +30,7 @@ pub enum Body {
 pub enum Chunk {
     Chat(ChatChunk),
     Text(TextCompletion),
+    Response(ResponseEvent),
 }
 
 /// Log probabilities in the dialect of the answer.
@@ -61,7 +63,7 @@ pub struct WholeChoice {
     pub verdict: Value,
 }
 
-/// What all forms of one answer repeat.
+/// What an answer in choices repeats.
 #[derive(Clone, Debug)]
 pub struct AnswerWriter {
     pub form: Form,
@@ -231,6 +233,7 @@ impl Chunk {
         match self {
             Self::Chat(chunk) => chunk.x_assay = Some(verdict),
             Self::Text(chunk) => chunk.x_assay = Some(verdict),
+            Self::Response(_) => {}
         }
     }
 
@@ -248,6 +251,8 @@ impl Chunk {
                 let [choice] = &choices[..] else { return None };
                 choice.finish_reason.is_none().then_some(choice.index)
             }
+            // Its events are numbered, so they stay as they are.
+            Self::Response(_) => None,
         }
     }
 

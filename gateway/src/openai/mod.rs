@@ -10,11 +10,13 @@ mod chat_stream;
 mod completion_request;
 mod completion_response;
 mod content;
+mod dialect;
 mod embeddings;
 mod error;
 mod form;
 mod logprobs;
 mod model;
+mod responses;
 mod sampling;
 mod tool_calls;
 
@@ -25,10 +27,15 @@ pub use chat_response::{ChatCompletion, Choice, Usage};
 pub use chat_stream::{ChatChunk, ChunkChoice, DONE, Delta};
 pub use completion_request::{CompletionAsk, CompletionRequest, RawPrompt};
 pub use completion_response::{TextChoice, TextCompletion};
+pub use dialect::{Dialect, DialectWriter, End, LastEvent};
 pub use embeddings::{
     EmbeddingAsk, EmbeddingList, EmbeddingRequest, EncodingFormat, WrittenVector,
 };
 pub use error::{ErrorBody, ErrorDetail, InvalidRequest};
 pub use logprobs::{ChatLogprobs, TextLogprobs, TokenText, Told};
 pub use model::{ModelList, ModelObject};
+pub use responses::{
+    Asked, ResponseAsk, ResponseBody, ResponseEvent, ResponseObject, ResponseRequest,
+    ResponseUsage, ResponseWriter,
+};
 pub use tool_calls::{AnswerCall, CallDelta};

@@ -45,7 +45,7 @@ async fn models_are_listed_and_found_by_name() {
 #[tokio::test]
 async fn unknown_urls_and_methods_are_errors_in_openais_shape() {
     let gateway = Gateway::start().await;
-    let answer = gateway.ask("POST", "/v1/responses", "", json!({})).await;
+    let answer = gateway.ask("POST", "/v1/audio/speech", "", json!({})).await;
     answer.is_error(404, INVALID, Some("unknown_url"), None);
     let answer = gateway.ask("GET", CHAT, "", Value::Null).await;
     answer.is_error(405, INVALID, Some("method_not_allowed"), None);

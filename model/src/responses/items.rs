@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::Origin;
 use crate::WrongForm;
 
 /// More than any conversation has.
@@ -13,7 +14,7 @@ const WORD_CHARS_MAX: usize = 32;
 #[derive(Debug, Default)]
 pub(super) struct Conversation {
     pub(super) messages: Vec<Value>,
-    pub(super) origins: Vec<String>,
+    pub(super) origins: Vec<Origin>,
 }
 
 /// A call belongs to the assistant's message before it.
@@ -57,7 +58,7 @@ pub(super) fn read(
 impl Conversation {
     fn add(&mut self, origin: &str, message: Value) {
         self.messages.push(message);
-        self.origins.push(origin.to_owned());
+        self.origins.push(Origin { message: origin.to_owned(), calls: Vec::new() });
     }
 
     fn add_call(&mut self, origin: &str, call: Value) {
@@ -70,6 +71,9 @@ impl Conversation {
                 let message = json!({"role": "assistant", "content": null, "tool_calls": [call]});
                 self.add(origin, message);
             }
+        }
+        if let Some(last) = self.origins.last_mut() {
+            last.calls.push(origin.to_owned());
         }
     }
 }
@@ -161,6 +165,6 @@ impl Item<'_> {
     }
 }
 
-fn word(text: &str) -> String {
+pub(super) fn word(text: &str) -> String {
     text.chars().take(WORD_CHARS_MAX).collect()
 }

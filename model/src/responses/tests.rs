@@ -36,10 +36,7 @@ fn items_are_messages_and_calls_belong_to_the_assistants() {
         {"role": "assistant", "content": null, "tool_calls": [made("c3")]},
     ]);
     assert_eq!(chat.body["messages"], expected);
-    assert_eq!(
-        chat.param("messages[1].tool_calls[0].function.name"),
-        "input[2].tool_calls[0].name"
-    );
+    assert_eq!(chat.param("messages[1].tool_calls[1].function.name"), "input[4].name");
     assert_eq!(chat.param("messages[2].content"), "input[5].content");
 }
 
@@ -82,6 +79,10 @@ fn what_is_wrong_or_leans_on_what_is_stored_is_named() {
         (json!({"input": "x", "previous_response_id": "resp_1"}), "previous_response_id"),
         (json!({"input": "x", "conversation": "c"}), "conversation"),
         (json!({"input": "x", "background": true}), "background"),
+        (json!({"input": "x", "tools": [{"type": "web_search"}]}), "tools[0].type"),
+        (json!({"input": "x", "truncation": "auto"}), "truncation"),
+        (json!({"input": "x", "top_logprobs": 2}), "top_logprobs"),
+        (json!({"input": "x", "include": ["message.output_text.logprobs"]}), "include"),
         (json!({"input": [{"type": "item_reference", "id": "a"}]}), "input[0].type"),
         (json!({"input": [{"type": "computer_call"}]}), "input[0].type"),
         (json!({"input": [{"type": 5}]}), "input[0].type"),

@@ -37,6 +37,7 @@ mod protocol_abuse;
 mod proven_nodes;
 mod receipts;
 mod reconciliation;
+mod responses;
 mod restarts;
 mod rounds;
 mod schemas;

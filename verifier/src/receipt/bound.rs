@@ -10,8 +10,8 @@ use super::{
     saved::SavedCall,
 };
 
-/// What an answer's id begins with: of a chat, of a completion, of vectors.
-const ID_PREFIXES: [&str; 3] = ["chatcmpl-", "cmpl-", EMBEDDING_PREFIX];
+/// What an answer's id begins with: of a chat, a completion, a response, of vectors.
+const ID_PREFIXES: [&str; 4] = ["chatcmpl-", "cmpl-", "resp_", EMBEDDING_PREFIX];
 /// Vectors have no id in OpenAI's shape; a receipt calls them this and the job's id.
 pub const EMBEDDING_PREFIX: &str = "embd-";
 

@@ -1,8 +1,9 @@
-//! A response as a client saved it: the body of a plain answer, or the list of a stream's chunks.
+//! A response as a client saved it: the body of a plain answer, or the list of a stream's chunks or events.
 
 mod calls;
 mod embedding;
 mod logprobs;
+mod responses;
 
 use std::collections::BTreeSet;
 
@@ -47,7 +48,7 @@ pub enum NoResponse {
     #[error("it is an error: {0}")]
     IsError(String),
     #[error(
-        "it has no {0}, or not in the form of a chat completion, a completion or a list of embeddings"
+        "it has no {0}, or not in the form of a chat completion, a completion, a response or a list of embeddings"
     )]
     Lacks(&'static str),
     #[error("its chunks do not belong to one answer")]
@@ -73,6 +74,9 @@ impl Saved {
             return embedding::read(&json);
         }
         let pieces = json.as_list().unwrap_or(std::slice::from_ref(&json));
+        if responses::are_events(pieces) {
+            return responses::read(pieces);
+        }
         let (choice, job) = chosen(pieces, job)?;
         let first = pieces.first().ok_or(NoResponse::Lacks("chunks"))?;
         let mut saved = Self {
@@ -107,24 +111,25 @@ impl Saved {
     }
 
     fn take(&mut self, piece: &Json) -> Result<(), NoResponse> {
-        if let Some(error) = piece.get("error") {
-            let said = error.get("message").and_then(Json::as_text).unwrap_or("no message");
-            return Err(NoResponse::IsError(said.to_owned()));
-        }
+        fail_on_error(piece)?;
         if text(piece, "id")? != self.id || text(piece, "model")? != self.model {
             return Err(NoResponse::Mixed);
         }
         // Of several choices it is the sum.
         if let Some(usage) = piece.get("usage").filter(|_| self.job.is_none()) {
-            self.usage = Some(read_usage(usage)?);
+            self.usage = Some(read_usage(usage, ["prompt_tokens", "completion_tokens"])?);
         }
         let choices = piece.get("choices").and_then(Json::as_list);
         let choices = choices.ok_or(NoResponse::Lacks("choices"))?;
         let own = |choice: &&Json| index_of(choice) == Some(self.choice);
         let own: Vec<&Json> = choices.iter().filter(own).collect();
         own.iter().try_for_each(|choice| self.take_choice(choice))?;
-        let mut extras = own.into_iter().chain([piece]).filter_map(|from| from.get("x_assay"));
-        if let Some(ids) = extras.find_map(|extra| extra.get("output_ids")) {
+        own.into_iter().chain([piece]).try_for_each(|from| self.take_ids(from))
+    }
+
+    /// From `x_assay` of a choice or of the whole.
+    fn take_ids(&mut self, from: &Json) -> Result<(), NoResponse> {
+        if let Some(ids) = from.get("x_assay").and_then(|extra| extra.get("output_ids")) {
             let ids = ids.as_text().and_then(read_ids);
             self.output_ids = Some(ids.ok_or(NoResponse::Lacks("readable output_ids"))?);
         }
@@ -161,6 +166,12 @@ impl Saved {
     }
 }
 
+fn fail_on_error(piece: &Json) -> Result<(), NoResponse> {
+    let Some(error) = piece.get("error") else { return Ok(()) };
+    let said = error.get("message").and_then(Json::as_text).unwrap_or("no message");
+    Err(NoResponse::IsError(said.to_owned()))
+}
+
 /// The index of the choice that this job answered, and its name if the response names jobs by choice. Without a job
 /// there must be one choice.
 fn chosen(pieces: &[Json], job: Option<&str>) -> Result<(u32, Option<String>), NoResponse> {
@@ -182,9 +193,10 @@ fn index_of(choice: &Json) -> Option<u32> {
     choice.get("index").map_or(Some(0), Json::as_u32)
 }
 
-fn read_usage(usage: &Json) -> Result<(u32, u32), NoResponse> {
+/// Of a prompt and its answer, under these names.
+fn read_usage(usage: &Json, [prompt, completion]: [&str; 2]) -> Result<(u32, u32), NoResponse> {
     let count = |key| usage.get(key).and_then(Json::as_u32).ok_or(NoResponse::Lacks("usage"));
-    let (prompt, completion) = (count("prompt_tokens")?, count("completion_tokens")?);
+    let (prompt, completion) = (count(prompt)?, count(completion)?);
     let total = count("total_tokens")?;
     if prompt.checked_add(completion) != Some(total) {
         return Err(NoResponse::Usage { prompt, completion, total });

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{Style, told::Teller, verdict};
 use crate::{
     api::ApiError,
-    openai::{AnswerWriter, CallDelta, Chunk, DONE, ErrorBody, Usage},
+    openai::{Chunk, DONE, DialectWriter, End, ErrorBody, ErrorDetail, LastEvent, Usage},
     serving::{Deliveries, Event, ServeError},
 };
 
@@ -19,13 +19,31 @@ use crate::{
 pub(super) enum Item {
     Chunk(Chunk),
     /// SDKs take a stream without `[DONE]` for complete; only an error event tells them otherwise.
-    Error(ErrorBody),
-    Done,
+    Error(StreamError),
+    Last(LastEvent),
+}
+
+/// What broke a stream, and its number where events are numbered.
+#[derive(Clone, Debug)]
+pub(super) struct StreamError {
+    body: ErrorBody,
+    number: Option<u64>,
+}
+
+/// An error among typed events: SDKs read it at either place.
+#[derive(Debug, Serialize)]
+struct TypedError<'a> {
+    r#type: &'static str,
+    sequence_number: u64,
+    code: &'a Option<String>,
+    message: &'a str,
+    param: &'a Option<String>,
+    error: &'a ErrorDetail,
 }
 
 /// What is still to be sent. Dropping it drops the deliveries: then the jobs know that the client left.
 pub(super) struct Feed {
-    writer: AnswerWriter,
+    writer: DialectWriter,
     ready: VecDeque<Item>,
     deliveries: Deliveries,
     jobs: Vec<JobId>,
@@ -47,7 +65,7 @@ impl Feed {
             return Err(error.into());
         }
         let (jobs, tellers) = (deliveries.jobs(), style.tellers(&deliveries));
-        let writer = style.writer(&deliveries);
+        let mut writer = style.writer(&deliveries);
         let ready = writer.begin().into_iter().map(Item::Chunk).collect();
         let (open, usage) = (jobs.len(), Usage::of(0, 0));
         let mut feed = Self {
@@ -86,12 +104,12 @@ impl Feed {
             Event::Told(told) => self.tellers[at].take(told),
             Event::Text(text) => self.piece(at, text),
             Event::Call { index: call, name } => {
-                let begins = CallDelta::begins(self.jobs[at], call, name);
-                self.ready.push_back(Item::Chunk(self.writer.call(index, begins)));
+                let begins = self.writer.call(index, self.jobs[at], call, name);
+                self.send(begins);
             }
             Event::Arguments { index: call, text } => {
-                let more = CallDelta::goes_on(call, text);
-                self.ready.push_back(Item::Chunk(self.writer.call(index, more)));
+                let more = self.writer.arguments(index, call, text);
+                self.send(more);
             }
             // Only what is embedded has vectors, and that is asked for elsewhere.
             Event::Vectors(_) => {}
@@ -102,13 +120,13 @@ impl Feed {
                 self.piece(at, String::new());
                 let verdict = verdict(self.jobs[at], &summary);
                 let end = self.writer.finish(index, summary.finish.as_str(), &verdict);
-                self.ready.push_back(Item::Chunk(end));
+                self.send(end);
                 self.verdict = Some(verdict);
                 self.open -= 1;
                 if self.open == 0 {
-                    let usage = self.writer.usage(self.usage, self.verdict.take());
+                    let End { usage, last } = self.writer.end(self.usage, self.verdict.take());
                     self.ready.extend(usage.map(Item::Chunk));
-                    self.ready.push_back(Item::Done);
+                    self.ready.push_back(Item::Last(last));
                     self.over = true;
                 }
             }
@@ -120,12 +138,18 @@ impl Feed {
         let logprobs = self.tellers[at].tell();
         if !text.is_empty() || logprobs.is_some() {
             let index = u32::try_from(at).unwrap_or(u32::MAX);
-            self.ready.push_back(Item::Chunk(self.writer.piece(index, text, logprobs)));
+            let piece = self.writer.piece(index, text, logprobs);
+            self.send(piece);
         }
     }
 
+    fn send(&mut self, chunks: Vec<Chunk>) {
+        self.ready.extend(chunks.into_iter().map(Item::Chunk));
+    }
+
     fn break_off(&mut self, error: ApiError) {
-        self.ready.push_back(Item::Error(error.into_body()));
+        let (body, number) = (error.into_body(), self.writer.error_number());
+        self.ready.push_back(Item::Error(StreamError { body, number }));
         self.over = true;
     }
 }
@@ -133,11 +157,29 @@ impl Feed {
 impl Item {
     pub(super) fn into_event(self) -> sse::Event {
         match self {
+            Self::Chunk(Chunk::Response(event)) | Self::Last(LastEvent::Response(event)) => {
+                json(&event).event(event.name)
+            }
             Self::Chunk(chunk) => json(&chunk),
-            Self::Error(error) => json(&error),
-            Self::Done => sse::Event::default().data(DONE),
+            Self::Error(error) => error.into_event(),
+            Self::Last(LastEvent::Done) => done(),
         }
     }
+}
+
+impl StreamError {
+    fn into_event(self) -> sse::Event {
+        let Some(sequence_number) = self.number else { return json(&self.body) };
+        let error = &self.body.error;
+        let ErrorDetail { code, message, param, .. } = error;
+        let r#type = "error";
+        json(&TypedError { r#type, sequence_number, code, message, param, error }).event(r#type)
+    }
+}
+
+/// The end of a stream of chunks.
+pub(super) fn done() -> sse::Event {
+    sse::Event::default().data(DONE)
 }
 
 fn json(data: &impl Serialize) -> sse::Event {

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Sent, Style, events,
-    feed::{Feed, Item},
+    feed::{self, Feed, Item},
     naming, whole,
 };
 use crate::{
@@ -24,7 +24,7 @@ use crate::{
     app::App,
     auth::Caller,
     kept_answers::{self, Claim, Keeping},
-    openai::{Chunk, Form, Streaming},
+    openai::{Chunk, Dialect, LastEvent, Streaming},
     serving::{self, ChatJob},
 };
 
@@ -52,10 +52,11 @@ struct Kept {
 }
 
 /// All that decides the answer: what was asked, in which dialect, and the headers that could be in its body.
-pub(super) fn digest(form: Form, sent: &Sent) -> Bytes32 {
+pub(super) fn digest(dialect: &Dialect, sent: &Sent) -> Bytes32 {
     let risk = sent.assurance.risk.map_or("", |risk| risk.as_str());
     let nonce = sent.assurance.nonce.as_deref().unwrap_or_default();
-    let fields = [form.id_prefix().as_bytes(), &sent.digest.0, risk.as_bytes(), nonce.as_bytes()];
+    let fields =
+        [dialect.id_prefix().as_bytes(), &sent.digest.0, risk.as_bytes(), nonce.as_bytes()];
     Bytes32(Sha256::digest(identity::statement(b"assay/keyed-request/1", &fields)).into())
 }
 
@@ -155,7 +156,7 @@ async fn keep(
     }
 }
 
-/// The client has no `[DONE]` before the answer is kept.
+/// The client does not have the last event before the answer is kept.
 async fn keep_stream(mut feed: Feed, jobs: Vec<JobId>, keeping: Keeping, live: mpsc::Sender<Item>) {
     let mut record = Record::default();
     // There is room for all events of the answer; a client that left hears none.
@@ -168,7 +169,10 @@ async fn keep_stream(mut feed: Feed, jobs: Vec<JobId>, keeping: Keeping, live: m
                 feed.into_deliveries().void();
                 return send(item);
             }
-            Item::Done => {
+            Item::Last(last) => {
+                if let LastEvent::Response(event) = last {
+                    record.add(Chunk::Response(event.clone()));
+                }
                 let pieces = record.chunks.iter().map(written).collect();
                 let kept = Kept { jobs, streamed: true, pieces };
                 match keeping.keep(written(&kept)).await {
@@ -211,14 +215,27 @@ fn replay(app: &App, answer: &str) -> Result<Response, ApiError> {
     let response = match (kept.streamed, kept.pieces) {
         (false, pieces) => json(pieces.into_iter().next().unwrap_or_default()),
         (true, pieces) => {
-            let done = [Item::Done.into_event()];
-            let pieces = pieces.into_iter().map(|json| sse::Event::default().data(json));
-            super::sent_events(app, stream::iter(pieces.chain(done)))
+            let names: Vec<_> = pieces.iter().map(|json| event_name(json)).collect();
+            let done = names.iter().all(Option::is_none).then(feed::done);
+            let events = names.into_iter().zip(pieces).map(|(name, json)| {
+                let event = sse::Event::default().data(json);
+                name.into_iter().fold(event, sse::Event::event)
+            });
+            super::sent_events(app, stream::iter(events.chain(done).collect::<Vec<_>>()))
         }
     };
     let mut response = naming(app, &kept.jobs, response);
     response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     Ok(response)
+}
+
+/// What an event of a response is called.
+fn event_name(json: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Typed {
+        r#type: String,
+    }
+    serde_json::from_str::<Typed>(json).ok().map(|typed| typed.r#type)
 }
 
 fn json(body: String) -> Response {

@@ -1,4 +1,4 @@
-//! From a request that was understood to its response, whole or as it comes: what chats and completions share.
+//! From a request that was understood to its response, whole or as it comes: what chats, completions and responses share.
 
 mod feed;
 mod keyed;
@@ -25,8 +25,8 @@ use crate::{
     app::App,
     catalog::HostedModel,
     openai::{
-        AnswerCall, AnswerWriter, AssuranceAsk, Body, Form, InvalidRequest, Streaming, Usage,
-        WholeChoice,
+        AnswerCall, AnswerWriter, AssuranceAsk, Body, Dialect, DialectWriter, Form, InvalidRequest,
+        ResponseWriter, Streaming, Usage, WholeChoice,
     },
     serving::{self, ChatJob, Deliveries, Event, Prompt, Summary, Terms},
 };
@@ -41,7 +41,7 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
 
 /// What a client wants, in whichever dialect it said so.
 pub(super) struct Wish {
-    pub(super) form: Form,
+    pub(super) dialect: Dialect,
     pub(super) model: String,
     pub(super) prompts: Vec<Prompt>,
     pub(super) choices: u32,
@@ -77,12 +77,12 @@ pub(super) async fn answer(
         let message = format!("The model `{}` makes vectors: POST /v1/embeddings.", model.id());
         return Err(InvalidRequest::of("model", message).into());
     }
-    let form = wish.form;
-    let style = Style { form, streaming: wish.streaming, model: model.clone() };
+    let dialect = wish.dialect.clone();
+    let style = Style { dialect, streaming: wish.streaming, model: model.clone() };
     let idempotency = sent.key.as_ref().map(|name| keyed::Key {
         account: key.caller.account,
         name: name.clone(),
-        digest: keyed::digest(form, &sent),
+        digest: keyed::digest(&style.dialect, &sent),
     });
     let job = into_job(app, key, model, wish, sent)?;
     match idempotency {
@@ -151,7 +151,7 @@ fn into_job(
         model,
         prompts: wish.prompts,
         choices: wish.choices,
-        id_prefix: wish.form.id_prefix(),
+        id_prefix: wish.dialect.id_prefix(),
         echo: wish.echo,
         sampling: wish.sampling,
         seed: wish.seed,
@@ -168,28 +168,42 @@ fn into_job(
 
 /// How an answer is written.
 struct Style {
-    form: Form,
+    dialect: Dialect,
     streaming: Streaming,
     model: Arc<HostedModel>,
 }
 
 impl Style {
     fn tellers(&self, deliveries: &Deliveries) -> Vec<Teller> {
-        let teller = |_| Teller::new(self.form, self.model.clone());
+        let form = match self.dialect {
+            Dialect::Choices(form) => form,
+            // Nothing is told of its tokens.
+            Dialect::Response(_) => Form::Chat,
+        };
+        let teller = |_| Teller::new(form, self.model.clone());
         deliveries.jobs().into_iter().map(teller).collect()
     }
 
-    fn writer(&self, deliveries: &Deliveries) -> AnswerWriter {
+    fn writer(&self, deliveries: &Deliveries) -> DialectWriter {
+        let (id, created) = (deliveries.id.clone(), deliveries.created_s);
+        let model = self.model.id().to_owned();
+        let form = match &self.dialect {
+            Dialect::Choices(form) => *form,
+            Dialect::Response(asked) => {
+                let writer = ResponseWriter::new(id, created, model, (**asked).clone());
+                return DialectWriter::Response(Box::new(writer));
+            }
+        };
         let hash = self.model.text.manifest_hash.to_string();
-        AnswerWriter {
-            form: self.form,
-            id: deliveries.id.clone(),
-            created: deliveries.created_s,
-            model: self.model.id().to_owned(),
+        DialectWriter::Choices(AnswerWriter {
+            form,
+            id,
+            created,
+            model,
             system_fingerprint: format!("fp_{}", &hash[..16]),
             include_usage: self.streaming == Streaming::Yes { include_usage: true },
             choices: deliveries.jobs().len(),
-        }
+        })
     }
 }
 

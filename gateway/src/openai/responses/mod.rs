@@ -4,6 +4,7 @@ mod object;
 mod request;
 mod writer;
 
-pub use object::{Asked, OutputItem, ResponseObject, ResponseUsage};
-pub use request::{ResponseAsk, ResponseRequest};
+use object::OutputItem;
+pub use object::{Asked, ResponseObject, ResponseUsage};
+pub use request::{ResponseAsk, ResponseBody, ResponseRequest};
 pub use writer::{ResponseEvent, ResponseWriter};

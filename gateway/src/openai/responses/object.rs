@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::serving::Verdict;
+use crate::{openai::Usage, serving::Verdict};
 
 /// A response, as it stands or as it ended.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -44,7 +44,7 @@ pub struct Incomplete {
 }
 
 /// What a response repeats of its request, with OpenAI's defaults.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Asked {
     #[schema(required)]
     pub instructions: Option<String>,
@@ -130,6 +130,15 @@ pub struct ReasoningTokens {
     pub reasoning_tokens: u32,
 }
 
+impl OutputItem {
+    /// Its own, not the call's.
+    pub(super) fn id(&self) -> &str {
+        match self {
+            Self::Message { id, .. } | Self::FunctionCall { id, .. } => id,
+        }
+    }
+}
+
 impl OutputText {
     /// A text.
     pub fn of(text: String) -> Self {
@@ -137,15 +146,14 @@ impl OutputText {
     }
 }
 
-impl ResponseUsage {
-    /// Both counts and their sum.
-    pub fn of(input_tokens: u32, output_tokens: u32) -> Self {
+impl From<Usage> for ResponseUsage {
+    fn from(usage: Usage) -> Self {
         Self {
-            input_tokens,
+            input_tokens: usage.prompt_tokens,
             input_tokens_details: CachedTokens::default(),
-            output_tokens,
+            output_tokens: usage.completion_tokens,
             output_tokens_details: ReasoningTokens::default(),
-            total_tokens: input_tokens.saturating_add(output_tokens),
+            total_tokens: usage.total_tokens,
         }
     }
 }

@@ -13,11 +13,11 @@ use crate::openai::{ChatAsk, ChatRequest, InvalidRequest, assurance::Verificatio
 #[serde(transparent)]
 pub struct ResponseRequest(Map<String, Value>);
 
-/// What a body may hold, for the document.
-#[derive(ToSchema)]
+/// What a body may hold, for the document: it is read as a chat's.
+#[derive(Debug, ToSchema)]
 #[schema(as = ResponseRequest)]
-#[expect(dead_code, reason = "it is only described; the body is read as a chat's")]
-pub struct Described {
+#[expect(dead_code, reason = "it only describes")]
+pub struct ResponseBody {
     /// A name of `GET /v1/models`.
     #[schema(required)]
     model: Option<String>,
@@ -88,7 +88,9 @@ impl ResponseRequest {
             instructions: given("instructions").and_then(Value::as_str).map(str::to_owned),
             max_output_tokens: given("max_output_tokens").and_then(Value::as_i64),
             metadata: or("metadata", json!({})),
-            parallel_tool_calls: given("parallel_tool_calls").and_then(Value::as_bool).unwrap_or(true),
+            parallel_tool_calls: given("parallel_tool_calls")
+                .and_then(Value::as_bool)
+                .unwrap_or(true),
             previous_response_id: None,
             store: false,
             temperature: given("temperature").and_then(Value::as_f64).unwrap_or(1.0),

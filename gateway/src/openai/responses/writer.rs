@@ -4,13 +4,16 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::object::{
-    Asked, Incomplete, OutputItem, OutputText, ResponseObject, ResponseUsage,
+use super::{
+    Asked, OutputItem, ResponseObject, ResponseUsage,
+    object::{Incomplete, OutputText},
 };
 
 /// One event: its name, which the data repeats, and the data.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(transparent)]
 pub struct ResponseEvent {
+    #[serde(skip)]
     pub name: &'static str,
     pub data: Value,
 }
@@ -20,16 +23,20 @@ pub struct ResponseEvent {
 pub struct ResponseWriter {
     /// As it stands.
     response: ResponseObject,
-    /// What makes the ids of items its own.
-    job: String,
+    /// What makes the ids of its items its own.
+    number: String,
+    /// Whether its last item goes on.
     is_open: bool,
-    sequence: u64,
+    /// Events so far.
+    events: u64,
 }
 
 impl ResponseWriter {
-    pub fn new(job: String, created_at: i64, model: String, asked: Asked) -> Self {
+    /// Of a response that is named `resp_` and a number.
+    pub fn new(id: String, created_at: i64, model: String, asked: Asked) -> Self {
+        let number = id.trim_start_matches("resp_").to_owned();
         let response = ResponseObject {
-            id: format!("resp_{job}"),
+            id,
             object: "response",
             created_at,
             status: "in_progress",
@@ -41,7 +48,7 @@ impl ResponseWriter {
             asked,
             x_assay: None,
         };
-        Self { response, job, is_open: false, sequence: 0 }
+        Self { response, number, is_open: false, events: 0 }
     }
 
     /// What comes before any text.
@@ -55,29 +62,17 @@ impl ResponseWriter {
 
     /// A piece of what it says.
     pub fn text(&mut self, piece: &str) -> Vec<ResponseEvent> {
+        let is_message = matches!(self.response.output.last(), Some(OutputItem::Message { .. }));
         let mut events = Vec::new();
-        if !matches!(self.response.output.last(), Some(OutputItem::Message { .. })) || !self.is_open {
-            events.extend(self.close("completed"));
-            let id = format!("msg_{}_{}", self.job, self.response.output.len());
-            events.push(self.open(OutputItem::Message {
-                id: id.clone(),
-                status: "in_progress",
-                role: "assistant",
-                content: Vec::new(),
-            }));
-            let part = OutputText::of(String::new());
-            let place = self.place(&id);
-            events.push(self.event("response.content_part.added", with(place, json!({"part": part}))));
-            if let Some(OutputItem::Message { content, .. }) = self.response.output.last_mut() {
-                content.push(part);
-            }
+        if !(self.is_open && is_message) {
+            events = self.close("completed");
+            events.extend(self.begin_message());
         }
-        if let Some(OutputItem::Message { id, content, .. }) = self.response.output.last_mut()
-            && let Some(part) = content.first_mut()
-        {
-            part.text.push_str(piece);
-            let place = { let id = id.clone(); self.place(&id) };
-            let delta = with(place, json!({"delta": piece, "logprobs": []}));
+        if let Some(OutputItem::Message { content, .. }) = self.response.output.last_mut() {
+            content.iter_mut().for_each(|part| part.text.push_str(piece));
+        }
+        if !piece.is_empty() {
+            let delta = with(self.part(), json!({"delta": piece, "logprobs": []}));
             events.push(self.event("response.output_text.delta", delta));
         }
         events
@@ -86,48 +81,45 @@ impl ResponseWriter {
     /// A call begins.
     pub fn call(&mut self, call_id: String, name: String) -> Vec<ResponseEvent> {
         let mut events = self.close("completed");
-        let id = format!("fc_{}_{}", self.job, self.response.output.len());
-        events.push(self.open(OutputItem::FunctionCall {
-            id,
-            status: "in_progress",
-            call_id,
-            name,
-            arguments: String::new(),
-        }));
+        let id = self.item_id("fc");
+        let (status, arguments) = ("in_progress", String::new());
+        events.push(self.open(OutputItem::FunctionCall { id, status, call_id, name, arguments }));
         events
     }
 
     /// It goes on.
     pub fn arguments(&mut self, piece: &str) -> Vec<ResponseEvent> {
-        let Some(OutputItem::FunctionCall { id, arguments, .. }) = self.response.output.last_mut()
-        else {
-            return Vec::new();
-        };
-        arguments.push_str(piece);
-        let delta = json!({"item_id": id, "delta": piece});
-        let delta = with(self.at(), delta);
+        if let Some(OutputItem::FunctionCall { arguments, .. }) = self.response.output.last_mut() {
+            arguments.push_str(piece);
+        }
+        let delta = with(self.item(), json!({"delta": piece}));
         vec![self.event("response.function_call_arguments.delta", delta)]
     }
 
-    /// The end: cut where it was as long as it may be.
-    pub fn end(&mut self, is_cut: bool, usage: ResponseUsage, verdict: Value) -> Vec<ResponseEvent> {
-        let (status, name) = match is_cut {
-            true => ("incomplete", "response.incomplete"),
-            false => ("completed", "response.completed"),
-        };
-        let mut events = Vec::new();
+    /// Nothing more is said: with the word that ends a chat's choice.
+    pub fn finish(&mut self, finish_reason: &str) -> Vec<ResponseEvent> {
+        let is_cut = finish_reason == "length";
+        let status = if is_cut { "incomplete" } else { "completed" };
         // An empty answer is a message, too.
-        if self.response.output.is_empty() {
-            events.extend(self.text(""));
-        }
+        let mut events =
+            if self.response.output.is_empty() { self.begin_message() } else { Vec::new() };
         events.extend(self.close(status));
         self.response.status = status;
-        self.response.incomplete_details = is_cut.then_some(Incomplete { reason: "max_output_tokens" });
-        self.response.usage = Some(usage);
-        self.response.x_assay = Some(verdict);
-        let response = json!({"response": self.response});
-        events.push(self.event(name, response));
+        self.response.incomplete_details =
+            is_cut.then_some(Incomplete { reason: "max_output_tokens" });
         events
+    }
+
+    /// The last event, with all of it.
+    pub fn last(&mut self, usage: ResponseUsage, verdict: Option<Value>) -> ResponseEvent {
+        self.response.usage = Some(usage);
+        self.response.x_assay = verdict;
+        let name = match self.response.incomplete_details {
+            Some(_) => "response.incomplete",
+            None => "response.completed",
+        };
+        let response = json!({"response": self.response});
+        self.event(name, response)
     }
 
     /// The response as it stands.
@@ -135,53 +127,78 @@ impl ResponseWriter {
         self.response
     }
 
-    fn open(&mut self, item: OutputItem) -> ResponseEvent {
-        self.response.output.push(item.clone());
-        self.is_open = true;
-        let item = with(self.at(), json!({"item": item}));
-        self.event("response.output_item.added", item)
+    /// The next event's.
+    pub fn next_number(&self) -> u64 {
+        self.events
     }
 
-    /// Ends the last item, if it is open.
-    fn close(&mut self, with_status: &'static str) -> Vec<ResponseEvent> {
-        if !self.is_open {
+    fn begin_message(&mut self) -> Vec<ResponseEvent> {
+        let (id, status) = (self.item_id("msg"), "in_progress");
+        let content = Vec::new();
+        let opened = self.open(OutputItem::Message { id, status, role: "assistant", content });
+        let part = OutputText::of(String::new());
+        let added = with(self.part(), json!({"part": part}));
+        if let Some(OutputItem::Message { content, .. }) = self.response.output.last_mut() {
+            content.push(part);
+        }
+        vec![opened, self.event("response.content_part.added", added)]
+    }
+
+    fn open(&mut self, item: OutputItem) -> ResponseEvent {
+        let opened = json!({"output_index": self.response.output.len(), "item": item});
+        self.response.output.push(item);
+        self.is_open = true;
+        self.event("response.output_item.added", opened)
+    }
+
+    /// Ends the last item, if it goes on.
+    fn close(&mut self, as_it_is: &'static str) -> Vec<ResponseEvent> {
+        if !std::mem::take(&mut self.is_open) {
             return Vec::new();
         }
-        self.is_open = false;
-        let at = self.at();
-        let Some(item) = self.response.output.last_mut() else { return Vec::new() };
+        let (item, part) = (self.item(), self.part());
+        let index = self.response.output.len().saturating_sub(1);
+        let Some(last) = self.response.output.last_mut() else { return Vec::new() };
         let mut ends = Vec::new();
-        match item {
-            OutputItem::Message { id, status, content, .. } => {
-                *status = with_status;
-                for part in content.iter() {
-                    let place = with(at.clone(), json!({"item_id": id, "content_index": 0}));
-                    let text = json!({"text": part.text, "logprobs": []});
-                    ends.push(("response.output_text.done", with(place.clone(), text)));
-                    ends.push(("response.content_part.done", with(place, json!({"part": part}))));
+        match last {
+            OutputItem::Message { status, content, .. } => {
+                *status = as_it_is;
+                for said in content.iter() {
+                    let text = json!({"text": said.text, "logprobs": []});
+                    ends.push(("response.output_text.done", with(part.clone(), text)));
+                    let said = json!({"part": said});
+                    ends.push(("response.content_part.done", with(part.clone(), said)));
                 }
             }
-            OutputItem::FunctionCall { id, status, name, arguments, .. } => {
-                *status = with_status;
-                let whole = json!({"item_id": id, "name": name, "arguments": arguments});
-                ends.push(("response.function_call_arguments.done", with(at.clone(), whole)));
+            OutputItem::FunctionCall { status, name, arguments, .. } => {
+                *status = as_it_is;
+                let whole = json!({"name": name, "arguments": arguments});
+                ends.push(("response.function_call_arguments.done", with(item, whole)));
             }
         }
-        ends.push(("response.output_item.done", with(at, json!({"item": item}))));
+        let done = json!({"output_index": index, "item": last});
+        ends.push(("response.output_item.done", done));
         ends.into_iter().map(|(name, data)| self.event(name, data)).collect()
     }
 
-    fn at(&self) -> Value {
-        json!({"output_index": self.response.output.len().saturating_sub(1)})
+    fn item_id(&self, kind: &str) -> String {
+        format!("{kind}_{}_{}", self.number, self.response.output.len())
     }
 
-    fn place(&self, item_id: &str) -> Value {
-        with(self.at(), json!({"item_id": item_id, "content_index": 0}))
+    /// Where the last item is.
+    fn item(&self) -> Value {
+        let id = self.response.output.last().map(OutputItem::id);
+        json!({"item_id": id, "output_index": self.response.output.len().saturating_sub(1)})
+    }
+
+    /// Where the one part of the last item is.
+    fn part(&self) -> Value {
+        with(self.item(), json!({"content_index": 0}))
     }
 
     fn event(&mut self, name: &'static str, data: Value) -> ResponseEvent {
-        let head = json!({"type": name, "sequence_number": self.sequence});
-        self.sequence += 1;
+        let head = json!({"type": name, "sequence_number": self.events});
+        self.events += 1;
         ResponseEvent { name, data: with(head, data) }
     }
 }
@@ -193,3 +210,6 @@ fn with(mut fields: Value, more: Value) -> Value {
     }
     fields
 }
+
+#[cfg(test)]
+mod tests;

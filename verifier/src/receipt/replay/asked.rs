@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use assay_model::{AnswerForm, ChatMessage, FormFields, ModelError, TextModel, form};
+use assay_model::{AnswerForm, ChatMessage, FormFields, ModelError, TextModel, form, responses};
 use assay_protocol::{Sampling, TokenId};
 
 use crate::receipt::canonical::Json;
@@ -70,6 +70,13 @@ impl Asked {
     }
 
     pub(super) fn read(request: &Json) -> Result<Self, String> {
+        match as_chat(request)? {
+            Some(chat) => Self::read_choices(&chat),
+            None => Self::read_choices(request),
+        }
+    }
+
+    fn read_choices(request: &Json) -> Result<Self, String> {
         let messages = request.get("messages").and_then(Json::as_list);
         let is_chat = messages.is_some();
         let prompts = match messages {
@@ -97,6 +104,16 @@ impl Asked {
             form: if is_chat { form(request)? } else { AnswerForm::default() },
         })
     }
+}
+
+/// The chat that a request for a response asks for.
+fn as_chat(request: &Json) -> Result<Option<Json>, String> {
+    let body = request.to_value();
+    if !responses::is_response(&body) {
+        return Ok(None);
+    }
+    let chat = responses::as_chat(&body).map_err(|wrong| wrong.to_string())?;
+    Json::parse(chat.body.to_string().as_bytes()).map(Some).map_err(|error| error.to_string())
 }
 
 fn read<T>(
