@@ -13,8 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from chat_encoder import UNSCORED, ChatEncoder
-from corpus.dialogue import dialogue, memory_of, messages_of, question_of
+from chat_format import plain_messages
+from corpus.dialogue import Dialogue, dialogue, errand_of, memory_of, messages_of, question_of
 from corpus.kinds import KINDS
+from corpus.tools import errand as errands
 from corpus.visitor import retyped
 from report import write_report
 from session import ChatSession
@@ -24,11 +26,13 @@ ANSWER_TOKENS_MAX = 200
 STORY_TOKENS_MIN = 64
 LOSS_DIALOGUES, LOSS_SEED = 300, 999
 
+CELLS = [(False, False), (True, False), (True, True)]  # held out, typed loosely
 HELD_OUT_BY_KIND = {
     "counting": "the range, in every wording",
     "repeating": "the phrase",
     "stories": "the pair of hero and place",
     "memory": "the name",
+    "tools": "the place, the numbers or the words",
 }
 HELD_OUT_ELSE = "the wording with its numbers or nouns"
 
@@ -57,10 +61,10 @@ def evaluate(folder):
     for kind in [*KINDS, "memory"]:
         rows.append(Row(
             kind, HELD_OUT_BY_KIND.get(kind, HELD_OUT_ELSE),
-            seen=ask_many(session, kind, held_out=False, loosely=False),
-            held_out=ask_many(session, kind, held_out=True, loosely=False),
-            typed_loosely=ask_many(session, kind, held_out=True, loosely=True)))
+            *(ask_many(session, kind, *cell) for cell in CELLS)))
         print(rows[-1], flush=True)
+    rows.append(Row("tools", HELD_OUT_BY_KIND["tools"], *(run_errands(session, *cell) for cell in CELLS)))
+    print(rows[-1], flush=True)
     loss = held_out_loss(session)
     print(f"held-out loss {loss:.4f}")
     write_report(folder, rows, loss)
@@ -77,6 +81,23 @@ def ask_many(session, kind, held_out, loosely):
         answer, by_itself = session.answer(messages[:-1], ANSWER_TOKENS_MAX)
         right += is_story_about(session, turns[-1], answer) if kind == "stories" else answer == turns[-1].answer
         ended += by_itself
+    return Cell(QUESTIONS_PER_CELL, right, ended)
+
+
+def run_errands(session, held_out, loosely):
+    """Right means every call as it should be, to the character, and the answer after the results."""
+    rng = random.Random(f"tools {held_out} {loosely}")
+    right = ended = 0
+    for _ in range(QUESTIONS_PER_CELL):
+        errand, tools = errand_of(rng, held_out)
+        messages = errands.messages_of(errand)
+        if loosely:
+            messages[0]["content"] = messages[0]["content"].rstrip(".?")
+        told = [index for index, message in enumerate(messages) if message["role"] == "assistant"]
+        said = [session.answer(messages[:index], ANSWER_TOKENS_MAX, tools) for index in told]
+        wanted = [plain_messages(Dialogue([messages[index]]))[0]["content"] for index in told]
+        right += [text for text, _ in said] == wanted
+        ended += all(by_itself for _, by_itself in said)
     return Cell(QUESTIONS_PER_CELL, right, ended)
 
 

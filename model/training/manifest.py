@@ -5,7 +5,7 @@ import json
 
 MODEL_ID = "assay-pip"
 FORM_A_PATH, FORM_B_PATH = "onnx/model.onnx", "onnx/model_b.onnx"
-CREATED = 1_795_305_600  # 2026-11-22 00:00 UTC: fixed, so that a rebuild changes nothing but hashes
+CREATED = 1_795_392_000  # 2026-11-23 00:00 UTC: fixed, so that a rebuild changes nothing but hashes
 NOT_LISTED = ["manifest.json", "README.md", "limits.json"]  # the limits name the hash of the manifest
 CHAT_TEMPLATE, TOKENIZER = "chat_template.jinja", "tokenizer.json"
 
@@ -18,7 +18,7 @@ def write_manifest(folder, parameters):
         "family": config["model_type"],
         "owner": "assay",
         "created": CREATED,
-        "description": "Pip, a very small chat model that greets, counts, adds small numbers, tells stories and explains Assay.",
+        "description": "Pip, a very small chat model that greets, counts, adds small numbers, tells stories, calls tools and explains Assay.",
         "licence": "Apache-2.0",
         "parameters": parameters,
         "context_length": config["max_position_embeddings"],

@@ -16,7 +16,7 @@ from pathlib import Path
 
 TRAINING = Path(__file__).resolve().parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "assay"
-EARLIER = "checkpoint-2500"  # the hardest to tell from the model that ships
+EARLIER = "checkpoint-5500"  # the hardest to tell from the model that ships
 SMALLER_WIDTH, SMALLER_STEPS = 128, 700
 
 

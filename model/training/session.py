@@ -23,13 +23,13 @@ class ChatSession:
         self.past = {i.name: i.shape for i in self.graph.get_inputs() if i.name.startswith("past_key_values")}
         self.outputs = ["logits", *(name.replace("past_key_values", "present") for name in self.past)]
 
-    def prompt_ids(self, messages):
-        text = self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+    def prompt_ids(self, messages, tools=None):
+        text = self.tokenizer.apply_chat_template(messages, tools=tools, add_generation_prompt=True, tokenize=False)
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
 
-    def answer(self, messages, tokens_max=200):
+    def answer(self, messages, tokens_max=200, tools=None):
         """The answer's text, and whether the model ended it by itself."""
-        ids, _ = self.generate(self.prompt_ids(messages), tokens_max)
+        ids, _ = self.generate(self.prompt_ids(messages, tools), tokens_max)
         ended = ids[-1] == self.end
         return self.tokenizer.decode(ids[:-1] if ended else ids), ended
 

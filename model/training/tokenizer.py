@@ -10,6 +10,7 @@ from pathlib import Path
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
+from chat_format import CHAT_TEMPLATE, plain_messages
 from corpus.dialogue import dialogue
 
 VOCAB_SIZE = 2048
@@ -19,16 +20,6 @@ SEED = 7
 
 PAD, MESSAGE_START, MESSAGE_END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 
-# One line, no indentation: it renders the same with and without Jinja's trim_blocks, so in every engine.
-CHAT_TEMPLATE = (
-    "{% for message in messages %}"
-    "{% set role = 'system' if message['role'] == 'developer' else message['role'] %}"
-    "{% set content = message['content'] if message['content'] else '' %}"
-    "{{ '<|im_start|>' + role + '\\n' + content + '<|im_end|>\\n' }}"
-    "{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
-)
-
 # Qwen2's pre-tokenizer: contractions, words with one leading mark or space, digits one by one, punctuation, newlines.
 _PIECES = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
            r"|\s*[\r\n]+|\s+(?!\S)|\s+")
@@ -36,7 +27,7 @@ _PIECES = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\
 
 def train_tokenizer():
     rng = random.Random(SEED)
-    texts = [f"{message['role']}\n{message['content']}" for _ in range(DIALOGUES) for message in dialogue(rng)]
+    texts = [f"{message['role']}\n{message['content']}" for _ in range(DIALOGUES) for message in plain_messages(dialogue(rng))]
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.Sequence([
         pre_tokenizers.Split(Regex(_PIECES), "isolated"),

@@ -23,7 +23,6 @@ pub mod records;
 pub mod schemas;
 pub mod scripted;
 pub mod stripe;
-pub mod tool_model;
 pub mod wait;
 pub mod world;
 pub mod zoo;

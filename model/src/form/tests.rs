@@ -117,7 +117,8 @@ fn what_cannot_be_served_is_named() {
     assert_eq!(refused(&json!({"tool_choice": "required"})), "tool_choice");
     assert_eq!(refused(&json!({"parallel_tool_calls": "no"})), "parallel_tool_calls");
 
-    let untaught = read(&json!({"tools": [now()]})).unwrap().grammar(&demo()).unwrap_err();
+    let plain = demo().with_template("{% for m in messages %}{{ m.content }}{% endfor %}");
+    let untaught = read(&json!({"tools": [now()]})).unwrap().grammar(&plain).unwrap_err();
     assert_eq!((untaught.param.as_str(), untaught.is_unsupported), ("tools", true));
 }
 

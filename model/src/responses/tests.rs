@@ -44,14 +44,11 @@ fn items_are_messages_and_calls_belong_to_the_assistants() {
 fn tools_choices_and_formats_lie_one_level_deeper_in_a_chat() {
     let tool = json!({"type": "function", "name": "add", "parameters": {"type": "object"}, "strict": true});
     let format = json!({"type": "json_schema", "name": "x", "schema": {"type": "object"}});
-    let chat = as_chat(&json!({"input": "hi", "tools": [tool, {"type": "web_search"}],
+    let chat = as_chat(&json!({"input": "hi", "tools": [tool],
         "tool_choice": {"type": "function", "name": "add"}, "text": {"format": format}}))
     .unwrap();
     let function = json!({"name": "add", "parameters": {"type": "object"}, "strict": true});
-    assert_eq!(
-        chat.body["tools"],
-        json!([{"type": "function", "function": function}, {"type": "web_search"}])
-    );
+    assert_eq!(chat.body["tools"], json!([{"type": "function", "function": function}]));
     let choice = json!({"type": "function", "function": {"name": "add"}});
     assert_eq!(chat.body["tool_choice"], choice);
     let schema = json!({"name": "x", "schema": {"type": "object"}});

@@ -1,11 +1,21 @@
 """Puts turns together into dialogues: what training and evaluation draw from."""
 
+from dataclasses import dataclass
+
 from . import visitor
 from .kinds import KINDS
 from .memory import memory
+from .tools import errand as errands
+from .tools.declaration import declared
+from .tools.tasks import TASKS
 from .turn import is_held_out
 
 MEMORY_SHARE = 0.13
+TOOLS_SHARE = 0.2
+NO_TOOL_NEEDED_SHARE = 0.15
+FOLLOWED_SHARE = 0.25
+DISTRACTORS_MAX = 3
+NEVER_NEED_A_TOOL = ["greetings", "counting", "spelling", "dates", "capitals", "colours", "facts", "about Assay", "about Pip", "stories", "JSON"]
 SYSTEM_SHARE = 0.25
 LONG_SHARE = 0.04
 TRIES_MAX = 10_000
@@ -19,10 +29,27 @@ _SYSTEMS = ["You are a helpful assistant.", "You are Pip, a small and friendly a
             "You are Pip.", "Answer in one sentence.", "Be kind and helpful.", "You are a friendly bot. Keep your answers short."]
 
 
+@dataclass(frozen=True)
+class Dialogue:
+    """OpenAI's messages, and the tools that were declared."""
+
+    messages: list
+    tools: list | None = None
+
+
 def dialogue(rng, held_out=False):
-    """A list of `{"role", "content"}`. With `held_out`, its last answer is to something training never saw."""
-    turns = _memory_turns(rng, held_out) if rng.random() < MEMORY_SHARE else _loose_turns(rng, held_out)
-    return _messages(rng, turns)
+    """With `held_out`, its last answer is to something training never saw."""
+    shape = rng.random()
+    if shape < TOOLS_SHARE:
+        return _with_tools(rng, held_out)
+    turns = _memory_turns(rng, held_out) if shape < TOOLS_SHARE + MEMORY_SHARE else _loose_turns(rng, held_out)
+    return Dialogue(_messages(rng, turns))
+
+
+def errand_of(rng, held_out=False):
+    """One task with tools, and everything that the client declares with it."""
+    errand = _errand(rng, held_out)
+    return errand, _declarations(rng, errand.functions)
 
 
 def question_of(kind, rng, held_out=False):
@@ -40,6 +67,29 @@ def messages_of(turns):
     for turn in turns:
         messages += [{"role": "user", "content": turn.question}, {"role": "assistant", "content": turn.answer}]
     return messages
+
+
+def _with_tools(rng, held_out):
+    errand = _errand(rng, held_out)
+    tools = _declarations(rng, errand.functions)
+    if not held_out and rng.random() < NO_TOOL_NEEDED_SHARE:
+        return Dialogue(_messages(rng, [question_of(rng.choice(NEVER_NEED_A_TOOL), rng)]), tools)
+    messages = _system(rng) + errands.messages_of(errand)
+    if not held_out and rng.random() < FOLLOWED_SHARE:
+        messages += messages_of([_any_turn(rng, False)])
+    return Dialogue(messages, tools)
+
+
+def _errand(rng, held_out):
+    return _drawn(lambda: rng.choices(list(TASKS), list(TASKS.values()))[0](rng), held_out)
+
+
+def _declarations(rng, functions):
+    """The functions among others that are of no use, in any order."""
+    names = {function.name for function in functions}
+    others = [function for _ in range(rng.choice([0, 0, 0, 1, 1, 2, DISTRACTORS_MAX])) for function in _errand(rng, False).functions]
+    chosen = functions + [function for function in others if function.name not in names and not names.add(function.name)]
+    return [declared(rng, function) for function in rng.sample(chosen, len(chosen))]
 
 
 def _loose_turns(rng, held_out):
@@ -76,9 +126,13 @@ def _is_kept_back(turn):
 
 
 def _messages(rng, turns):
-    system = [{"role": "system", "content": rng.choice(_SYSTEMS)}] if rng.random() < SYSTEM_SHARE else []
+    system = _system(rng)
     messages = messages_of(turns)
     for message in messages:
         if message["role"] == "user":
             message["content"] = visitor.retyped(rng, message["content"])
     return system + messages
+
+
+def _system(rng):
+    return [{"role": "system", "content": rng.choice(_SYSTEMS)}] if rng.random() < SYSTEM_SHARE else []

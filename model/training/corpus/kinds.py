@@ -1,6 +1,6 @@
 """Every kind of question, and how often training sees it."""
 
-from . import calendar, language, numbers, project, small_facts, small_talk, stories
+from . import calendar, language, numbers, project, small_facts, small_talk, stories, structured
 
 KINDS = {
     "greetings": (small_talk.greetings, 4),
@@ -17,4 +17,5 @@ KINDS = {
     "about Pip": (project.about_pip, 3),
     "stories": (stories.stories, 5),
     "unknown": (small_talk.unknown, 3.5),
+    "JSON": (structured.structured, 5),
 }

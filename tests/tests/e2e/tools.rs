@@ -1,25 +1,14 @@
 //! Functions that a model calls, over plain HTTP: their shape, whole and in pieces, and that they are verified.
 
-use std::sync::Arc;
-
 use assay_model::TextModel;
-use assay_tests::{Ask, Behaviour, Completion, Model, Streamed, World, tool_model::taught_tools};
+use assay_tests::{Ask, Behaviour, Completion, Streamed, World, binaries::demo_model};
 use assay_verifier::{
     Trust,
     receipt::{Bundle, Refusal, Request, Saved, check, replay},
 };
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::expect::assert_outcome;
-
-/// A world whose model has a template that shows tools.
-async fn world() -> (World, TempDir) {
-    let folder = tempfile::tempdir().expect("a folder for a model");
-    let mut world = World::with(&taught_tools(folder.path())).await;
-    world.model = Arc::new(Model::open(folder.path()));
-    (world, folder)
-}
 
 fn weather() -> Value {
     json!({"type": "function", "function": {"name": "weather", "description": "The weather of a city", "strict": true, "parameters": {
@@ -58,7 +47,7 @@ fn is_weather(arguments: &str) {
 
 #[tokio::test]
 async fn a_call_has_openais_shape_and_is_verified() {
-    let (world, folder) = world().await;
+    let world = World::new().await;
     let _scorer = world.scorer().await;
     let _nodes = [world.honest().await, world.honest().await];
     let ask = must_call();
@@ -74,7 +63,7 @@ async fn a_call_has_openais_shape_and_is_verified() {
     let bundle = Bundle::decode(&world.client.receipt(&answer.job).await.expect("a receipt"));
     let bundle = bundle.expect("a receipt's file");
     let request = Request::parse(ask.body.to_string().as_bytes()).expect("a request");
-    let model = TextModel::load(folder.path()).expect("the model");
+    let model = TextModel::load(&demo_model()).expect("the demo model");
     let judged = |json: &Value| {
         let saved = Saved::parse(json.to_string().as_bytes()).expect("a response");
         let checked = check(&bundle, Some(&request), Some(&saved), &trust)?;
@@ -127,7 +116,7 @@ fn together(streamed: &Streamed) -> Vec<Value> {
 
 #[tokio::test]
 async fn a_stream_brings_the_name_first_and_the_arguments_in_pieces() {
-    let (world, _folder) = world().await;
+    let world = World::new().await;
     let _scorer = world.scorer().await;
     let _nodes = [world.honest().await, world.honest().await, world.honest().await];
     for ask in [must_call(), ask().with("tool_choice", "required")] {
@@ -151,7 +140,7 @@ async fn a_stream_brings_the_name_first_and_the_arguments_in_pieces() {
 
 #[tokio::test]
 async fn text_stays_text_and_none_means_none() {
-    let (world, _folder) = world().await;
+    let world = World::new().await;
     let _scorer = world.scorer().await;
     let _nodes = [world.honest().await, world.honest().await];
     let told = Ask::say("Hello!").max_tokens(60).with("tools", json!([now(), weather()]));
@@ -168,7 +157,7 @@ async fn text_stays_text_and_none_means_none() {
 
 #[tokio::test]
 async fn the_answer_of_a_tool_goes_back_to_the_model() {
-    let (world, _folder) = world().await;
+    let world = World::new().await;
     let _scorer = world.scorer().await;
     let _nodes = [world.honest().await, world.honest().await];
     let asked = world.client.plain(&must_call()).await.expect("an answer");
@@ -188,7 +177,7 @@ async fn the_answer_of_a_tool_goes_back_to_the_model() {
 
 #[tokio::test]
 async fn a_call_that_the_grammar_forbids_is_caught() {
-    let (world, _folder) = world().await;
+    let world = World::new().await;
     let _scorer = world.scorer().await;
     let _honest = [world.honest().await, world.honest().await];
     let cheat = world.scripted(Behaviour::NoMask).await;
@@ -201,7 +190,7 @@ async fn a_call_that_the_grammar_forbids_is_caught() {
 
 #[tokio::test]
 async fn tools_that_cannot_be_served_are_refused_by_name() {
-    let (world, _folder) = world().await;
+    let world = World::new().await;
     let custom = json!({"type": "custom", "custom": {"name": "shell"}});
     let strange = json!({"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {"x": {"type": "thing"}}}}});
     for (field, value, param) in [

@@ -1,0 +1,1 @@
+"""Conversations in which Pip calls functions that the client declared."""
