@@ -263,7 +263,7 @@ async fn a_clients_mistake_is_never_a_5xx() {
         }
     }
     for (method, path, status, code) in [
-        ("POST", "/v1/embeddings", 404, "unknown_url"),
+        ("POST", "/v1/moderations", 404, "unknown_url"),
         ("GET", "/v1", 404, "unknown_url"),
         ("GET", "/v1/", 404, "unknown_url"),
         ("GET", "/v1//models", 404, "unknown_url"),
