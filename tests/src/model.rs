@@ -13,9 +13,11 @@ use assay_engine::{
 };
 use assay_model::{ChatMessage, sampler};
 use assay_protocol::{
-    Finish, GenerateStart, PositionScore, ScoreStart, ServedModel, TokenId, TokenLogprobs,
+    Bytes32, Finish, GenerateStart, JobId, PositionScore, ScoreStart, ServedModel, TokenId,
+    TokenLogprobs,
 };
 use tokio::task::spawn_blocking;
+use uuid::Uuid;
 
 use crate::{Ask, binaries::demo_model, zoo_models::ZooModel};
 
@@ -178,17 +180,25 @@ impl Model {
     /// # Panics
     /// When the request names no seed, or anything that this does not know of.
     pub async fn expected(self: &Arc<Self>, ask: &Ask) -> Answer {
+        self.answer(&self.start_of(ask)).await
+    }
+
+    /// What nodes get for a request.
+    ///
+    /// # Panics
+    /// As [`Model::expected`].
+    pub fn start_of(&self, ask: &Ask) -> GenerateStart {
         let prompt = self.prompt(&ask.text());
         let seed = ask.body["seed"].as_i64().expect("a seed");
-        let request = GenerateRequest {
+        GenerateStart {
+            job: JobId(Uuid::nil()),
             seed: sampler::client_seed(seed, 0, &prompt),
             prompt,
             prefix: Vec::new(),
             max_tokens: ask.max_tokens_asked(),
             sampling: ask.sampling(),
-        };
-        let model = self.clone();
-        spawn_blocking(move || model.write(&request)).await.expect("the engine does not panic")
+            salt: Bytes32([0; 32]),
+        }
     }
 
     /// The ids of one turn of a user, as the gateway renders it.

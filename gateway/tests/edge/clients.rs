@@ -71,9 +71,9 @@ async fn a_wrong_request_is_a_400_that_names_the_field() {
         answer.is_error(400, INVALID, None, Some(param));
     }
     let mut tools = hello();
-    tools["tools"] = json!([{"type": "function", "function": {"name": "f"}}]);
+    tools["tools"] = json!([{"type": "custom", "custom": {"name": "f"}}]);
     let answer = gateway.ask("POST", CHAT, &key, tools).await;
-    answer.is_error(400, INVALID, Some("unsupported_parameter"), Some("tools"));
+    answer.is_error(400, INVALID, Some("unsupported_parameter"), Some("tools[0].type"));
     let no_json = gateway.ask("POST", CHAT, &key, Value::Null).await;
     no_json.is_error(400, INVALID, None, None);
 }

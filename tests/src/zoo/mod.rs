@@ -8,7 +8,7 @@ mod step;
 
 use clap::{ValueEnum, builder::PossibleValue};
 
-pub use flip::NEAR;
+pub use flip::{NEAR, flipped};
 pub use job::Job;
 pub use kind::{Kind, OnOffer};
 pub use step::Step;
@@ -95,7 +95,7 @@ impl Behaviour {
         };
         let mut computed = model.answer(&self.asks(job)).await;
         if self.flips() {
-            computed = flip::flipped(job, computed).await;
+            computed = flipped(&job.model, &job.start, computed).await;
         }
         let said = self.says(computed, job).cut_to(job.room());
         match self.forges_logits() {

@@ -89,7 +89,7 @@ async fn it_understands_the_errors() {
             Some("model_not_found"),
             Some("model"),
         ),
-        (client(&world, world.client.key()), hot, 400, None, Some("temperature")),
+        (client(&world, world.client.key()), hot, 400, Some("invalid_value"), Some("temperature")),
         (client(&world, poor.key()), request("assay-pip"), 429, Some("insufficient_quota"), None),
     ];
     for (client, request, status, code, param) in cases {

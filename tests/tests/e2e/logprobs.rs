@@ -35,8 +35,8 @@ async fn each_token_comes_with_its_log_probability_plain_and_streamed() {
         let top = one["top_logprobs"].as_array().unwrap();
         let of = |one: &Value| one["logprob"].as_f64().unwrap();
         assert!(top.windows(2).all(|pair| of(&pair[0]) >= of(&pair[1])), "{one}");
-        // Whatever the temperature is: likelier than the likeliest is nobody.
-        assert!(of(one) <= of(&top[0]), "{one}");
+        // Whatever the temperature is: likelier than the likeliest is nobody. A scripted node's two come from two passes.
+        assert!(of(one) <= of(&top[0]) + 2e-3, "{one}");
     }
     let streamed = world.client.stream(&ask()).await.expect("a stream").rest().await;
     assert!(streamed.done);

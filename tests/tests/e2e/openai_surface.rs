@@ -51,7 +51,7 @@ async fn errors_have_openais_shape_and_name_what_is_wrong() {
             hello.clone().with("temperature", 3),
             400,
             "invalid_request_error",
-            json!(null),
+            json!("invalid_value"),
             json!("temperature"),
         ),
         (
@@ -59,7 +59,7 @@ async fn errors_have_openais_shape_and_name_what_is_wrong() {
             hello.clone().with("messages", json!([])),
             400,
             "invalid_request_error",
-            json!(null),
+            json!("invalid_value"),
             json!("messages"),
         ),
         (
@@ -67,7 +67,7 @@ async fn errors_have_openais_shape_and_name_what_is_wrong() {
             hello.clone().with("n", 129),
             400,
             "invalid_request_error",
-            json!(null),
+            json!("invalid_value"),
             json!("n"),
         ),
         (

@@ -52,7 +52,7 @@ const BENCHES: [Bench; 4] = [
     },
     Bench {
         name: "receipts",
-        about: "the CPU time of the gateway with receipts and without, and how fast one is checked (5 min)",
+        about: "the CPU time of the gateway with receipts and without, and how fast one is checked (25 min)",
         run: Run::Program("receipts-bench"),
     },
 ];
