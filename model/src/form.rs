@@ -6,6 +6,7 @@ mod format;
 mod functions;
 mod history;
 mod lark;
+mod schema;
 
 pub use history::tool_calls;
 

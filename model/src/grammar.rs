@@ -19,11 +19,12 @@ use std::{
 
 use assay_protocol::{Bytes32, GRAMMAR_BYTES_MAX, TokenId};
 use llguidance::{
-    Matcher, ParserFactory,
+    GrammarBuilder, JsonCompileOptions, Matcher, ParserFactory,
     api::{ParserLimits, TopLevelGrammar},
     token_bytes_from_tokenizer_json,
     toktrie::{ApproximateTokEnv, InferenceCapabilities, SimpleVob, TokEnv, TokRxInfo, TokTrie},
 };
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use tokenizers::Tokenizer;
 
@@ -78,11 +79,7 @@ impl Grammars {
         let mut factory = ParserFactory::new(&env, InferenceCapabilities::default(), slices)
             .map_err(|error| wrong(&error))?;
         factory.quiet();
-        *factory.limits_mut() = ParserLimits {
-            max_lexer_states: LEXER_STATES_MAX,
-            verbose_errors: false,
-            ..ParserLimits::default()
-        };
+        *factory.limits_mut() = limits();
         Ok(Self { factory, kept: Mutex::default() })
     }
 
@@ -172,6 +169,23 @@ impl fmt::Debug for Grammar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Grammar").field("is_broken", &self.is_broken).finish_non_exhaustive()
     }
+}
+
+fn limits() -> ParserLimits {
+    ParserLimits {
+        max_lexer_states: LEXER_STATES_MAX,
+        verbose_errors: false,
+        ..ParserLimits::default()
+    }
+}
+
+/// Whether the library can read a JSON schema; what it does with it does not depend on any model.
+pub(crate) fn is_readable(schema: Map<String, Value>) -> bool {
+    let read = AssertUnwindSafe(|| {
+        let builder = GrammarBuilder::new(None, limits());
+        JsonCompileOptions::default().json_to_llg(builder, Value::Object(schema)).is_ok()
+    });
+    panic::catch_unwind(read).unwrap_or(false)
 }
 
 /// The vocabulary as the grammar library knows it.

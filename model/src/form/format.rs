@@ -1,8 +1,12 @@
 //! `response_format`: what the answer's text looks like.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::{WrongForm, lark::normal};
+use super::{
+    WrongForm,
+    lark::normal,
+    schema::{Schema, strict},
+};
 
 /// Longest name of a schema, as OpenAI has it.
 const NAME_BYTES_MAX: usize = 64;
@@ -14,7 +18,7 @@ pub(super) enum Format {
     /// `json_object`.
     Object,
     /// `json_schema`, with the schema.
-    Schema(Map<String, Value>),
+    Schema(Schema),
 }
 
 impl Format {
@@ -27,10 +31,13 @@ impl Format {
     }
 
     /// What the text must satisfy.
-    pub(super) fn schema(&self) -> Option<Map<String, Value>> {
+    pub(super) fn schema(&self) -> Option<Schema> {
         match self {
             Self::Text => None,
-            Self::Object => json!({"type": "object"}).as_object().cloned(),
+            Self::Object => {
+                let fields = json!({"type": "object"}).as_object().cloned().unwrap_or_default();
+                Some(Schema { fields, is_strict: true })
+            }
             Self::Schema(schema) => Some(schema.clone()),
         }
     }
@@ -49,7 +56,6 @@ pub(super) fn read(asked: Option<&Value>) -> Result<Format, WrongForm> {
     }
 }
 
-/// Strict or not, the answer is held to it.
 fn schema(asked: Option<&Value>) -> Result<Format, WrongForm> {
     let wrong = |field: &str, message: &str| {
         Err(WrongForm::of(format!("response_format.json_schema{field}"), message))
@@ -61,13 +67,11 @@ fn schema(asked: Option<&Value>) -> Result<Format, WrongForm> {
     if !asked.get("name").and_then(Value::as_str).is_some_and(is_named) {
         return wrong(".name", "'name' must be a string of 1 to 64 bytes.");
     }
-    if !matches!(asked.get("strict"), None | Some(Value::Null | Value::Bool(_))) {
-        return wrong(".strict", "'strict' must be true or false.");
-    }
+    let is_strict = strict("response_format.json_schema.strict", asked.get("strict"))?;
     match asked.get("schema").map(normal) {
         // OpenAI's own default: nothing is said of the object.
         None | Some(Value::Null) => Ok(Format::Object),
-        Some(Value::Object(schema)) => Ok(Format::Schema(schema)),
+        Some(Value::Object(fields)) => Ok(Format::Schema(Schema { fields, is_strict })),
         Some(_) => wrong(".schema", "'schema' must be a JSON schema that is an object."),
     }
 }

@@ -2,7 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{WrongForm, lark::normal};
+use super::{
+    WrongForm,
+    lark::normal,
+    schema::{Schema, strict},
+};
 use crate::calls;
 
 /// OpenAI's bound on tools.
@@ -13,7 +17,7 @@ pub(super) struct Function {
     pub(super) name: String,
     description: Option<String>,
     /// A schema of an object.
-    pub(super) parameters: Map<String, Value>,
+    pub(super) parameters: Schema,
 }
 
 impl Function {
@@ -24,7 +28,7 @@ impl Function {
         if let Some(description) = &self.description {
             function.insert("description".into(), description.as_str().into());
         }
-        function.insert("parameters".into(), self.parameters.clone().into());
+        function.insert("parameters".into(), self.parameters.fields.clone().into());
         json!({"type": "function", "function": function})
     }
 }
@@ -86,10 +90,11 @@ fn one(param: &str, tool: &Value) -> Result<Function, WrongForm> {
         Some(Value::Object(schema)) => schema,
         Some(_) => return wrong(".parameters", "'parameters' must be a JSON schema."),
     };
-    let Some(parameters) = of_object(parameters) else {
+    let Some(fields) = of_object(parameters) else {
         return wrong(".parameters", "'parameters' must be a JSON schema of an object.");
     };
-    Ok(Function { name: name.to_owned(), description, parameters })
+    let is_strict = strict(&format!("{param}.function.strict"), function.get("strict"))?;
+    Ok(Function { name: name.to_owned(), description, parameters: Schema { fields, is_strict } })
 }
 
 /// Arguments are an object whatever the schema forgets to say; without any schema, an empty one.

@@ -8,7 +8,7 @@ use super::{WrongForm, functions::is_name};
 const CALLS_MAX: usize = 128;
 
 /// The `tool_calls` of an assistant's message in the template's terms: arguments are an object there, not its text.
-/// `param` is the field's own place.
+/// Where the text is none, as that of a call that was cut, templates get it as it is. `param` is the field's own place.
 pub fn tool_calls(param: &str, asked: &[Value]) -> Result<Vec<Value>, WrongForm> {
     if asked.len() > CALLS_MAX {
         let message = format!("'tool_calls' may hold at most {CALLS_MAX} calls.");
@@ -35,13 +35,12 @@ fn one(param: &str, call: &Value) -> Result<Value, WrongForm> {
         return wrong("function.name", "'name' must be the name of a function.");
     };
     let arguments = match function.get("arguments") {
-        None | Some(Value::Null) => Some(Map::new()),
-        Some(Value::String(text)) if text.trim().is_empty() => Some(Map::new()),
-        Some(Value::String(text)) => serde_json::from_str(text).ok(),
-        Some(_) => None,
-    };
-    let Some(arguments) = arguments else {
-        return wrong("function.arguments", "'arguments' must be the text of a JSON object.");
+        None | Some(Value::Null) => Value::Object(Map::new()),
+        Some(Value::String(text)) if text.trim().is_empty() => Value::Object(Map::new()),
+        Some(Value::String(text)) => {
+            serde_json::from_str(text).map_or_else(|_| Value::String(text.clone()), Value::Object)
+        }
+        Some(_) => return wrong("function.arguments", "'arguments' must be a string."),
     };
     let id = call.get("id").and_then(Value::as_str).unwrap_or_default();
     Ok(json!({"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}))

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use serde_json::{Map, Number, Value, json};
+use serde_json::{Number, Value};
 
-use super::{format::Format, functions::Function};
+use super::{format::Format, functions::Function, schema::Schema};
 use crate::CallStyle;
 
 /// Calls in one answer, at most.
@@ -16,7 +16,7 @@ pub(super) fn of_format(format: &Format) -> Option<String> {
 }
 
 /// JSON that satisfies a schema.
-pub(super) fn of_schema(schema: &Map<String, Value>) -> String {
+pub(super) fn of_schema(schema: &Schema) -> String {
     format!("start: {}\n", json_of(schema))
 }
 
@@ -71,15 +71,8 @@ fn write_calls(text: &mut String, style: CallStyle, functions: &[&Function]) {
     }
 }
 
-/// One layout, as models write JSON: no line breaks, one space after commas and colons. More freedom would let a
-/// model lose itself in blanks.
-fn json_of(schema: &Map<String, Value>) -> String {
-    let layout =
-        json!({"whitespace_flexible": false, "item_separator": ", ", "key_separator": ": "});
-    let mut laid_out = Map::from_iter([("x-guidance".to_owned(), layout)]);
-    let fields = schema.iter().filter(|(key, _)| *key != "x-guidance");
-    laid_out.extend(fields.map(|(key, value)| (key.clone(), value.clone())));
-    format!("%json {}", Value::Object(laid_out))
+fn json_of(schema: &Schema) -> String {
+    format!("%json {}", Value::Object(schema.bound()))
 }
 
 fn literal(text: &str) -> String {

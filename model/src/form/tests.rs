@@ -74,7 +74,7 @@ fn a_format_is_a_grammar_and_text_is_none() {
 
 #[test]
 fn what_cannot_be_served_is_named() {
-    let schema = |schema: Value| json!({"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}});
+    let schema = |schema: Value| json!({"response_format": {"type": "json_schema", "json_schema": {"name": "n", "strict": true, "schema": schema}}});
     assert_eq!(refused(&json!({"response_format": {"type": "xml"}})), "response_format.type");
     assert_eq!(refused(&json!({"response_format": 5})), "response_format.type");
     let bare = json!({"response_format": {"type": "json_schema"}});
@@ -221,11 +221,17 @@ fn templates_see_tools_and_calls_as_they_were_given() {
         {\"type\": \"object\", \"properties\": {\"b\": {\"type\": \"number\", \"minimum\": 1}, \"a\": {}}}}}\n<tool_call>\
         assistant: {\"name\": \"f\", \"arguments\": {\"z\": 1, \"a\": \"é\"}}";
     assert_eq!(text, expected);
+    // What was cut, or never was an object, is shown as it is.
+    for text in ["{\"z\": 1, \"a", "[1]", "nonsense"] {
+        let cut = json!({"id": "c", "function": {"arguments": text, "name": "f"}});
+        let calls = tool_calls("tool_calls", &[cut]).unwrap();
+        assert_eq!(calls[0]["function"]["arguments"], text);
+    }
     let wrong = |call: Value| tool_calls("calls", &[call]).unwrap_err().param;
     assert_eq!(wrong(json!({})), "calls[0].function");
     assert_eq!(wrong(json!({"function": {"name": ""}})), "calls[0].function.name");
     assert_eq!(
-        wrong(json!({"function": {"name": "f", "arguments": "[1]"}})),
+        wrong(json!({"function": {"name": "f", "arguments": [1]}})),
         "calls[0].function.arguments"
     );
 }

@@ -169,9 +169,39 @@ async fn the_answer_of_a_tool_goes_back_to_the_model() {
     let answer = world.client.plain(&ask).await.expect("an answer");
     assert!(answer.prompt_tokens > asked.prompt_tokens + 10, "the model reads call and result");
     let mut wrong = turns;
-    wrong[1]["tool_calls"][0]["function"]["arguments"] = json!("nonsense");
-    let refused = world.client.plain(&ask.with("messages", wrong)).await.expect_err("no arguments");
+    wrong[1]["tool_calls"][0]["function"]["arguments"] = json!({"city": "Rome"});
+    let refused = world.client.plain(&ask.with("messages", wrong)).await.expect_err("no text");
     assert_eq!(refused.error["param"], "messages[1].tool_calls[0].function.arguments");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_call_that_was_cut_goes_back_as_it_came() {
+    let world = World::new().await;
+    let _scorer = world.scorer().await;
+    let _nodes = [world.honest().await, world.honest().await];
+    let whole = world.client.plain(&must_call()).await.expect("an answer");
+    let few = whole.completion_tokens - 6;
+    let cut = world.client.plain(&must_call().max_tokens(few)).await.expect("an answer");
+    assert_eq!(cut.finish, "length");
+    let message = cut.json["choices"][0]["message"].clone();
+    let half = message["tool_calls"][0]["function"]["arguments"].as_str().expect("a text");
+    assert!(serde_json::from_str::<Value>(half).is_err(), "{half}");
+    let id = message["tool_calls"][0]["id"].clone();
+    let turns = json!([{"role": "user", "content": "What is the weather in Rome?"}, message,
+        {"role": "tool", "tool_call_id": id, "content": "Error: the arguments are no JSON."}]);
+    let ask = must_call().with("messages", turns);
+    let answer = world.client.plain(&ask).await.expect("an answer");
+    is_weather(calls(&answer)[0]["function"]["arguments"].as_str().expect("a text"));
+    // Whoever checks the receipt reads the half call alike.
+    let bundle = Bundle::decode(&world.client.receipt(&answer.job).await.expect("a receipt"));
+    let request = Request::parse(ask.body.to_string().as_bytes()).expect("a request");
+    let model = TextModel::load(&demo_model()).expect("the demo model");
+    let saved = Saved::parse(answer.json.to_string().as_bytes()).expect("a response");
+    let trust = Trust::parse(&world.client.log_page("keys").await).expect("keys");
+    let checked = check(&bundle.expect("a file"), Some(&request), Some(&saved), &trust);
+    let receipt = checked.expect("it holds").receipt;
+    assert!(replay(&receipt, &request, Some(&saved), &model).expect("replayed").output.is_some());
     world.finish().await;
 }
 
