@@ -1,58 +1,60 @@
 //! Functions that a model calls: how its text spells that, and how the calls are found in it as it comes.
 
 mod finder;
+mod probe;
+
+use assay_protocol::TokenId;
 
 pub(crate) use finder::NAME_BYTES_MAX;
 pub use finder::{CallFinder, Piece, Said};
+pub(crate) use probe::{Taught, Tokens};
 
-/// How a family of models spells a call, as its chat template tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CallStyle {
-    /// Hermes, Qwen and their kin: `<tool_call>`, a line with `{"name": …, "arguments": …}`, `</tool_call>`; more calls
-    /// follow on lines of their own, and text may come before the first.
-    Tagged,
+/// How a model spells calls: what stands around the functions' names and their arguments, which are JSON objects. Every
+/// family has its own way, and its chat template tells it ([`Taught`]):
+///
+/// | | `opens` | `before_arguments` | `between` | `closes` |
+/// |---|---|---|---|---|
+/// | Hermes, Qwen | `<tool_call>⏎{"name": "` | `", "arguments": ` | `}⏎</tool_call>⏎<tool_call>⏎{"name": "` | `}⏎</tool_call>` |
+/// | Mistral | `[TOOL_CALLS] [{"name": "` | `", "arguments": ` | `}, {"name": "` | `}]` |
+/// | Mistral since 2025 | `[TOOL_CALLS]` | `[ARGS]` | `[TOOL_CALLS]` | |
+/// | Llama 3 | `{"name": "` | `", "parameters": ` | one call only | `}` |
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallStyle {
+    pub(crate) opens: String,
+    pub(crate) before_arguments: String,
+    /// From the arguments of one call to the name of the next; none where an answer holds one call at most.
+    pub(crate) between: Option<String>,
+    pub(crate) closes: String,
+    /// Of the above, what are single tokens that have no bytes.
+    pub(crate) special: Vec<(String, TokenId)>,
 }
 
 impl CallStyle {
-    /// The style of the model that this chat template is of; none if it shows no tools, or in no way that is known.
-    pub(crate) fn of(template: &str) -> Option<Self> {
-        let shows_tools = template.contains("tools") && template.contains("tool_calls");
-        (shows_tools && template.contains(Self::Tagged.opens())).then_some(Self::Tagged)
+    /// What tells a call from text wherever it stands; none where a call must be the whole answer, because `opens`
+    /// could be the beginning of something else.
+    pub(crate) fn mark(&self) -> Option<&str> {
+        if let Some((special, _)) = self.special_at(&self.opens) {
+            return Some(special);
+        }
+        let end = match self.opens.as_bytes().first() {
+            Some(b'<') => self.opens.find('>'),
+            Some(b'[') if !self.opens.starts_with("[{") => self.opens.find(']'),
+            _ => None,
+        };
+        end.map(|end| &self.opens[..=end])
     }
 
-    /// What a call begins with.
-    pub(crate) fn opens(self) -> &'static str {
-        match self {
-            Self::Tagged => "<tool_call>",
-        }
+    /// The special token that a text begins with.
+    pub(crate) fn special_at(&self, text: &str) -> Option<&(String, TokenId)> {
+        self.special.iter().find(|(token, _)| text.starts_with(token.as_str()))
     }
 
-    /// What stands between that and the function's name …
-    pub(crate) fn before_name(self) -> &'static str {
-        match self {
-            Self::Tagged => "\n{\"name\": \"",
-        }
-    }
-
-    /// … between the name and the arguments, which are an object …
-    pub(crate) fn before_arguments(self) -> &'static str {
-        match self {
-            Self::Tagged => "\", \"arguments\": ",
-        }
-    }
-
-    /// … and after them.
-    pub(crate) fn closes(self) -> &'static str {
-        match self {
-            Self::Tagged => "}\n</tool_call>",
-        }
-    }
-
-    /// What stands between two calls.
-    pub(crate) fn between(self) -> &'static str {
-        match self {
-            Self::Tagged => "\n",
-        }
+    /// What follows all arguments, whether another call comes or none; then what follows it in either case.
+    pub(crate) fn after_arguments(&self) -> (&str, Option<&str>, &str) {
+        let Some(between) = &self.between else { return (&self.closes, None, "") };
+        let alike = self.closes.chars().zip(between.chars()).take_while(|(a, b)| a == b);
+        let alike: usize = alike.map(|(a, _)| a.len_utf8()).sum();
+        (&self.closes[..alike], Some(&between[alike..]), &self.closes[alike..])
     }
 }
 
@@ -63,3 +65,6 @@ pub struct ToolCall {
     /// JSON as the model wrote it: an object, or its beginning where the answer was cut.
     pub arguments: String,
 }
+
+#[cfg(test)]
+mod tests;

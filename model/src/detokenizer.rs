@@ -28,7 +28,7 @@ impl Detokenizer {
     }
 
     /// The text that this token completes: empty in the middle of a character, and for end tokens and
-    /// special tokens.
+    /// special tokens, but for those that calls are spelled with.
     pub fn push(&mut self, id: TokenId) -> String {
         if self.vocabulary.silent.contains(&id) {
             return String::new();
@@ -64,7 +64,8 @@ impl Detokenizer {
 
     fn decode(&self, ids: &[TokenId]) -> String {
         // Ids outside the vocabulary have no text; whoever checks the answer refuses them.
-        self.vocabulary.tokenizer.decode(ids, true).unwrap_or_default()
+        // Special tokens that have no text never come here.
+        self.vocabulary.tokenizer.decode(ids, false).unwrap_or_default()
     }
 }
 

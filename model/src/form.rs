@@ -84,7 +84,7 @@ impl AnswerForm {
 
     /// How the answer spells calls, when it may have some.
     pub fn call_style(&self, model: &TextModel) -> Option<CallStyle> {
-        model.call_style().filter(|_| self.has_calls())
+        model.call_style().filter(|_| self.has_calls()).cloned()
     }
 
     /// The grammar of the answer; none where all text is allowed. It is a model's own, because models spell calls in
@@ -103,7 +103,11 @@ impl AnswerForm {
             return Ok(lark::of_format(&self.format));
         }
         let Some(style) = model.call_style() else {
-            let message = format!("The model `{}` was not taught tools.", model.manifest.id);
+            let id = &model.manifest.id;
+            let message = match model.shows_tools() {
+                true => format!("The model `{id}` spells calls in a way that is not known here."),
+                false => format!("The model `{id}` was not taught tools."),
+            };
             return Err(WrongForm::unsupported("tools", message));
         };
         let functions: Vec<&Function> =

@@ -5,7 +5,7 @@ mod tojson;
 
 use minijinja::{Environment, ErrorKind, Value, context, syntax::SyntaxConfig, value::Serde};
 
-use crate::{CallStyle, ChatMessage, ModelError};
+use crate::{ChatMessage, ModelError};
 
 const NAME: &str = "chat_template";
 /// Starts the detail of an error that the template itself raised.
@@ -14,7 +14,6 @@ const RAISED: &str = "raised by the chat template: ";
 /// A parsed template. It sees no clock, so that the same messages always give the same prompt.
 pub(crate) struct Template {
     environment: Environment<'static>,
-    call_style: Option<CallStyle>,
 }
 
 impl Template {
@@ -33,14 +32,8 @@ impl Template {
         environment.add_filter("tojson", tojson::tojson);
         environment.add_global("bos_token", bos_token.to_owned());
         environment.add_global("eos_token", eos_token.to_owned());
-        let call_style = CallStyle::of(&source);
         environment.add_template_owned(NAME, source)?;
-        Ok(Self { environment, call_style })
-    }
-
-    /// How the model that this template is of writes tool calls.
-    pub(crate) fn call_style(&self) -> Option<CallStyle> {
-        self.call_style
+        Ok(Self { environment })
     }
 
     /// The prompt for these messages and tools, up to where the assistant begins to speak.

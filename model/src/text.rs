@@ -10,10 +10,14 @@ use std::{
 use assay_protocol::{Bytes32, TokenId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+#[cfg(test)]
+use tokenizers::AddedToken;
 use tokenizers::Tokenizer;
 
 use crate::{
-    CallStyle, Detokenizer, Grammar, GrammarError, Manifest, ModelError, grammar::Grammars,
+    CallStyle, Detokenizer, Grammar, GrammarError, Manifest, ModelError,
+    calls::{Taught, Tokens},
+    grammar::Grammars,
     template::Template,
 };
 
@@ -47,6 +51,8 @@ pub struct TextModel {
     pub manifest_hash: Bytes32,
     vocabulary: Arc<Vocabulary>,
     template: Template,
+    /// What the template says of tools.
+    taught: Taught,
     /// Made for the first grammar.
     grammars: OnceLock<Result<Grammars, GrammarError>>,
 }
@@ -54,7 +60,7 @@ pub struct TextModel {
 /// What turning ids into text needs; shared by every running answer.
 pub(crate) struct Vocabulary {
     pub(crate) tokenizer: Tokenizer,
-    /// End tokens and the tokenizer's special tokens.
+    /// End tokens and the tokenizer's special tokens, but for those that calls are spelled with.
     pub(crate) silent: BTreeSet<TokenId>,
 }
 
@@ -64,9 +70,27 @@ impl TextModel {
         let (manifest, manifest_hash) = Manifest::load(dir)?;
         let tokenizer = load_tokenizer(&manifest, dir)?;
         let template = load_template(&manifest, dir, &tokenizer)?;
-        let silent = silent_tokens(&manifest, &tokenizer);
+        Ok(Self::of(manifest, manifest_hash, tokenizer, template))
+    }
+
+    fn of(
+        manifest: Manifest,
+        manifest_hash: Bytes32,
+        tokenizer: Tokenizer,
+        template: Template,
+    ) -> Self {
+        let special = special_tokens(&tokenizer);
+        let tokens = Tokens { special: &special, ends: &manifest.end_tokens };
+        let taught = Taught::by(&template, &tokens);
+        let is_spoken = |id: &TokenId| {
+            let spoken = taught.style.iter().flat_map(|style| &style.special);
+            spoken.into_iter().any(|(_, spoken)| spoken == id)
+        };
+        let special = special.iter().map(|(_, id)| *id).filter(|id| !is_spoken(id));
+        let silent = special.chain(manifest.end_tokens.iter().copied()).collect();
         let vocabulary = Arc::new(Vocabulary { tokenizer, silent });
-        Ok(Self { manifest, manifest_hash, vocabulary, template, grammars: OnceLock::new() })
+        let grammars = OnceLock::new();
+        Self { manifest, manifest_hash, vocabulary, template, taught, grammars }
     }
 
     /// The prompt text of a conversation, up to where the assistant begins to speak.
@@ -82,12 +106,17 @@ impl TextModel {
         messages: &[ChatMessage],
         tools: &[Value],
     ) -> Result<String, ModelError> {
-        self.template.render(messages, tools)
+        self.template.render(&self.taught.fit(messages), tools)
     }
 
     /// How the model writes tool calls; none if it was taught no way that is known.
-    pub fn call_style(&self) -> Option<CallStyle> {
-        self.template.call_style()
+    pub fn call_style(&self) -> Option<&CallStyle> {
+        self.taught.style.as_ref()
+    }
+
+    /// Whether prompts show functions that may be called.
+    pub fn shows_tools(&self) -> bool {
+        self.taught.shows_tools
     }
 
     /// The ids of a rendered prompt: special tokens in the text count as such, none is added.
@@ -142,9 +171,20 @@ impl TextModel {
 
 #[cfg(test)]
 impl TextModel {
-    /// The same model with another chat template.
-    pub(crate) fn with_template(self, source: &str) -> Self {
-        Self { template: Template::parse(source.to_owned(), "", "").unwrap(), ..self }
+    /// The model that comes with this crate.
+    pub(crate) fn demo() -> Self {
+        Self::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("demo")).unwrap()
+    }
+
+    /// The same with another chat template, and more special tokens.
+    pub(crate) fn demo_with(template: &str, special: &[&str]) -> Self {
+        let Self { mut manifest, manifest_hash, vocabulary, .. } = Self::demo();
+        let mut tokenizer = vocabulary.tokenizer.clone();
+        let more: Vec<_> = special.iter().map(|text| AddedToken::from(*text, true)).collect();
+        tokenizer.add_special_tokens(&more);
+        manifest.vocab_size += u32::try_from(special.len()).unwrap();
+        let template = Template::parse(template.to_owned(), "", "").unwrap();
+        Self::of(manifest, manifest_hash, tokenizer, template)
     }
 }
 
@@ -196,11 +236,13 @@ fn load_template(
         .map_err(|source| ModelError::TemplateForm { model: manifest.id.clone(), source })
 }
 
-fn silent_tokens(manifest: &Manifest, tokenizer: &Tokenizer) -> BTreeSet<TokenId> {
-    let special = tokenizer
-        .get_added_tokens_decoder()
-        .into_iter()
+/// Their texts and ids, in order of the ids.
+fn special_tokens(tokenizer: &Tokenizer) -> Vec<(String, TokenId)> {
+    let added = tokenizer.get_added_tokens_decoder().into_iter();
+    let mut special: Vec<_> = added
         .filter(|(_, token)| token.special)
-        .map(|(id, _)| id);
-    special.chain(manifest.end_tokens.iter().copied()).collect()
+        .map(|(id, token)| (token.content.clone(), id))
+        .collect();
+    special.sort_unstable_by_key(|(_, id)| *id);
+    special
 }

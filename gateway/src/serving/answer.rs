@@ -33,7 +33,7 @@ impl<'a> Answer<'a> {
         Self {
             outlet,
             release: fresh_release(job),
-            calls: job.calls.map(CallFinder::new),
+            calls: job.calls.clone().map(CallFinder::new),
             waiting: String::new(),
             rule: job.policy.release,
             told: job.sampling.top_logprobs.map(|_| Vec::new()),

@@ -29,12 +29,17 @@ pub struct CallFinder {
 
 #[derive(Clone, Copy, Debug)]
 enum Place {
+    /// Before anything, where a call must be the whole answer.
+    Begin,
+    /// In text that a call may end.
     Text,
-    /// After the mark that opens a call.
-    Head,
+    /// In text that ends with the answer.
+    Rest,
+    /// Where a function's name begins.
+    Name,
     Arguments(Nesting),
     /// After the arguments.
-    Tail,
+    After,
 }
 
 /// Where in a JSON object.
@@ -47,7 +52,8 @@ struct Nesting {
 
 impl CallFinder {
     pub fn new(style: CallStyle) -> Self {
-        Self { style, at: Place::Text, held: String::new(), calls: 0 }
+        let at = if style.mark().is_some() { Place::Text } else { Place::Begin };
+        Self { style, at, held: String::new(), calls: 0 }
     }
 
     /// Takes more text.
@@ -62,8 +68,13 @@ impl CallFinder {
     pub fn finish(&mut self) -> Vec<Piece> {
         let held = std::mem::take(&mut self.held);
         let is_text = match self.at {
-            Place::Text => self.calls == 0 || !held.trim().is_empty(),
-            Place::Head | Place::Arguments(_) | Place::Tail => false,
+            Place::Begin | Place::Rest => true,
+            Place::Text => {
+                let is_call =
+                    self.style.mark().is_some_and(|mark| held.trim_start().starts_with(mark));
+                !is_call && (self.calls == 0 || !held.trim().is_empty())
+            }
+            Place::Name | Place::Arguments(_) | Place::After => false,
         };
         if is_text && !held.is_empty() { vec![Piece::Text(held)] } else { Vec::new() }
     }
@@ -71,45 +82,87 @@ impl CallFinder {
     /// Goes on as far as the next mark; false when more text is needed.
     fn step(&mut self, found: &mut Vec<Piece>) -> bool {
         match self.at {
+            Place::Begin => self.begin(),
             Place::Text => self.text(found),
-            Place::Head => self.head(found),
+            Place::Rest => self.rest(found),
+            Place::Name => self.name(found),
             Place::Arguments(nesting) => self.arguments(nesting, found),
-            Place::Tail => self.tail(),
+            Place::After => self.after(),
         }
     }
 
+    fn begin(&mut self) -> bool {
+        match awaits(&self.held, &self.style.opens) {
+            Awaited::Here => {
+                self.held.drain(..self.style.opens.len());
+                self.at = Place::Name;
+            }
+            Awaited::Perhaps => return false,
+            Awaited::Not => self.at = Place::Rest,
+        }
+        true
+    }
+
     fn text(&mut self, found: &mut Vec<Piece>) -> bool {
-        let opens = self.style.opens();
-        if let Some(at) = self.held.find(opens) {
-            let before = self.held[..at].trim_end().to_owned();
-            self.held.drain(..at + opens.len());
-            found.extend((!before.is_empty()).then_some(Piece::Text(before)));
-            self.at = Place::Head;
-            return true;
+        let Some(mark) = self.style.mark() else { return false };
+        let mut tell = |held: &mut String, end: usize| {
+            let text: String = held.drain(..end).collect();
+            found.extend((!text.is_empty()).then_some(Piece::Text(text)));
+        };
+        if let Some(at) = self.held.find(mark) {
+            match awaits(&self.held[at..], &self.style.opens) {
+                Awaited::Here => {
+                    let blank = self.held[..at].trim_end().len();
+                    let end = at + self.style.opens.len();
+                    self.held.replace_range(blank..end, "");
+                    tell(&mut self.held, blank);
+                    self.at = Place::Name;
+                    return true;
+                }
+                Awaited::Not => {
+                    // Nothing that the grammar allows: it is text like any other.
+                    tell(&mut self.held, at + mark.len());
+                    return true;
+                }
+                Awaited::Perhaps => {
+                    let sure = self.held[..at].trim_end().len();
+                    tell(&mut self.held, sure);
+                    return false;
+                }
+            }
         }
         // What may be the beginning of the mark waits, and the blanks before it: they are no content before a call.
-        let lengths = (1..opens.len()).rev();
-        let mut begun = lengths.filter(|length| self.held.ends_with(&opens[..*length]));
+        let lengths = (1..mark.len()).rev().filter(|length| mark.is_char_boundary(*length));
+        let mut begun = lengths.filter(|length| self.held.ends_with(&mark[..*length]));
         let sure = &self.held[..self.held.len() - begun.next().unwrap_or(0)];
         let sure = sure.trim_end().len();
-        let text: String = self.held.drain(..sure).collect();
+        tell(&mut self.held, sure);
+        false
+    }
+
+    fn rest(&mut self, found: &mut Vec<Piece>) -> bool {
+        let text = std::mem::take(&mut self.held);
         found.extend((!text.is_empty()).then_some(Piece::Text(text)));
         false
     }
 
-    fn head(&mut self, found: &mut Vec<Piece>) -> bool {
-        let (before, after) = (self.style.before_name(), self.style.before_arguments());
-        let begins = self.held.len().min(before.len());
-        if self.held.as_bytes()[..begins] != before.as_bytes()[..begins] {
-            return self.was_no_call(found);
-        }
-        let Some(rest) = self.held.strip_prefix(before) else { return false };
-        let Some((name, _)) = rest.split_once(after) else {
-            let too_long = rest.len() > NAME_BYTES_MAX + after.len();
-            return too_long && self.was_no_call(found);
+    fn name(&mut self, found: &mut Vec<Piece>) -> bool {
+        let after = &self.style.before_arguments;
+        let Some((name, _)) = self.held.split_once(after.as_str()) else {
+            if self.held.len() <= NAME_BYTES_MAX + after.len() {
+                return false;
+            }
+            // No call that anybody allowed.
+            let opened = match self.calls {
+                0 => self.style.opens.clone(),
+                _ => self.style.between.clone().unwrap_or_default(),
+            };
+            found.push(Piece::Text(opened));
+            self.at = self.between_calls();
+            return true;
         };
         let name = name.to_owned();
-        self.held.drain(..before.len() + name.len() + after.len());
+        self.held.drain(..name.len() + after.len());
         found.push(Piece::Call { index: self.calls, name });
         self.calls += 1;
         self.at = Place::Arguments(Nesting::default());
@@ -121,23 +174,51 @@ impl CallFinder {
         let text: String = self.held.drain(..end.map_or(self.held.len(), |at| at + 1)).collect();
         let index = self.calls.saturating_sub(1);
         found.extend((!text.is_empty()).then_some(Piece::Arguments { index, text }));
-        self.at = if end.is_some() { Place::Tail } else { Place::Arguments(nesting) };
+        self.at = if end.is_some() { Place::After } else { Place::Arguments(nesting) };
         end.is_some()
     }
 
-    fn tail(&mut self) -> bool {
-        let closes = self.style.closes();
-        let Some(at) = self.held.find(closes) else { return false };
+    /// Another call, or the end of the last one.
+    fn after(&mut self) -> bool {
+        if let Some(between) = &self.style.between {
+            match awaits(&self.held, between) {
+                Awaited::Here => {
+                    self.held.drain(..between.len());
+                    self.at = Place::Name;
+                    return true;
+                }
+                Awaited::Perhaps => return false,
+                Awaited::Not => {}
+            }
+        }
+        let closes = &self.style.closes;
+        let Some(at) = self.held.find(closes.as_str()) else { return false };
         self.held.drain(..at + closes.len());
-        self.at = Place::Text;
+        self.at = self.between_calls();
         true
     }
 
-    /// Nothing that the grammar allows: it is text like any other.
-    fn was_no_call(&mut self, found: &mut Vec<Piece>) -> bool {
-        found.push(Piece::Text(self.style.opens().to_owned()));
-        self.at = Place::Text;
-        true
+    /// What text is in that is no call.
+    fn between_calls(&self) -> Place {
+        if self.style.mark().is_some() { Place::Text } else { Place::Rest }
+    }
+}
+
+/// Whether a text begins with what is awaited.
+enum Awaited {
+    Here,
+    /// More of the text tells.
+    Perhaps,
+    Not,
+}
+
+fn awaits(text: &str, awaited: &str) -> Awaited {
+    if text.starts_with(awaited) {
+        Awaited::Here
+    } else if awaited.starts_with(text) {
+        Awaited::Perhaps
+    } else {
+        Awaited::Not
     }
 }
 
@@ -199,16 +280,25 @@ impl Said {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use proptest::prelude::*;
 
     use super::*;
+    use crate::TextModel;
 
     fn call(name: &str, arguments: &str) -> ToolCall {
         ToolCall { name: name.into(), arguments: arguments.into() }
     }
 
+    fn tagged() -> CallStyle {
+        static STYLE: LazyLock<CallStyle> =
+            LazyLock::new(|| TextModel::demo().call_style().cloned().expect("a style"));
+        STYLE.clone()
+    }
+
     fn read(text: &str) -> Said {
-        Said::read(text, Some(CallStyle::Tagged))
+        Said::read(text, Some(tagged()))
     }
 
     const TWO: &str = "Let me look.\n<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \"a}\\\"{b\", \
@@ -246,7 +336,7 @@ mod tests {
             text in prop::sample::select(vec![TWO, "a\n<tool_", "x <tool_call> y\n", " \n<tool_call>\n{\"name\": \"f\", \"arguments\": {\"ü\": \"é\"}}\n</tool_call>\n"]),
             cuts in prop::collection::vec(0usize..300, 0..12),
         ) {
-            let mut finder = CallFinder::new(CallStyle::Tagged);
+            let mut finder = CallFinder::new(tagged());
             let mut said = Said::default();
             let mut begin = 0;
             let mut ends: Vec<usize> =

@@ -1,7 +1,5 @@
 //! What requests ask of their answers' form, and what an answer under it says.
 
-use std::path::Path;
-
 use serde_json::json;
 
 use super::*;
@@ -11,15 +9,15 @@ use crate::{
 };
 
 fn demo() -> TextModel {
-    TextModel::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("demo")).unwrap()
+    TextModel::demo()
 }
 
-/// The demo model with a template that shows tools, in a folder of its own.
+/// The demo model with a template that shows tools and calls as they are.
 fn taught() -> TextModel {
-    let source = "{% if tools %}{% for tool in tools %}{{ tool | tojson }}\n{% endfor %}<tool_call>{% endif %}\
-        {% for m in messages %}{{ m.role }}: {{ m.content }}{% for call in m.tool_calls %}{{ call.function | tojson }}\
-        {% endfor %}\n{% endfor %}";
-    demo().with_template(source)
+    let source = "{% if tools %}{% for tool in tools %}{{ tool | tojson }}\n{% endfor %}{% endif %}{% for m in messages %}{{ m.role }}: {{ m.content }}\
+        {% for call in m.tool_calls %}{% if not loop.first %}{{ '\n' }}{% endif %}{{ '<tool_call>\n' }}{{ call.function | tojson }}{{ '\n</tool_call>' }}\
+        {% endfor %}<|im_end|>{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}";
+    TextModel::demo_with(source, &[])
 }
 
 fn read(fields: &Value) -> Result<AnswerForm, WrongForm> {
@@ -117,7 +115,7 @@ fn what_cannot_be_served_is_named() {
     assert_eq!(refused(&json!({"tool_choice": "required"})), "tool_choice");
     assert_eq!(refused(&json!({"parallel_tool_calls": "no"})), "parallel_tool_calls");
 
-    let plain = demo().with_template("{% for m in messages %}{{ m.content }}{% endfor %}");
+    let plain = TextModel::demo_with("{% for m in messages %}{{ m.content }}{% endfor %}", &[]);
     let untaught = read(&json!({"tools": [now()]})).unwrap().grammar(&plain).unwrap_err();
     assert_eq!((untaught.param.as_str(), untaught.is_unsupported), ("tools", true));
 }
@@ -218,8 +216,8 @@ fn templates_see_tools_and_calls_as_they_were_given() {
     turn.tool_calls = tool_calls("tool_calls", &[call]).unwrap();
     let text = model.render_with(&[turn], &form.tools()).unwrap();
     let expected = "{\"type\": \"function\", \"function\": {\"name\": \"f\", \"description\": \"Does <it> & more.\", \"parameters\": \
-        {\"type\": \"object\", \"properties\": {\"b\": {\"type\": \"number\", \"minimum\": 1}, \"a\": {}}}}}\n<tool_call>\
-        assistant: {\"name\": \"f\", \"arguments\": {\"z\": 1, \"a\": \"é\"}}";
+        {\"type\": \"object\", \"properties\": {\"b\": {\"type\": \"number\", \"minimum\": 1}, \"a\": {}}}}}\n\
+        assistant: <tool_call>\n{\"name\": \"f\", \"arguments\": {\"z\": 1, \"a\": \"é\"}}\n</tool_call><|im_end|>assistant: ";
     assert_eq!(text, expected);
     // What was cut, or never was an object, is shown as it is.
     for text in ["{\"z\": 1, \"a", "[1]", "nonsense"] {

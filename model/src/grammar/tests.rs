@@ -1,7 +1,5 @@
 //! What grammars allow, with the demo model's tokenizer.
 
-use std::path::Path;
-
 use assay_protocol::{Bytes32, Sampling};
 use serde_json::{Value, json};
 
@@ -12,7 +10,7 @@ use crate::{
 };
 
 fn demo() -> TextModel {
-    TextModel::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("demo")).unwrap()
+    TextModel::demo()
 }
 
 fn schema(schema: &Value) -> String {

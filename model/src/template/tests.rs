@@ -49,5 +49,4 @@ fn without_tools_a_template_sees_none() {
     let template =
         Template::parse("{% if tools %}yes{% else %}no{% endif %}".into(), "", "").unwrap();
     assert_eq!(template.render(&[], &[]).unwrap(), "no");
-    assert_eq!(template.call_style(), None);
 }

@@ -1,14 +1,12 @@
 //! What generators of schemas write, held to as far as it can be.
 
-use std::path::Path;
-
 use serde_json::{Value, json};
 
 use super::super::{AnswerForm, FormFields, WrongForm};
 use crate::{TextModel, grammar::tests::random_answer};
 
 fn demo() -> TextModel {
-    TextModel::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("demo")).unwrap()
+    TextModel::demo()
 }
 
 /// The grammar of an answer with this schema, and of a function with these parameters.
