@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 use super::{Node, Role, World, checkout, words::credits};
 use crate::{http::Http, poll, stop::Stop};
 
+/// Operators who earn in it, at least.
+pub(super) const HONEST_MIN: usize = 3;
 /// What the client pays in.
 const TOP_UP_CENTS: i64 = 1_000;
 const NANO_PER_CENT: i64 = 10_000_000;
@@ -34,7 +36,12 @@ pub(crate) fn play(world: &World, stop: &Stop) -> anyhow::Result<()> {
         nodes.into_iter().map(|node| Operator::log_in(world, node)).collect()
     };
     let (honest, cheats) = (log_in(honest)?, log_in(cheats)?);
-    ensure!(!honest.is_empty() && !cheats.is_empty(), "the circle wants honest nodes and a cheat");
+    ensure!(
+        honest.len() >= HONEST_MIN && cheats.len() == 1,
+        "the circle wants {HONEST_MIN} honest operators and a cheat: there are {} and {}",
+        honest.len(),
+        cheats.len()
+    );
     client.chat_until(world, stop, || {
         let all_earned = all(&honest, |operator| Ok(operator.sum("earned_nano")? > 0))?;
         Ok(all_earned && all(&cheats, |cheat| Ok(cheat.caught()?.is_some()))?)
@@ -188,6 +195,10 @@ impl Operator {
 
     fn takes_all_out(&self, stop: &Stop) -> anyhow::Result<()> {
         // All of it was paid with money, and pay matures at once here.
+        for wait in ["pay_matures_ms", "pay_matures_jobs"] {
+            let wanted = self.sum(wait)?;
+            ensure!(wanted == 0, "{} waits for its pay: {wait} is {wanted}", self.name);
+        }
         let settled = poll::until(DONE_MAX, LOOK_EVERY, stop, || {
             let (earned, available) = (self.sum("earned_nano")?, self.sum("available_nano")?);
             Ok((earned > 0 && earned == available).then_some(earned))

@@ -14,10 +14,12 @@ mod world;
 
 use std::{path::PathBuf, time::Duration};
 
+use anyhow::ensure;
 use clap::Args;
 
 pub(crate) use admin::Admin;
 pub(crate) use checkout::pay_matures_at_once;
+use circle::HONEST_MIN;
 pub(crate) use circle::play as play_circle;
 pub(crate) use data_folder::DataFolder;
 pub(crate) use node::{Node, Role};
@@ -48,7 +50,7 @@ pub(crate) struct DemoArgs {
     cheat: Option<String>,
     /// Tells the whole circle first, with one more node that lies: money comes in, answers are paid for, the liar
     /// sees why it was not, the others take their earnings out.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "cheat")]
     circle: bool,
     /// Settings of the gateway, as in gateway/gateway.example.toml; address and data folder stay ours.
     #[arg(long, value_name = "FILE")]
@@ -63,6 +65,7 @@ pub(crate) struct DemoArgs {
 
 /// Runs until Ctrl-C.
 pub(crate) fn run(args: &DemoArgs, stop: &Stop) -> anyhow::Result<()> {
+    args.check()?;
     println!("building (the first time takes some minutes) …");
     let binaries = Binaries::build(Profile::Dev, stop)?;
     tools::fetch_runtime(&binaries, stop)?;
@@ -106,6 +109,15 @@ fn watch(world: &mut World, stop: &Stop) -> anyhow::Result<()> {
 }
 
 impl DemoArgs {
+    fn check(&self) -> anyhow::Result<()> {
+        let nodes = usize::from(self.nodes);
+        ensure!(
+            !self.circle || nodes >= HONEST_MIN,
+            "--circle wants --nodes {HONEST_MIN} or more: so many operators earn in it"
+        );
+        Ok(())
+    }
+
     fn settings(&self) -> Settings {
         Settings {
             port: self.port,
@@ -116,5 +128,33 @@ impl DemoArgs {
             gateway_env: pay_matures_at_once(),
             keep: self.keep.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Demo {
+        #[command(flatten)]
+        args: DemoArgs,
+    }
+
+    fn read(arguments: &[&str]) -> anyhow::Result<()> {
+        Demo::try_parse_from(["demo"].iter().chain(arguments))?.args.check()
+    }
+
+    #[test]
+    fn the_circle_has_its_own_liar_and_three_who_earn() {
+        read(&["--circle"]).unwrap();
+        read(&["--circle", "--nodes", "5"]).unwrap();
+        read(&["--cheat", "vanish", "--nodes", "1"]).unwrap();
+        let two_liars = read(&["--circle", "--cheat", "vanish"]).unwrap_err().to_string();
+        assert!(two_liars.contains("cannot be used with"), "{two_liars}");
+        let too_few = read(&["--circle", "--nodes", "2"]).unwrap_err().to_string();
+        assert!(too_few.contains("--nodes 3"), "{too_few}");
     }
 }
