@@ -2,7 +2,7 @@
 //! temporary folder, nothing listens on the network, and it ends with the test.
 
 use std::{
-    fs,
+    env, fs,
     os::unix::{fs::MetadataExt, fs::chown, process::CommandExt},
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -16,6 +16,8 @@ use crate::{process::Process, wait::wait_until};
 const INSTALLED_UNDER: &str = "/usr/lib/postgresql";
 /// The only port's number is part of the socket's name.
 const SOCKET: &str = ".s.PGSQL.5432";
+/// Where this is set, nothing may be left out because PostgreSQL is not there.
+const REQUIRED: &str = "ASSAY_TEST_POSTGRES_REQUIRED";
 
 /// A running server.
 #[derive(Debug)]
@@ -47,7 +49,7 @@ impl PostgresServer {
     /// nothing when PostgreSQL is not installed.
     ///
     /// # Panics
-    /// When it is installed and does not start.
+    /// When it is installed and does not start, or is not and `ASSAY_TEST_POSTGRES_REQUIRED` is set.
     pub async fn start() -> Option<Self> {
         // Tests beside each other share a server, with some connections each.
         Self::with(&["fsync=off", "max_connections=400"]).await
@@ -62,7 +64,13 @@ impl PostgresServer {
     }
 
     async fn with(settings: &[&str]) -> Option<Self> {
-        let programs = installed()?;
+        let Some(programs) = installed() else {
+            assert!(
+                env::var_os(REQUIRED).is_none(),
+                "PostgreSQL is not installed under {INSTALLED_UNDER}, and {REQUIRED} is set"
+            );
+            return None;
+        };
         let folder = tempfile::tempdir().expect("a folder for a server");
         let account = account_for(folder.path());
         if let Some(Account { uid, gid }) = account {

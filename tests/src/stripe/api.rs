@@ -103,15 +103,16 @@ async fn list_refunds(
                 && is_of(&query, refund.created)
         };
         let refunds = books.refunds.values().rev().filter(of_payment);
-        page("/v1/refunds", &query, refunds.map(|refund| (refund.id.as_str(), refund.json())))
+        let refunds = refunds.map(|refund| (refund.id.as_str(), refund));
+        page("/v1/refunds", &query, refunds, StripeRefund::json)
     })
     .await
 }
 
 fn list(books: &Books, query: &Fields) -> Answer {
     let sessions = books.sessions.values().rev().filter(|session| is_of(query, session.created));
-    let sessions = sessions.map(|session| (session.id.as_str(), session.json()));
-    page("/v1/checkout/sessions", query, sessions)
+    let sessions = sessions.map(|session| (session.id.as_str(), session));
+    page("/v1/checkout/sessions", query, sessions, Session::json)
 }
 
 /// Whether something was made in the time that a list is of.
@@ -122,13 +123,18 @@ fn is_of(query: &Fields, created: u64) -> bool {
 }
 
 /// A page of objects with their ids, the last first, as Stripe lists.
-fn page<'a>(url: &str, query: &Fields, objects: impl Iterator<Item = (&'a str, Value)>) -> Answer {
+fn page<'a, T>(
+    url: &str,
+    query: &Fields,
+    objects: impl Iterator<Item = (&'a str, T)>,
+    json: impl Fn(T) -> Value,
+) -> Answer {
     let limit = query.get("limit").and_then(|limit| limit.parse().ok()).unwrap_or(10);
     let after = query.get("starting_after");
     let mut found: Vec<Value> = objects
         .filter(|(id, _)| after.is_none_or(|after| *id < after.as_str()))
         .take(limit + 1)
-        .map(|(_, object)| object)
+        .map(|(_, object)| json(object))
         .collect();
     let has_more = found.len() > limit;
     found.truncate(limit);

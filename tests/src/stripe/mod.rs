@@ -162,6 +162,34 @@ impl FakeStripe {
         assert_eq!(status, 200, "{answer}");
     }
 
+    /// So many pages are asked for by others, and nobody pays them.
+    ///
+    /// # Panics
+    /// When there is no session to take them after.
+    pub fn crowd(&self, number: usize) {
+        let mut books = self.shared.lock();
+        let like = books.sessions.values().next().cloned().expect("a session");
+        for _ in 0..number {
+            let id = books.id("cs");
+            let payment_intent = books.id("pi");
+            let session = Session {
+                client_reference_id: format!("another's {id}"),
+                payment_intent,
+                status: "open",
+                paid: false,
+                id: id.clone(),
+                created: now_s(),
+                ..like.clone()
+            };
+            books.sessions.insert(id, session);
+        }
+    }
+
+    /// A session is gone, as if it had never been.
+    pub fn lose(&self, id: &str) {
+        self.shared.lock().sessions.remove(id).expect("a session of this id");
+    }
+
     /// Its customer's key counts no more: 401 or 403 is answered from now on, or nothing of the kind again.
     pub fn lock_out(&self, status: Option<u16>) {
         self.shared.lock().locked_out = status;
