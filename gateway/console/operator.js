@@ -9,13 +9,16 @@ const jobCount = (number) => `${number} job${number === 1 ? "" : "s"}`;
 
 export async function nodes(stillHere) {
   const list = el("section", { class: "two", "aria-label": "Nodes" });
-  const { trouble } = await watch(stillHere, async () => (await call("GET", "/operator/v1/nodes")).data, (rows) =>
-    list.replaceChildren(...(rows.length ? rows.map(card) : [el("p", { class: "hint" }, "No nodes yet. Make a token and enrol your first machine.")])));
+  const { trouble } = await watch(stillHere, () => call("GET", "/operator/v1/nodes"), ({ data, next }) =>
+    list.replaceChildren(...(data.length ? data.map(card) : [el("p", { class: "hint" }, "No nodes yet. Make a token and enrol your first machine.")]), ...notAll(data, next)));
   return [
     el("div", {}, el("h1", {}, "Nodes"), el("p", { class: "lead" }, "Where each of your machines stands, and why it gets jobs or none right now.")),
     trouble, list, enrolment(),
   ];
 }
+
+/** A page of the list has an end, and so much is looked at every few seconds. */
+const notAll = (nodes, next) => (next ? [el("p", { class: "hint" }, `Only your first ${nodes.length} nodes are shown. GET /operator/v1/nodes?after=${next} lists the next ones.`)] : []);
 
 function card(node) {
   const models = node.serves.map((served) => `${served.model}${served.matches_manifest ? "" : " (not hosted here)"}`).join(", ");
@@ -59,11 +62,11 @@ export async function jobs(stillHere) {
     const wanted = filter.value;
     const [nodes, jobs] = await Promise.all([call("GET", "/operator/v1/nodes"), call("GET", `/operator/v1/jobs?limit=${shown}${wanted}`)]);
     const now = nodes.data.map(({ id, name, jobs_running }) => ({ id, name, jobs_running }));
-    return { wanted, now, rows: jobs.data, next: jobs.next };
+    return { wanted, now, others: nodes.next, rows: jobs.data, next: jobs.next };
   };
-  const { look, trouble } = await watch(stillHere, read, ({ wanted, now, rows, next }) => {
+  const { look, trouble } = await watch(stillHere, read, ({ wanted, now, others, rows, next }) => {
     if (wanted !== filter.value) return;
-    running.replaceChildren(el("h2", {}, "Running now"), live(now));
+    running.replaceChildren(el("h2", {}, "Running now"), live(now), ...notAll(now, others));
     const names = new Map(now.map((node) => [node.id, node.name]));
     keepingOpen(list, () => list.replaceChildren(...[el("h2", {}, "Ended"), table("Jobs of your nodes", [["When"], ["Job"], ["Outcome"], ["Tokens", true], ["Pay", true]], rows.map((row) => part(row, names)),
       wanted ? "None of these." : "No jobs yet. They come as soon as somebody asks for a model that your nodes serve."),

@@ -84,7 +84,7 @@ impl GatewaySettings {
     }
 }
 
-/// How often one API key (without one: one address) may ask.
+/// How often one API key or operator's log-in (without: one address) may ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RateLimitSettings {

@@ -96,6 +96,7 @@ reasons! {
     InvalidSession Request "invalid_session" "This needs the session of an admin or an operator, and there is none or it has ended." "Log in, or renew the session.";
     WrongSecret Request "wrong_secret" "A secret, an invitation, a token or a signature is wrong, used up or expired." "Ask for a new one.";
     InsufficientQuota Request "insufficient_quota" "The account has less credit than the request could cost." "Top up, or ask for fewer tokens or less assurance.";
+    KeyBudget Request "key_budget_exceeded" "The API key may spend less than the request could cost: its budget for a day is used up. The account's credit is not." "Wait until the day ends, ask for less, or have the key's budget raised.";
     RateLimit Request "rate_limit_exceeded" "Too many requests." "Try again after the time in `retry-after`.";
     InvalidRequest Request "invalid_request" "The request is not one that the address takes: its body or its query does not read, or asks for what cannot be." "Read the message; /docs shows what is taken.";
     InvalidValue Request "invalid_value" "A field, a parameter or a header, which `param` names, has a value that is not taken." "Read the message: it says what is taken.";
@@ -126,9 +127,12 @@ reasons! {
     PaymentsMisconfigured Request "payments_misconfigured" "The payment provider does not accept this gateway's key." "Whoever runs the gateway looks at that key and what it may do.";
     PaymentUnavailable Request "payment_unavailable" "The payment provider does not answer right now." "Try again with the same idempotency key.";
     PaymentRefused Request "payment_refused" "The payment provider refused." "Read the message.";
+    TooManyTopUps Request "too_many_top_ups" "The account has as many payments open as it may." "Pay one of them, or wait until they expire: GET /v1/credits/top-ups shows them.";
     NotPaid Request "not_paid" "The payment was not made, so there is nothing to give back." "GET /v1/credits/top-ups shows which were.";
     RefundTooMuch Request "refund_too_much" "More than can be given back of this payment: credit that is used or was granted stays." "`refundable_cents` of the payment says how much can.";
+    TooManyTokens Request "too_many_tokens" "The operator has as many unused enrolment tokens as it may." "Use one of them, or wait until they expire.";
     NoPayoutAddress Request "no_payout_address" "There is no address to pay to." "PUT /operator/v1/payout-address.";
+    AddressChanges Request "address_changes" "The payout address was changed too often within a day." "Wait a day: the address that counts stays.";
     AddressCooling Request "address_cooling" "The payout address was changed a short time ago." "Wait until it counts; nothing is lost meanwhile.";
     TooMuch Request "too_much" "More than can be taken out now: earnings mature, and those from granted credit stay." "GET /operator/v1/earnings shows what there is.";
     WithdrawalsStopped Request "withdrawals_stopped" "No money leaves: the gateway's books do not add up, and somebody has to look first." "Try again later; nothing is lost meanwhile.";

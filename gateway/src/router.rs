@@ -20,11 +20,10 @@ use crate::{
         enrol, health, log, models,
         observe::observe,
         operator, payments,
-        rate_limit::{self, ByAddress, ByKey, Rate},
+        rate_limit::{self, ByAddress, ByKey, BySession, Rate},
         receipts, requests, responses, verification,
     },
     app::App,
-    config::RateLimitSettings,
     document::finished,
 };
 
@@ -62,7 +61,7 @@ pub struct Routes<Idle> {
 
 /// Everything this gateway answers.
 pub fn router(app: &App) -> Routes<impl Fn() + Send + use<>> {
-    let rates = Rates::of(&app.config.rate_limit);
+    let rates = Rates::of(app);
     let (routes, document) = table(Some(&rates)).split_for_parts();
     let router = routes
         .route("/", get(async || Redirect::temporary("/docs/")))
@@ -171,10 +170,12 @@ fn table(rates: Option<&Rates>) -> OpenApiRouter<App> {
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))
         .routes(routes!(payments::notify));
-    let (clients, enrolment, login) = match rates {
-        Some(rates) => rates.limit(clients, enrolment, login),
-        None => (clients, enrolment, login),
+    let limited = Limited { clients, enrolment, login, operators };
+    let limited = match rates {
+        Some(rates) => rates.limit(limited),
+        None => limited,
     };
+    let Limited { clients, enrolment, login, operators } = limited;
     OpenApiRouter::with_openapi(TitlePage::openapi())
         .merge(clients)
         .merge(enrolment)
@@ -185,44 +186,53 @@ fn table(rates: Option<&Rates>) -> OpenApiRouter<App> {
         .merge(operations)
 }
 
+/// The routes that may be asked so often only.
+struct Limited {
+    clients: OpenApiRouter<App>,
+    enrolment: OpenApiRouter<App>,
+    login: OpenApiRouter<App>,
+    operators: OpenApiRouter<App>,
+}
+
 /// The buckets of each kind of caller.
 struct Rates {
     clients: rate_limit::Buckets<ByKey>,
     clients_period: Duration,
+    operators: rate_limit::Buckets<BySession>,
     enrolments: rate_limit::Buckets<ByAddress>,
     logins: rate_limit::Buckets<ByAddress>,
 }
 
 impl Rates {
-    fn of(settings: &RateLimitSettings) -> Self {
+    fn of(app: &App) -> Self {
+        let settings = &app.config.rate_limit;
         let clients = Rate::per_second(settings.per_second, settings.burst);
         Self {
             clients: clients.buckets(ByKey),
             clients_period: clients.period,
+            operators: clients.buckets(BySession::of(app)),
             enrolments: Rate::per_minute(settings.enrolments_per_minute).buckets(ByAddress),
             logins: Rate::per_minute(settings.logins_per_minute).buckets(ByAddress),
         }
     }
 
-    fn limit(
-        &self,
-        clients: OpenApiRouter<App>,
-        enrolment: OpenApiRouter<App>,
-        login: OpenApiRouter<App>,
-    ) -> (OpenApiRouter<App>, OpenApiRouter<App>, OpenApiRouter<App>) {
+    fn limit(&self, routes: Limited) -> Limited {
         let period = self.clients_period;
         let headers = middleware::map_response(move |response: Response| async move {
             rate_limit::openai_headers(response, period)
         });
-        (
-            clients.route_layer(rate_limit::layer(&self.clients)).route_layer(headers),
-            enrolment.route_layer(rate_limit::layer(&self.enrolments)),
-            login.route_layer(rate_limit::layer(&self.logins)),
-        )
+        let clients = routes.clients.route_layer(rate_limit::layer(&self.clients));
+        Limited {
+            clients: clients.route_layer(headers),
+            operators: routes.operators.route_layer(rate_limit::layer(&self.operators)),
+            enrolment: routes.enrolment.route_layer(rate_limit::layer(&self.enrolments)),
+            login: routes.login.route_layer(rate_limit::layer(&self.logins)),
+        }
     }
 
     fn forget_idle(&self) {
         rate_limit::forget_idle(&self.clients);
+        rate_limit::forget_idle(&self.operators);
         rate_limit::forget_idle(&self.enrolments);
         rate_limit::forget_idle(&self.logins);
     }

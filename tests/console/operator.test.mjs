@@ -47,6 +47,20 @@ test("somebody who was invited signs up, makes a token for a machine, and comes 
   await close();
 });
 
+test("more nodes than a page has are said to be there", async () => {
+  const { page, close } = await open();
+  await page.route("**/operator/v1/nodes", async (route) => {
+    const answer = await route.fetch();
+    await route.fulfill({ json: { ...(await answer.json()), next: "a-node" } });
+  });
+  await asOperator(page, worker.operator_secret);
+  const words = "Only your first 1 nodes are shown. GET /operator/v1/nodes?after=a-node lists the next ones.";
+  await page.getByText(words).waitFor();
+  await go(page, "Jobs");
+  await page.getByText(words).waitFor();
+  await close();
+});
+
 test("an operator sees nodes, jobs with what they rest on, and how its reputation came to be", async () => {
   await askUntil(worker, hasEarned);
   const { page, close } = await open();

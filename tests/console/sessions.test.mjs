@@ -51,6 +51,20 @@ for (const [status, message] of [[503, "The gateway's database does not answer r
   });
 }
 
+test("a renewal whose answer is lost is asked for again, and signs nobody out", async () => {
+  const { page, close } = await withOldToken();
+  await page.route("**/operator/v1/refresh", async (route) => {
+    assert.equal((await route.fetch()).status(), 200, "the gateway has renewed it");
+    await route.abort();
+  }, { times: 1 });
+  await page.reload();
+  await page.getByRole("alert").filter({ hasText: "The gateway does not answer." }).waitFor();
+  await page.getByRole("button", { name: "Try again" }).click();
+  await page.getByLabel("USDC account").waitFor();
+  assert.ok(await signOut(page).isVisible());
+  await close();
+});
+
 test("a session that cannot be renewed ends, and says so", async () => {
   const { page, close } = await withOldToken();
   await page.route("**/operator/v1/refresh", refused(401, "Log in again."));

@@ -10,7 +10,7 @@ use axum::{
 };
 
 use crate::{
-    db::DbError,
+    db::{Bound, DbError},
     openai::{ErrorBody, ErrorDetail, InvalidRequest},
     reasons::Reason,
     serving::ServeError,
@@ -201,6 +201,13 @@ impl ApiError {
             .retrying_after(wait)
     }
 
+    /// 429: there is not enough to pay with. To SDKs one type, which they know and do not try again.
+    fn no_quota(code: Reason, message: String) -> Self {
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        let error = Self::new(status, "insufficient_quota", Some(code), message);
+        Self { retry: Retry::Never, ..error }
+    }
+
     /// 501: this gateway has not been set up for it.
     pub fn not_configured(code: Reason, message: impl Into<String>) -> Self {
         let error = Self::new(StatusCode::NOT_IMPLEMENTED, "server_error", Some(code), message);
@@ -269,6 +276,13 @@ impl From<DbError> for ApiError {
             DbError::NotFound(_) => Self::not_found("object"),
             DbError::Cursor => Self::bad_field("after", sentence(&error.to_string())),
             DbError::Rejected(rejected) => rejected.into(),
+            DbError::Full(bound) => {
+                Self::conflict(sentence(&bound.to_string())).coded(match bound {
+                    Bound::EnrolmentTokens(_) => Reason::TooManyTokens,
+                    Bound::AddressChanges(_) => Reason::AddressChanges,
+                    Bound::OpenTopUps(_) => Reason::TooManyTopUps,
+                })
+            }
             error if error.is_temporary() => {
                 tracing::warn!(error = chain(&error), "the store does not answer");
                 let message = "The gateway's store does not answer right now.";
@@ -304,15 +318,10 @@ impl From<ServeError> for ApiError {
                 message,
             )
             .retrying_after(Duration::from_secs(1)),
-            ServeError::InsufficientCredit { .. } | ServeError::OverBudget { .. } => Self {
-                retry: Retry::Never,
-                ..Self::new(
-                    StatusCode::TOO_MANY_REQUESTS,
-                    "insufficient_quota",
-                    Some(Reason::InsufficientQuota),
-                    message,
-                )
-            },
+            ServeError::InsufficientCredit { .. } => {
+                Self::no_quota(Reason::InsufficientQuota, message)
+            }
+            ServeError::OverBudget { .. } => Self::no_quota(Reason::KeyBudget, message),
             ServeError::ContextTooLong { .. } => {
                 let code = Some(Reason::ContextLength);
                 Self::invalid(StatusCode::BAD_REQUEST, code, message).naming("messages")

@@ -11,10 +11,16 @@ use axum::{
 };
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
+use uuid::Uuid;
 
 use super::ApiError;
 use crate::{
-    app::App, auth::AdminSession, clock, db::Actor, openai::NONCE_BYTES_MAX, reasons::Reason,
+    app::App,
+    auth::{AdminSecret, AdminSession},
+    clock,
+    db::Actor,
+    openai::NONCE_BYTES_MAX,
+    reasons::Reason,
     serving::Risk,
 };
 
@@ -42,7 +48,12 @@ impl FromRequestParts<App> for Admin {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let session = bearer(&parts.headers).and_then(|token| app.keys.sessions().read(token));
-        session.map(Self).ok_or_else(ApiError::invalid_session)
+        let session = session.ok_or_else(ApiError::invalid_session)?;
+        // It ends with the secret that opened it.
+        match AdminSecret::counts(&app.db, &session.opened_by).await? {
+            true => Ok(Self(session)),
+            false => Err(ApiError::invalid_session()),
+        }
     }
 }
 
@@ -81,28 +92,50 @@ impl<S: Sync> FromRequestParts<S> for Assurance {
 /// Longest key that a client may choose.
 const KEY_BYTES_MAX: usize = 255;
 
-/// `Idempotency-Key`, if one was sent: the same key and request get the same answer, and are charged once.
+/// `Idempotency-Key`, if one was sent: the same key and request get the same answer, and are done and charged once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyKey(pub Option<String>);
+
+impl IdempotencyKey {
+    /// The key; without one each request stands for itself.
+    pub fn or_fresh(self) -> String {
+        self.0.unwrap_or_else(|| Uuid::new_v4().to_string())
+    }
+
+    /// The same where the body may name it, too: it must not be another one there.
+    pub fn or_body(self, body: Option<String>) -> Result<Self, ApiError> {
+        let Some(body) = body else { return Ok(self) };
+        let key = Self::read(Some(&body), "idempotency_key")?;
+        if self.0.as_ref().is_some_and(|header| *header != body) {
+            let message = "The header and the body name two idempotency keys.";
+            return Err(ApiError::bad_field("idempotency_key", message));
+        }
+        Ok(key)
+    }
+
+    fn read(key: Option<&str>, param: &str) -> Result<Self, ApiError> {
+        let printable = |key: &&str| key.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+        let key = key.filter(|key| (1..=KEY_BYTES_MAX).contains(&key.len())).filter(printable);
+        let key = key.ok_or_else(|| {
+            let message =
+                format!("An idempotency key has 1 to {KEY_BYTES_MAX} bytes of plain ASCII.");
+            ApiError::bad_field(param, message)
+        })?;
+        Ok(Self(Some(key.to_owned())))
+    }
+}
 
 impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         let Some(value) = parts.headers.get("idempotency-key") else { return Ok(Self(None)) };
-        let key = value.to_str().ok().filter(|key| (1..=KEY_BYTES_MAX).contains(&key.len()));
-        match key {
-            Some(key) => Ok(Self(Some(key.to_owned()))),
-            None => {
-                let message =
-                    format!("An idempotency key has 1 to {KEY_BYTES_MAX} bytes of plain ASCII.");
-                Err(ApiError::bad_field("idempotency-key", message))
-            }
-        }
+        Self::read(value.to_str().ok(), "idempotency-key")
     }
 }
 
-/// A JSON body of this type; its rejection names the field that is wrong.
+/// A JSON body of this type; its rejection names the field that is wrong. What it says may be stored, and not every
+/// store takes a NUL, so none gets further.
 #[derive(Clone, Copy, Debug)]
 pub struct JsonBody<T>(pub T);
 
@@ -110,7 +143,12 @@ impl<T: DeserializeOwned> FromRequest<App> for JsonBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
-        read(&body(request, app).await?).map(Self)
+        let bytes = body(request, app).await?;
+        if has_nul(&bytes) {
+            let message = "The request's body has the character U+0000, which no text may have.";
+            return Err(ApiError::bad_request(message));
+        }
+        read(&bytes).map(Self)
     }
 }
 
@@ -146,6 +184,19 @@ async fn body(request: Request, app: &App) -> Result<Bytes, ApiError> {
             413 => ApiError::body_too_large(limits.body_bytes_max),
             _ => ApiError::bad_request("The request's body could not be read."),
         })
+}
+
+/// Whether a string of this JSON has a NUL in it: only an escape can write one.
+fn has_nul(json: &[u8]) -> bool {
+    let mut rest = json;
+    while let Some(at) = rest.iter().position(|byte| *byte == b'\\') {
+        if rest[at + 1..].starts_with(b"u0000") {
+            return true;
+        }
+        // What is escaped may be a backslash itself.
+        rest = rest.get(at + 2..).unwrap_or_default();
+    }
+    false
 }
 
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    ApiError, CreditsRead, CreditsWrite, JsonBody,
+    ApiError, CreditsRead, CreditsWrite, IdempotencyKey, JsonBody,
     admin::{IdOf, Listing, PageQuery, Params},
 };
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
     auth::Caller,
     db::{
         self,
-        refunds::{OpenRefundError, RefundRow},
+        refunds::{OpenRefundError, RefundRow, Unused},
         top_ups::{TopUpRow, TopUpState},
     },
     openai::ErrorBody,
@@ -35,8 +35,6 @@ use crate::{
     },
     reasons::Reason,
 };
-
-const KEY_BYTES_MAX: usize = 100;
 
 /// Credit to buy.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -96,12 +94,12 @@ pub struct Refund {
 #[utoipa::path(
     operation_id = "credits_checkout",
     post, path = "/v1/credits/checkout", tag = "credits", security(("api_key" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "At most 100 bytes; the same key gets the same page.")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "At most 255 bytes of ASCII; the same key gets the same page.")),
     request_body = CheckoutRequest,
     responses(
         (status = 201, body = TopUp),
         (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 409, body = ErrorBody, description = "The idempotency key was used for another amount."),
+        (status = 409, body = ErrorBody, description = "The idempotency key was used for another amount, or too many payments are open (`too_many_top_ups`)."),
         (status = 501, body = ErrorBody, description = "This gateway takes no payments (`payments_not_configured`)."),
         (status = 502, body = ErrorBody), (status = 503, body = ErrorBody),
     ),
@@ -109,13 +107,13 @@ pub struct Refund {
 pub async fn begin(
     State(app): State<App>,
     CreditsWrite(caller): CreditsWrite,
-    headers: HeaderMap,
+    key: IdempotencyKey,
     JsonBody(request): JsonBody<CheckoutRequest>,
 ) -> Result<(StatusCode, Json<TopUp>), ApiError> {
     let ask = CheckoutAsk {
         account: caller.account,
         cents: request.amount_cents,
-        client_key: client_key(&headers)?,
+        client_key: key.or_fresh(),
     };
     let row = checkout(&app, ask).await?;
     Ok((StatusCode::CREATED, Json(view(&app, row).await?)))
@@ -134,11 +132,8 @@ pub async fn list(
     Params(query): Params<PageQuery>,
 ) -> Result<Json<Listing<TopUp>>, ApiError> {
     let paged = db::top_ups::list(&app.db, caller.account, &query.page()).await?;
-    let mut data = Vec::with_capacity(paged.rows.len());
-    for row in paged.rows {
-        data.push(view(&app, row).await?);
-    }
-    Ok(Json(Listing { data, next: paged.next }))
+    let unused = db::refunds::unused(&app.db, caller.account).await?;
+    Ok(Json(Listing::of(paged, |row| TopUp::of(row, &unused))))
 }
 
 /// Look a payment up
@@ -171,7 +166,7 @@ pub async fn find(
 #[utoipa::path(
     operation_id = "credits_refunds_create",
     post, path = "/v1/credits/refunds", tag = "credits", security(("api_key" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "At most 100 bytes; the same key is one refund.")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "At most 255 bytes of ASCII; the same key is one refund.")),
     request_body = RefundRequest,
     responses(
         (status = 201, body = Refund),
@@ -183,7 +178,7 @@ pub async fn find(
 pub async fn give_back(
     State(app): State<App>,
     CreditsWrite(caller): CreditsWrite,
-    headers: HeaderMap,
+    key: IdempotencyKey,
     JsonBody(request): JsonBody<RefundRequest>,
 ) -> Result<(StatusCode, Json<Refund>), ApiError> {
     if request.amount_cents <= 0 {
@@ -193,7 +188,7 @@ pub async fn give_back(
         account: caller.account,
         top_up: request.top_up_id,
         cents: request.amount_cents,
-        client_key: client_key(&headers)?,
+        client_key: key.or_fresh(),
     };
     Ok((StatusCode::CREATED, Json(refund(&app, ask).await?.into())))
 }
@@ -250,30 +245,23 @@ async fn own(app: &App, caller: Caller, id: Uuid) -> Result<TopUpRow, ApiError> 
 }
 
 async fn view(app: &App, row: TopUpRow) -> Result<TopUp, ApiError> {
-    let refundable_cents = db::refunds::refundable(&app.db, &row).await?;
-    Ok(TopUp {
-        refundable_cents,
-        id: row.id,
-        amount_cents: row.cents,
-        state: row.state.as_str(),
-        reason: row.reason,
-        url: row.url.filter(|_| row.state == TopUpState::Open),
-        created_ms: row.created_ms,
-        paid_ms: row.paid_ms,
-    })
+    let unused = db::refunds::unused(&app.db, row.account).await?;
+    Ok(TopUp::of(row, &unused))
 }
 
-/// The client's own key; without one each request stands for itself.
-pub(super) fn client_key(headers: &HeaderMap) -> Result<String, ApiError> {
-    let Some(value) = headers.get("idempotency-key") else {
-        return Ok(Uuid::new_v4().to_string());
-    };
-    let key = value.to_str().unwrap_or_default();
-    if key.is_empty() || key.len() > KEY_BYTES_MAX {
-        let message = format!("An idempotency key has 1 to {KEY_BYTES_MAX} bytes.");
-        return Err(ApiError::bad_field("Idempotency-Key", message));
+impl TopUp {
+    fn of(row: TopUpRow, unused: &Unused) -> Self {
+        Self {
+            refundable_cents: unused.left_of(&row),
+            id: row.id,
+            amount_cents: row.cents,
+            state: row.state.as_str(),
+            reason: row.reason,
+            url: row.url.filter(|_| row.state == TopUpState::Open),
+            created_ms: row.created_ms,
+            paid_ms: row.paid_ms,
+        }
     }
-    Ok(key.to_owned())
 }
 
 impl From<RefundRow> for Refund {

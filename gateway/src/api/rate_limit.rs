@@ -1,4 +1,4 @@
-//! How often one caller may ask: by API key where there is one, else by address.
+//! How often one caller may ask: by API key or by an operator's log-in where there is one, else by address.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -20,7 +20,10 @@ use tower_governor::{
 };
 
 use super::{ApiError, extract::bearer, peer::peer};
-use crate::auth::{Secret, SecretKind};
+use crate::{
+    app::App,
+    auth::{Secret, SecretKind},
+};
 
 /// A rate: `burst` at once, then one each `period`.
 #[derive(Clone, Copy, Debug)]
@@ -67,11 +70,23 @@ pub struct ByKey;
 #[derive(Clone, Copy, Debug)]
 pub struct ByAddress;
 
+/// By an operator's log-in, however often it is renewed; without one that is good, by address.
+#[derive(Clone, Debug)]
+pub struct BySession(App);
+
+impl BySession {
+    pub fn of(app: &App) -> Self {
+        Self(app.clone())
+    }
+}
+
 /// Whose bucket it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Bucket {
     /// SHA-256 of the key.
     Key(Bytes32),
+    /// The log-in's name.
+    Login(String),
     Address(IpAddr),
 }
 
@@ -85,6 +100,16 @@ impl KeyExtractor for ByKey {
             Some(key) => Bucket::Key(key.hash()),
             None => address(request),
         })
+    }
+}
+
+impl KeyExtractor for BySession {
+    type Key = Bucket;
+
+    fn extract<T>(&self, request: &Request<T>) -> Result<Bucket, GovernorError> {
+        let sessions = self.0.keys.operator_sessions();
+        let session = bearer(request.headers()).and_then(|token| sessions.read(token));
+        Ok(session.map_or_else(|| address(request), |session| Bucket::Login(session.jti)))
     }
 }
 

@@ -4,7 +4,7 @@
 use subtle::ConstantTimeEq;
 
 use super::{Secret, SecretKind, secret_hash};
-use crate::db::{self, Db, DbError};
+use crate::db::{self, Actor, Db, DbError};
 
 const SETTING: &str = "admin_secret_sha256";
 /// A given secret must be at least this long: it cannot be guessed as long as it is random.
@@ -52,10 +52,30 @@ impl AdminSecret {
         })
     }
 
-    /// Whether `text` is the secret; takes the same time however much of it is right.
-    pub async fn is(db: &Db, text: &str) -> Result<bool, DbError> {
-        let Some(stored) = db::settings::get(db, SETTING).await? else { return Ok(false) };
-        let given = secret_hash(text).to_string();
-        Ok(stored.as_bytes().ct_eq(given.as_bytes()).into())
+    /// Makes a new secret, which counts from now on; all sessions that the old one opened have ended.
+    pub async fn replace(db: &Db, by: &Actor) -> Result<Secret, DbError> {
+        let made = Secret::new(SecretKind::Admin, rand::random());
+        let hash = made.hash().to_string();
+        db::settings::replace(db, SETTING, &hash, (by, "admin.secret", "a new secret")).await?;
+        Ok(made)
     }
+
+    /// The name of the secret, if `text` is it; takes the same time however much of it is right.
+    pub async fn name_of(db: &Db, text: &str) -> Result<Option<String>, DbError> {
+        let Some(stored) = db::settings::get(db, SETTING).await? else { return Ok(None) };
+        let given = secret_hash(text).to_string();
+        let same: bool = stored.as_bytes().ct_eq(given.as_bytes()).into();
+        Ok(same.then(|| name(&stored)))
+    }
+
+    /// Whether the secret of this name is the one that counts.
+    pub async fn counts(db: &Db, named: &str) -> Result<bool, DbError> {
+        let stored = db::settings::get(db, SETTING).await?;
+        Ok(stored.is_some_and(|stored| name(&stored) == named))
+    }
+}
+
+/// Nothing that helps anybody who reads it in a session: a hash of the hash.
+fn name(stored: &str) -> String {
+    hex::encode(&secret_hash(stored).0[..8])
 }

@@ -20,7 +20,7 @@ use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 
-use super::{Audience, SessionTokens};
+use super::{Audience, Secret, SecretKind, SessionTokens};
 
 /// See the head of this file.
 pub struct GatewayKeys {
@@ -29,6 +29,7 @@ pub struct GatewayKeys {
     k_seed: [u8; 32],
     sessions: SessionTokens,
     operator_sessions: SessionTokens,
+    refresh: [u8; 32],
 }
 
 impl GatewayKeys {
@@ -42,7 +43,8 @@ impl GatewayKeys {
         let sessions = tokens(b"assay/gateway/admin-jwt/1", Audience::Admin);
         let operator_sessions = tokens(b"assay/gateway/operator-jwt/1", Audience::Operator);
         let k_seed = derive(&seed, b"assay/gateway/sampling-seed/1");
-        Self { gateway_id, signing, k_seed, sessions, operator_sessions }
+        let refresh = derive(&seed, b"assay/gateway/refresh/1");
+        Self { gateway_id, signing, k_seed, sessions, operator_sessions, refresh }
     }
 
     /// Reads the key file of this folder, or makes it from `fresh` when there is none.
@@ -89,6 +91,14 @@ impl GatewayKeys {
     /// Makes and reads operators' session tokens.
     pub fn operator_sessions(&self) -> &SessionTokens {
         &self.operator_sessions
+    }
+
+    /// The refresh token that comes after this one: the same for whoever asks again, and nobody else can tell it.
+    pub fn refresh_after(&self, used: &Secret) -> Secret {
+        let next = derive(&self.refresh, used.reveal().as_bytes());
+        let mut random = [0; 20];
+        random.copy_from_slice(&next[..20]);
+        Secret::new(SecretKind::Refresh, random)
     }
 
     /// Makes and reads the admin's session tokens.

@@ -69,10 +69,10 @@ pub async fn begin(app: &App, secret: &Secret) -> Result<OperatorSession, LoginE
     Ok(OperatorSession { operator, token: token(app, operator, new.family)?, refresh })
 }
 
-/// The next token for `rt-…`, which is used up.
+/// The next token for `rt-…`, which is used up; the same one again for whoever missed the answer.
 pub async fn renew(app: &App, refresh: &str) -> Result<OperatorSession, LoginError> {
     let used = Secret::parse(SecretKind::Refresh, refresh).ok_or(RenewError::Unknown)?;
-    let next = Secret::new(SecretKind::Refresh, rand::random());
+    let next = app.keys.refresh_after(&used);
     let renewed = db::logins::renew(&app.db, used.hash(), next.hash(), clock::now_ms()).await?;
     let token = token(app, renewed.operator, renewed.family)?;
     Ok(OperatorSession { operator: renewed.operator, token, refresh: next })
@@ -92,5 +92,5 @@ fn token(
     family: String,
 ) -> Result<String, jsonwebtoken::errors::Error> {
     let now_s = u64::try_from(clock::now_ms() / 1_000).unwrap_or_default();
-    app.keys.operator_sessions().issue(&operator.0.to_string(), family, now_s, TOKEN_S)
+    app.keys.operator_sessions().issue(&operator.0.to_string(), "", family, now_s, TOKEN_S)
 }

@@ -44,6 +44,9 @@ pub struct AdminSession {
     pub sub: String,
     /// Names this log-in in the admin log.
     pub jti: String,
+    /// Names the secret that opened it, where the session ends with that: an admin's.
+    #[serde(default)]
+    pub opened_by: String,
     iss: String,
     aud: String,
     iat: u64,
@@ -72,10 +75,11 @@ impl SessionTokens {
         }
     }
 
-    /// A token for `subject`, good from `now_s` (Unix seconds) for `lasts_s`.
+    /// A token for `subject`, opened by the secret of that name, good from `now_s` (Unix seconds) for `lasts_s`.
     pub fn issue(
         &self,
         subject: &str,
+        opened_by: &str,
         id: String,
         now_s: u64,
         lasts_s: u64,
@@ -83,6 +87,7 @@ impl SessionTokens {
         let session = AdminSession {
             sub: subject.to_owned(),
             jti: id,
+            opened_by: opened_by.to_owned(),
             iss: self.issuer.clone(),
             aud: self.audience.as_str().to_owned(),
             iat: now_s,
@@ -120,7 +125,7 @@ mod tests {
 
     #[test]
     fn a_fresh_token_opens_the_gateway_that_made_it() {
-        let token = tokens().issue("admin", "1".to_owned(), now_s(), 60).unwrap();
+        let token = tokens().issue("admin", "", "1".to_owned(), now_s(), 60).unwrap();
         assert_eq!(tokens().read(&token).unwrap().sub, "admin");
         for (seed, gateway, audience) in [
             ([3; 32], "gw-2", Audience::Admin),
@@ -133,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_token_counts_neither_before_its_time_nor_after() {
-        let of = |from, lasts| tokens().issue("admin", String::new(), from, lasts).unwrap();
+        let of = |from, lasts| tokens().issue("admin", "", String::new(), from, lasts).unwrap();
         assert_eq!(tokens().read(&of(now_s() - 100, 60)), None);
         assert_eq!(tokens().read(&of(now_s() + 100, 60)), None);
     }

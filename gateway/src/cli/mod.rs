@@ -67,6 +67,9 @@ enum Command {
     /// Make, list and revoke API keys.
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Make a new admin secret and print it: the old one opens nothing any more, and all sessions of admins end, at every
+    /// gateway on this database.
+    AdminSecret,
     /// Replay all money and check it; exits with 1 when something is wrong.
     Audit(audit::AuditFlags),
 }
@@ -90,6 +93,7 @@ fn try_run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve => block_on(serve::run(config()?))?,
         Command::Migrate => block_on(migrate(config()?))?,
         Command::Key(command) => block_on(key::run(config()?, command))?,
+        Command::AdminSecret => block_on(replace_admin_secret(config()?))?,
         Command::Audit(flags) => return block_on(audit::run(config()?, flags)),
     }
     Ok(ExitCode::SUCCESS)
@@ -109,6 +113,15 @@ async fn migrate(config: Config) -> anyhow::Result<()> {
     establish_admin(&db).await?;
     println!("the {} database is up to date; this gateway is {}", db.engine(), keys.gateway_id());
     db.close().await;
+    Ok(())
+}
+
+async fn replace_admin_secret(config: Config) -> anyhow::Result<()> {
+    let (db, _) = app::open_store(&config).await?;
+    let secret = AdminSecret::replace(&db, &command_line()).await?;
+    db.close().await;
+    eprintln!("the admin secret from now on; it is shown this once:");
+    println!("{}", secret.reveal());
     Ok(())
 }
 

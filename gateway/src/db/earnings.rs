@@ -14,7 +14,7 @@ use super::{
     settings,
     statement::statements,
     transaction::Tx,
-    value::{Record, Row, args},
+    value::{Amount, Record, Row, args},
 };
 
 statements! { "earnings";
@@ -124,8 +124,6 @@ struct Pay {
     pay: Nano,
 }
 
-struct Amount(Nano);
-
 impl Record for Ended {
     fn read(row: &Row) -> Result<Self, DbError> {
         let (id, account) = (row.get("id")?, row.get("account")?);
@@ -136,12 +134,6 @@ impl Record for Ended {
 impl Record for Pay {
     fn read(row: &Row) -> Result<Self, DbError> {
         Ok(Self { operator: row.get("operator")?, pay: row.get("pay")? })
-    }
-}
-
-impl Record for Amount {
-    fn read(row: &Row) -> Result<Self, DbError> {
-        row.get("amount").map(Self)
     }
 }
 

@@ -3,17 +3,19 @@
 use assay_protocol::{Bytes32, NodeId};
 
 use super::{
-    By, Db, DbError, NodeRow, OperatorId,
+    Bound, By, Db, DbError, NodeRow, OperatorId,
     engine::retried,
-    nodes,
+    nodes, operators,
     statement::statements,
     transaction::Tx,
-    value::{Record, Row, args},
+    value::{Count, Record, Row, args},
 };
 
 statements! { "enrolments";
     plain INSERT = "insert into enrolment (token_hash, operator, created_ms, expires_ms)
         values ($1, $2, $3, $4)";
+    plain OPEN = "select count(*) as number from enrolment
+        where operator = $1 and node is null and expires_ms > $2";
     locking LOCK = "select operator, expires_ms, node from enrolment where token_hash = $1";
     plain INSERT_NODE = "insert into node
             (id, public_key, operator, name, trusted, standing, reason, created_ms)
@@ -21,6 +23,9 @@ statements! { "enrolments";
     plain SPEND = "update enrolment set node = $2 where token_hash = $1 and node is null";
     plain PUBLIC_KEY = "select public_key from node where id = $1";
 }
+
+/// Unused tokens that an operator may have at once.
+pub const OPEN_MAX: u32 = 100;
 
 /// A token to keep; only its hash is.
 #[derive(Clone, Debug)]
@@ -60,11 +65,16 @@ pub enum RedeemError {
 /// Keeps a token.
 ///
 /// # Errors
-/// `NotFound` when the operator does not exist, `Conflict` when the hash is known.
+/// `NotFound` when the operator does not exist, `Conflict` when the hash is known, `Full` when too many are unused.
 pub async fn create(db: &Db, new: &NewEnrolment, by: By<'_>) -> Result<(), DbError> {
     let NewEnrolment { token_hash, operator, created_ms, expires_ms } = new;
     retried(async || {
         let mut tx = db.begin().await?;
+        operators::lock(&mut tx, *operator).await?;
+        let open: Option<Count> = tx.optional(&OPEN, args![*operator, *created_ms]).await?;
+        if open.is_some_and(|open| open.0 >= OPEN_MAX) {
+            return Err(DbError::Full(Bound::EnrolmentTokens(OPEN_MAX)));
+        }
         tx.execute(&INSERT, args![*token_hash, *operator, *created_ms, *expires_ms]).await?;
         by.did(&mut tx, "enrolment.create", operator.0, format!("expires {expires_ms}")).await?;
         tx.commit().await

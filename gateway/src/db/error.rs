@@ -33,6 +33,9 @@ pub enum DbError {
     /// The key's budget for the day does not cover it.
     #[error("{left} of the budget is left, {needed} are needed")]
     OverBudget { left: Nano, needed: Nano },
+    /// There are as many of them as there may be.
+    #[error("{0}")]
+    Full(Bound),
     /// The run of the gateway that asks lost its lease on jobs: they are others' to end. Ask under the next one.
     #[error("the gateway's lease on its jobs was lost")]
     LeaseLost,
@@ -48,6 +51,17 @@ pub enum DbError {
     /// A bug, or a broken database.
     #[error("the database failed: {0}")]
     Sql(#[source] sqlx::Error),
+}
+
+/// What somebody may have so many of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Bound {
+    #[error("the operator has {0} unused enrolment tokens, which is the most there may be")]
+    EnrolmentTokens(u32),
+    #[error("the payout address was set {0} times within a day, which is the most it may be")]
+    AddressChanges(u32),
+    #[error("the account has {0} payments open, which is the most there may be")]
+    OpenTopUps(u32),
 }
 
 /// What the engines say when two transactions met and one had to give way.
@@ -76,6 +90,7 @@ impl DbError {
             Self::Rejected(rejected) => Self::Rejected(rejected.clone()),
             Self::TooManyHolds { max } => Self::TooManyHolds { max: *max },
             Self::OverBudget { left, needed } => Self::OverBudget { left: *left, needed: *needed },
+            Self::Full(bound) => Self::Full(*bound),
             Self::LeaseLost => Self::LeaseLost,
             Self::Cursor => Self::Cursor,
             Self::Unusable(what) => Self::Unusable(what.clone()),

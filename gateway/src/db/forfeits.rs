@@ -12,7 +12,7 @@ use super::{
     standing,
     statement::statements,
     transaction::Tx,
-    value::{Record, Row, args},
+    value::{Amount, Record, Row, args},
 };
 
 statements! { "forfeits";
@@ -173,8 +173,6 @@ struct Banned {
     operator: OperatorId,
 }
 
-struct Amount(Nano);
-
 #[derive(PartialEq)]
 struct JobKey(JobId);
 
@@ -188,12 +186,6 @@ impl Record for Banned {
     fn read(row: &Row) -> Result<Self, DbError> {
         let (standing, code) = (row.get("standing")?, row.maybe("code")?);
         Ok(Self { standing, code, operator: row.get("operator")? })
-    }
-}
-
-impl Record for Amount {
-    fn read(row: &Row) -> Result<Self, DbError> {
-        row.get("amount").map(Self)
     }
 }
 

@@ -1,5 +1,6 @@
 //! How operators log in: one secret each, and families of refresh tokens. A token renews a log-in once; one
-//! that is used again was stolen from somebody, so its whole family ends.
+//! that is used again was stolen from somebody, so its whole family ends. Whoever asks again at once, before the next token was
+//! used, may have lost the answer.
 
 use assay_protocol::Bytes32;
 
@@ -8,7 +9,7 @@ use super::{
     engine::retried,
     statement::statements,
     transaction::Tx,
-    value::{Record, Row, args},
+    value::{Count, Record, Row, args},
 };
 
 statements! { "logins";
@@ -19,7 +20,10 @@ statements! { "logins";
     locking LOCK_SECRET = "select operator from operator_login where secret_hash = $1";
     plain INSERT_FAMILY = "insert into login_family (id, operator, created_ms, expires_ms, reason)
         values ($1, $2, $3, $4, '')";
-    plain INSERT_TOKEN = "insert into refresh_token (token_hash, family, created_ms) values ($1, $2, $3)";
+    plain INSERT_TOKEN = "insert into refresh_token (token_hash, family, created_ms) values ($1, $2, $3)
+        on conflict do nothing";
+    plain USED_AFTER = "select count(*) as number from refresh_token
+        where family = $1 and created_ms >= $2 and used_ms is not null and token_hash <> $3";
     locking LOCK_TOKEN = "select family, used_ms from refresh_token where token_hash = $1";
     locking LOCK_FAMILY = "select operator, expires_ms, revoked_ms from login_family where id = $1";
     plain USE_TOKEN = "update refresh_token set used_ms = $2 where token_hash = $1";
@@ -28,6 +32,9 @@ statements! { "logins";
         where operator = $1 and revoked_ms is null";
     plain FAMILY = "select operator, expires_ms, revoked_ms from login_family where id = $1";
 }
+
+/// So long a token that was used may be used again, if what came of it was not used yet.
+pub const GRACE_MS: i64 = 30_000;
 
 /// A log-in to keep; of its token only the hash.
 #[derive(Clone, Debug)]
@@ -109,7 +116,8 @@ pub async fn begin(db: &Db, new: &NewLogin) -> Result<Option<OperatorId>, DbErro
     .await
 }
 
-/// Uses a refresh token up for the next one.
+/// Uses a refresh token up for the next one. Again for whoever asks twice within moments, as long as nobody has used the
+/// next one: the first answer was lost, or two windows asked at once.
 pub async fn renew(
     db: &Db,
     token_hash: Bytes32,
@@ -138,15 +146,22 @@ async fn rotate(
     };
     let family: Option<Family> = tx.optional(&LOCK_FAMILY, args![&token.family]).await?;
     let family = family.ok_or_else(|| DbError::Corrupt("a token without a family".into()))?;
-    if token.used_ms.is_some() {
-        let reason = "a refresh token was used twice";
-        tx.execute(&REVOKE, args![&token.family, now_ms, reason]).await?;
-        return Ok(Err(RenewError::Reused));
+    if let Some(used_ms) = token.used_ms {
+        let since = args![&token.family, used_ms, token_hash];
+        let used_after: Option<Count> = tx.optional(&USED_AFTER, since).await?;
+        let last = used_after.is_some_and(|used| used.0 == 0);
+        if !last || now_ms.saturating_sub(used_ms) > GRACE_MS {
+            let reason = "a refresh token was used twice";
+            tx.execute(&REVOKE, args![&token.family, now_ms, reason]).await?;
+            return Ok(Err(RenewError::Reused));
+        }
     }
     if !family.is_live(now_ms) {
         return Ok(Err(RenewError::Ended));
     }
-    tx.execute(&USE_TOKEN, args![token_hash, now_ms]).await?;
+    if token.used_ms.is_none() {
+        tx.execute(&USE_TOKEN, args![token_hash, now_ms]).await?;
+    }
     tx.execute(&INSERT_TOKEN, args![next_hash, &token.family, now_ms]).await?;
     Ok(Ok(Renewed { operator: family.operator, family: token.family }))
 }

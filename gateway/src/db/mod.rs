@@ -59,7 +59,7 @@ pub use admin_log::{ActionRow, Actor, By};
 pub use credits::{Granted, NewGrant};
 pub use engine::{Db, PostgresDb, SqliteDb, Store};
 pub use enrolments::{NewEnrolment, Redeem, RedeemError};
-pub use error::DbError;
+pub use error::{Bound, DbError};
 pub use forfeits::{ForfeitRow, Refunded};
 pub use jobs::{JobEnd, JobFilter, JobNodeEnd, JobNodeRow, JobRow, JobState, NewJob, OpenJobError};
 pub use keys::{KeyId, KeyRow, NewKey};

@@ -6,7 +6,7 @@ use super::{
     DbError,
     statement::statements,
     transaction::Tx,
-    value::{Record, Row, args},
+    value::{Amount, args},
 };
 
 statements! { "promotion";
@@ -58,12 +58,4 @@ impl Promotion {
 
 fn amount(found: Option<Amount>) -> i64 {
     found.map_or(0, |amount| amount.0.0)
-}
-
-struct Amount(Nano);
-
-impl Record for Amount {
-    fn read(row: &Row) -> Result<Self, DbError> {
-        row.get("amount").map(Self)
-    }
 }

@@ -1,6 +1,8 @@
 //! Unused credit on its way back to the payment that it came from: held first, then sent or given back.
 
-use assay_ledger::{AccountId, Command, HoldId, Nano, Rejected};
+use std::collections::HashMap;
+
+use assay_ledger::{AccountId, Command, HoldId, Rejected};
 use serde::Serialize;
 
 use super::{
@@ -9,42 +11,45 @@ use super::{
     posting::{JournalHead, post},
     promotion::Promotion,
     statement::statements,
-    top_ups::{NANO_PER_CENT, TopUpRow, nano},
+    top_ups::{NANO_PER_CENT, TopUpRow, nano, top_up_rows},
     transaction::Tx,
-    value::{Record, Row, args, store_as},
+    value::{Amount, Record, Row, args, store_as},
 };
 
+/// Whole rows: what comes after `from refund`.
+macro_rules! refund_rows {
+    ($which:literal) => {
+        concat!(
+            "select id, top_up, account, client_key, cents, state, reason, reference, attempts, created_ms, ended_ms \
+             from refund ",
+            $which
+        )
+    };
+}
+
 statements! { "refunds";
-    locking LOCK_TOP_UP = "select id, account, client_key, cents, state, reason, session, url, payment,
-            attempts, created_ms, paid_ms from top_up where id = $1";
-    plain REFUNDED = "select cast(coalesce(sum(cents), 0) as bigint) as amount from refund
-        where top_up = $1 and state in ('held', 'sent')";
+    locking LOCK_TOP_UP = top_up_rows!("where id = $1");
+    plain REFUNDED = "select top_up, cast(sum(cents) as bigint) as cents from refund
+        where account = $1 and state in ('held', 'sent') group by top_up";
     // Two refunds of one account must not both find the same credit unused.
     locking LOCK_BALANCE = "select available as amount from balance where account = $1";
     plain AVAILABLE = "select available as amount from balance where account = $1";
     plain INSERT = "insert into refund (id, top_up, account, client_key, cents, state, reason, created_ms)
         values ($1, $2, $3, $4, $5, 'held', '', $6)";
-    locking LOCK = "select id, top_up, account, client_key, cents, state, reason, reference, attempts, created_ms,
-            ended_ms from refund where id = $1";
+    locking LOCK = refund_rows!("where id = $1");
     plain END = "update refund set state = $2, reason = $3, reference = $4, ended_ms = $5
         where id = $1 and state = 'held'";
     plain NAMED = "update refund set reference = $2 where id = $1 and state = 'held'";
-    plain FIND = "select id, top_up, account, client_key, cents, state, reason, reference, attempts, created_ms,
-            ended_ms from refund where id = $1";
-    plain FIND_BY_KEY = "select id, top_up, account, client_key, cents, state, reason, reference,
-            attempts, created_ms, ended_ms from refund where account = $1 and client_key = $2";
-    plain LIST = "select id, top_up, account, client_key, cents, state, reason, reference, attempts, created_ms,
-            ended_ms from refund
-        where account = $1 and (created_ms < $2 or (created_ms = $2 and id < $3))
-        order by created_ms desc, id desc limit $4";
-    plain WAITING = "select id, top_up, account, client_key, cents, state, reason, reference, attempts, created_ms,
-            ended_ms from refund
-        where state = 'held' and (created_ms > $1 or (created_ms = $1 and id > $2)) and created_ms <= $3
-        order by created_ms, id limit $4";
-    plain SENT = "select id, top_up, account, client_key, cents, state, reason, reference, attempts, created_ms,
-            ended_ms from refund
-        where state = 'sent' and (created_ms > $1 or (created_ms = $1 and id > $2)) and created_ms <= $3
-        order by created_ms, id limit $4";
+    plain FIND = refund_rows!("where id = $1");
+    plain FIND_BY_KEY = refund_rows!("where account = $1 and client_key = $2");
+    plain LIST = refund_rows!("where account = $1 and (created_ms < $2 or (created_ms = $2 and id < $3))
+        order by created_ms desc, id desc limit $4");
+    plain WAITING = refund_rows!("where state = 'held'
+            and (created_ms > $1 or (created_ms = $1 and id > $2)) and created_ms <= $3
+        order by created_ms, id limit $4");
+    plain SENT = refund_rows!("where state = 'sent'
+            and (created_ms > $1 or (created_ms = $1 and id > $2)) and created_ms <= $3
+        order by created_ms, id limit $4");
     plain TRIED = "update refund set attempts = attempts + 1 where id = $1 and attempts = $2";
     plain CAME_BACK = "update refund set state = 'failed', reason = $2, ended_ms = $3
         where id = $1 and state = 'sent'";
@@ -117,9 +122,8 @@ pub enum OpenRefundError {
     Store(#[from] DbError),
 }
 
-/// Sets the credit aside, and says what to ask of the provider: the refund and the payment it came from.
-/// The same key asks for the same refund.
-pub async fn open(db: &Db, new: &NewRefund) -> Result<(RefundRow, String), OpenRefundError> {
+/// Sets the credit aside. The same key asks for the same refund.
+pub async fn open(db: &Db, new: &NewRefund) -> Result<RefundRow, OpenRefundError> {
     let opened = retried(async || {
         let journal = db.next_journal_id().await?;
         let mut tx = db.begin().await?;
@@ -141,20 +145,22 @@ async fn hold(
     tx: &mut Tx,
     new: &NewRefund,
     journal: i64,
-) -> Result<Result<(RefundRow, String), OpenRefundError>, DbError> {
+) -> Result<Result<RefundRow, OpenRefundError>, DbError> {
     let NewRefund { id, account, top_up, client_key, cents, created_ms } = new;
     let top_up: Option<TopUpRow> = tx.optional(&LOCK_TOP_UP, args![top_up]).await?;
     let Some(top_up) = top_up.filter(|row| row.account == *account) else {
         return Ok(Err(OpenRefundError::UnknownTopUp));
     };
-    let Some(payment) = top_up.payment.clone() else { return Ok(Err(OpenRefundError::NotPaid)) };
+    if top_up.payment.is_none() {
+        return Ok(Err(OpenRefundError::NotPaid));
+    }
     let before: Option<RefundRow> = tx.optional(&FIND_BY_KEY, args![*account, client_key]).await?;
     if let Some(row) = before {
         let same = row.cents == *cents && row.top_up == top_up.id;
-        return Ok(if same { Ok((row, payment)) } else { Err(OpenRefundError::OtherContent) });
+        return Ok(if same { Ok(row) } else { Err(OpenRefundError::OtherContent) });
     }
     let _: Option<Amount> = tx.optional(&LOCK_BALANCE, args![*account]).await?;
-    let left = left_of(tx, &top_up).await?;
+    let left = Unused::of(tx, *account).await?.left_of(&top_up);
     if *cents > left {
         return Ok(Err(OpenRefundError::TooMuch { left }));
     }
@@ -166,26 +172,41 @@ async fn hold(
     tx.execute(&INSERT, args![&id, &top_up.id, *account, client_key, *cents, *created_ms]).await?;
     let row: Option<RefundRow> = tx.optional(&FIND, args![&id]).await?;
     let row = row.ok_or_else(|| DbError::Corrupt(format!("refund {id} is gone")))?;
-    Ok(Ok((row, payment)))
+    Ok(Ok(row))
 }
 
-/// How many cents of a payment are unused and not given back yet.
-async fn left_of(tx: &mut Tx, top_up: &TopUpRow) -> Result<i64, DbError> {
-    let refunded: Option<Amount> = tx.optional(&REFUNDED, args![&top_up.id]).await?;
-    let available: Option<Amount> = tx.optional(&AVAILABLE, args![top_up.account]).await?;
-    let amount = |found: Option<Amount>| found.map_or(0, |amount| amount.0.0);
-    let granted_left = Promotion::of(tx, top_up.account).await?.left();
-    let unused = amount(available).saturating_sub(granted_left.0).max(0) / NANO_PER_CENT;
-    Ok(unused.min(top_up.cents.saturating_sub(amount(refunded))))
+/// What of an account's payments can be given back now.
+#[derive(Clone, Debug)]
+pub struct Unused {
+    /// Credit that was paid in and is not used, in cents.
+    cents: i64,
+    /// What went back of each payment.
+    refunded: HashMap<String, i64>,
 }
 
-/// How many cents of an account's payment can be given back now.
-pub async fn refundable(db: &Db, top_up: &TopUpRow) -> Result<i64, DbError> {
-    if top_up.payment.is_none() {
-        return Ok(0);
+impl Unused {
+    async fn of(tx: &mut Tx, account: AccountId) -> Result<Self, DbError> {
+        let refunded: Vec<Refunded> = tx.all(&REFUNDED, args![account]).await?;
+        let refunded = refunded.into_iter().map(|of| (of.top_up, of.cents)).collect();
+        let available: Option<Amount> = tx.optional(&AVAILABLE, args![account]).await?;
+        let available = available.map_or(0, |amount| amount.0.0);
+        let granted_left = Promotion::of(tx, account).await?.left();
+        let cents = available.saturating_sub(granted_left.0).max(0) / NANO_PER_CENT;
+        Ok(Self { cents, refunded })
     }
+
+    /// Cents of this payment of the account; none of one that was not made.
+    pub fn left_of(&self, top_up: &TopUpRow) -> i64 {
+        let back = self.refunded.get(&top_up.id).copied().unwrap_or_default();
+        let paid = if top_up.payment.is_some() { top_up.cents } else { 0 };
+        self.cents.min(paid.saturating_sub(back)).max(0)
+    }
+}
+
+/// What of an account's payments can be given back now.
+pub async fn unused(db: &Db, account: AccountId) -> Result<Unused, DbError> {
     let mut tx = db.snapshot().await?;
-    left_of(&mut tx, top_up).await
+    Unused::of(&mut tx, account).await
 }
 
 /// The provider has a name for it, and has not decided yet.
@@ -281,7 +302,16 @@ pub async fn sent(
     db.all(&SENT, args![after_ms, after, until_ms, limit]).await
 }
 
-struct Amount(Nano);
+struct Refunded {
+    top_up: String,
+    cents: i64,
+}
+
+impl Record for Refunded {
+    fn read(row: &Row) -> Result<Self, DbError> {
+        Ok(Self { top_up: row.get("top_up")?, cents: row.get("cents")? })
+    }
+}
 
 impl RefundState {
     /// The word in the store and in the API.
@@ -300,12 +330,6 @@ impl RefundState {
 }
 
 store_as!(RefundState as Text, value => value.as_str().to_owned(), raw => Self::parse(&raw));
-
-impl Record for Amount {
-    fn read(row: &Row) -> Result<Self, DbError> {
-        row.get("amount").map(Self)
-    }
-}
 
 impl Record for RefundRow {
     fn read(row: &Row) -> Result<Self, DbError> {

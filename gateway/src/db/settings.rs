@@ -1,7 +1,8 @@
 //! Values that are made once and kept: the gateway's id, hashes of its secrets.
 
 use super::{
-    Db, DbError,
+    Actor, Db, DbError,
+    engine::retried,
     statement::statements,
     transaction::Tx,
     value::{Record, Row, args},
@@ -49,4 +50,20 @@ pub(super) async fn set_in(tx: &mut Tx, key: &str, value: &str) -> Result<(), Db
 pub async fn set(db: &Db, key: &str, value: &str) -> Result<(), DbError> {
     db.execute(&SET, args![key, value]).await?;
     Ok(())
+}
+
+/// An admin puts a value in the place of an older one: who, what the log calls it, and its detail.
+pub async fn replace(
+    db: &Db,
+    key: &str,
+    value: &str,
+    (by, action, detail): (&Actor, &'static str, &str),
+) -> Result<(), DbError> {
+    retried(async || {
+        let mut tx = db.begin().await?;
+        set_in(&mut tx, key, value).await?;
+        by.did(&mut tx, action, key, detail).await?;
+        tx.commit().await
+    })
+    .await
 }

@@ -23,7 +23,7 @@ impl Statement {
 /// Declares a noun's statements and lists them in `STATEMENTS`. A statement marked `locking` keeps the
 /// rows it reads until the transaction ends.
 macro_rules! statements {
-    ($noun:literal; $($(#[$doc:meta])* $kind:ident $name:ident = $sql:literal;)*) => {
+    ($noun:literal; $($(#[$doc:meta])* $kind:ident $name:ident = $sql:expr;)*) => {
         $(
             $(#[$doc])*
             static $name: $crate::db::statement::Statement = $crate::db::statement::Statement {
@@ -38,10 +38,10 @@ macro_rules! statements {
 }
 
 macro_rules! text {
-    (plain $sql:literal) => {
+    (plain $sql:expr) => {
         $sql
     };
-    (locking $sql:literal) => {
+    (locking $sql:expr) => {
         concat!($sql, " for no key update")
     };
 }

@@ -4,45 +4,56 @@ use assay_ledger::{AccountId, Command, Nano};
 use serde::Serialize;
 
 use super::{
-    Db, DbError, Page, Paged,
+    Bound, Db, DbError, Page, Paged,
     engine::retried,
     posting::{JournalHead, post},
     statement::statements,
-    value::{Record, Row, args, store_as},
+    value::{Amount, Count, Record, Row, args, store_as},
 };
+
+/// Whole rows: what comes after `from top_up`.
+macro_rules! top_up_rows {
+    ($which:literal) => {
+        concat!(
+            "select id, account, client_key, cents, state, reason, session, url, payment, attempts, created_ms, \
+             paid_ms from top_up ",
+            $which
+        )
+    };
+}
+pub(super) use top_up_rows;
 
 statements! { "top_ups";
     plain INSERT = "insert into top_up (id, account, client_key, cents, state, reason, created_ms)
-        values ($1, $2, $3, $4, 'creating', '', $5) on conflict do nothing";
+        values ($1, $2, $3, $4, 'creating', '', $5)";
+    // Two payments of one account must not both find room for one more.
+    locking LOCK_ACCOUNT = "select available as amount from balance where account = $1";
+    plain OPEN = "select count(*) as number from top_up
+        where account = $1 and state in ('creating', 'open')";
     plain OPENED = "update top_up set state = 'open', session = $2, url = $3
         where id = $1 and state in ('creating', 'open')";
     plain ENDED = "update top_up set state = $2, reason = $3
         where id = $1 and state in ('creating', 'open', 'failed', 'expired')";
-    locking LOCK = "select id, account, client_key, cents, state, reason, session, url, payment, attempts,
-            created_ms, paid_ms from top_up where id = $1";
+    locking LOCK = top_up_rows!("where id = $1");
     plain PAID = "update top_up set state = 'paid', reason = '', session = $2, payment = $3, payment_key = $4,
             paid_ms = $5
         where id = $1 and state <> 'paid'";
-    plain FIND = "select id, account, client_key, cents, state, reason, session, url, payment, attempts, created_ms,
-            paid_ms from top_up where id = $1";
-    plain FIND_BY_SESSION = "select id, account, client_key, cents, state, reason, session, url, payment, attempts,
-            created_ms, paid_ms from top_up where session = $1";
-    plain FIND_BY_KEY = "select id, account, client_key, cents, state, reason, session, url, payment, attempts,
-            created_ms, paid_ms from top_up where account = $1 and client_key = $2";
-    plain LIST = "select id, account, client_key, cents, state, reason, session, url, payment, attempts, created_ms,
-            paid_ms from top_up
-        where account = $1 and (created_ms < $2 or (created_ms = $2 and id < $3))
-        order by created_ms desc, id desc limit $4";
-    plain WAITING = "select id, account, client_key, cents, state, reason, session, url, payment, attempts,
-            created_ms, paid_ms from top_up
-        where state in ('creating', 'open') and (created_ms > $1 or (created_ms = $1 and id > $2))
-            and created_ms <= $3
-        order by created_ms, id limit $4";
+    plain FIND = top_up_rows!("where id = $1");
+    plain FIND_BY_SESSION = top_up_rows!("where session = $1");
+    plain FIND_BY_KEY = top_up_rows!("where account = $1 and client_key = $2");
+    plain LIST = top_up_rows!("where account = $1 and (created_ms < $2 or (created_ms = $2 and id < $3))
+        order by created_ms desc, id desc limit $4");
+    plain WAITING = top_up_rows!("where state in ('creating', 'open')
+            and (created_ms > $1 or (created_ms = $1 and id > $2)) and created_ms <= $3
+        order by created_ms, id limit $4");
     plain TRIED = "update top_up set attempts = attempts + 1 where id = $1 and attempts = $2";
-    plain PAID_SINCE = "select id, account, client_key, cents, state, reason, session, url, payment, attempts,
-            created_ms, paid_ms from top_up
-        where state = 'paid' and created_ms >= $1 order by created_ms limit $2";
+    plain CREDITED = top_up_rows!("where state = 'paid'
+            and (created_ms > $1 or (created_ms = $1 and id > $2)) and created_ms <= $3
+        order by created_ms, id limit $4");
 }
+
+/// Payments that an account may have open at once: a page that nobody pays is dead after a day.
+pub const OPEN_MAX: u32 = 100;
 
 /// A cent in 1e-9 credit: a credit is one US dollar.
 pub const NANO_PER_CENT: i64 = 10_000_000;
@@ -107,12 +118,30 @@ pub struct PaidTopUp {
 /// Writes the payment down; the one that was written first under the same key.
 ///
 /// # Errors
-/// `NotFound` for an account that does not exist.
+/// `NotFound` for an account that does not exist, `Full` when it has too many open.
 pub async fn begin(db: &Db, new: &NewTopUp) -> Result<TopUpRow, DbError> {
     let NewTopUp { id, account, client_key, cents, created_ms } = new;
-    db.execute(&INSERT, args![id, *account, client_key, *cents, *created_ms]).await?;
-    let row = db.optional(&FIND_BY_KEY, args![*account, client_key]).await?;
-    row.ok_or_else(|| DbError::Corrupt(format!("top-up {id} is gone")))
+    let same = args![*account, client_key];
+    if let Some(row) = db.optional(&FIND_BY_KEY, same).await? {
+        return Ok(row);
+    }
+    retried(async || {
+        let mut tx = db.begin().await?;
+        let locked: Option<Amount> = tx.optional(&LOCK_ACCOUNT, args![*account]).await?;
+        locked.ok_or_else(|| DbError::NotFound("the account".into()))?;
+        if let Some(row) = tx.optional(&FIND_BY_KEY, same).await? {
+            return Ok(row);
+        }
+        let open: Option<Count> = tx.optional(&OPEN, args![*account]).await?;
+        if open.is_some_and(|open| open.0 >= OPEN_MAX) {
+            return Err(DbError::Full(Bound::OpenTopUps(OPEN_MAX)));
+        }
+        tx.execute(&INSERT, args![id, *account, client_key, *cents, *created_ms]).await?;
+        let row: Option<TopUpRow> = tx.optional(&FIND, args![id]).await?;
+        tx.commit().await?;
+        row.ok_or_else(|| DbError::Corrupt(format!("top-up {id} is gone")))
+    })
+    .await
 }
 
 /// The provider made a page for it.
@@ -185,9 +214,14 @@ pub async fn waiting(
     db.all(&WAITING, args![after_ms, after, until_ms, limit]).await
 }
 
-/// Credited payments that were asked for since then; at most `limit`.
-pub async fn paid_since(db: &Db, since_ms: i64, limit: i64) -> Result<Vec<TopUpRow>, DbError> {
-    db.all(&PAID_SINCE, args![since_ms, limit]).await
+/// Credited payments, the oldest first: after this time and id, asked for until `until_ms`.
+pub async fn paid(
+    db: &Db,
+    (after_ms, after): (i64, &str),
+    until_ms: i64,
+    limit: i64,
+) -> Result<Vec<TopUpRow>, DbError> {
+    db.all(&CREDITED, args![after_ms, after, until_ms, limit]).await
 }
 
 impl TopUpRow {

@@ -117,6 +117,24 @@ macro_rules! columns {
 }
 pub(super) use columns;
 
+/// A row that is one sum, under the name `amount`.
+pub(super) struct Amount(pub(super) Nano);
+
+impl Record for Amount {
+    fn read(row: &Row) -> Result<Self, DbError> {
+        row.get("amount").map(Self)
+    }
+}
+
+/// A row that says how many there are, under the name `number`.
+pub(super) struct Count(pub(super) u32);
+
+impl Record for Count {
+    fn read(row: &Row) -> Result<Self, DbError> {
+        row.get("number").map(Self)
+    }
+}
+
 store_as!(i64 as Int, value => value, raw => Some(raw));
 store_as!(u32 as Int, value => value.into(), raw => raw.try_into().ok());
 store_as!(u8 as Int, value => value.into(), raw => raw.try_into().ok());

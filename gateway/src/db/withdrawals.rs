@@ -17,7 +17,7 @@ use super::{
     posting::{JournalHead, post},
     statement::statements,
     transaction::Tx,
-    value::{Record, Row, args},
+    value::{Amount, Record, Row, args},
 };
 
 statements! { "withdrawals";
@@ -267,14 +267,6 @@ async fn account_of(tx: &mut Tx, operator: OperatorId) -> Result<AccountId, DbEr
 
 fn sum(found: Option<Amount>) -> i64 {
     found.map_or(0, |amount| amount.0.0)
-}
-
-struct Amount(Nano);
-
-impl Record for Amount {
-    fn read(row: &Row) -> Result<Self, DbError> {
-        row.get("amount").map(Self)
-    }
 }
 
 impl Record for WithdrawalRow {

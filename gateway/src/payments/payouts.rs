@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use assay_ledger::{Maturity, Nano};
 use serde::{Deserialize, Serialize};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use uuid::Uuid;
 
 use super::rails::{PayoutOrder, PayoutRail, RailAnswer, RailKind, Sender};
@@ -23,7 +23,7 @@ use crate::{
 const EACH: Duration = Duration::from_secs(30);
 /// Jobs that one transaction writes down.
 const SWEEP_JOBS: i64 = 200;
-/// Transactions of one run: the next run goes on.
+/// Transactions that somebody who looks waits for; the rest is written down meanwhile.
 const SWEEPS_MAX: u32 = 50;
 /// Pages of withdrawals that one run looks at.
 const PAGES_MAX: u32 = 50;
@@ -99,7 +99,10 @@ pub async fn run(app: App) {
 }
 
 async fn once(app: &App) -> Result<(), DbError> {
-    write_down(app).await?;
+    // Withdrawals wait no longer than this for a crowd of jobs; the next run goes on at once then.
+    let until = Instant::now() + EACH;
+    let more = || Instant::now() < until && !app.shutdown.is_cancelled();
+    catch_up(&app.db, SWEEP_JOBS, more).await?;
     if db::ledger_state::withdrawals_stopped(&app.db).await?.is_some() {
         return Ok(());
     }
@@ -150,13 +153,24 @@ async fn all_of(
     Ok(rows)
 }
 
-/// Earnings of the jobs that have ended by now.
-async fn write_down(app: &App) -> Result<(), DbError> {
-    for _ in 0..SWEEPS_MAX {
-        if db::earnings::sweep(&app.db, clock::now_ms(), SWEEP_JOBS).await? == 0 {
-            return Ok(());
+/// Earnings of the jobs that have ended by now, a bounded number in each transaction, while there are more and `more`
+/// says so; whether all are written down.
+pub(crate) async fn catch_up(
+    db: &Db,
+    jobs: i64,
+    mut more: impl FnMut() -> bool,
+) -> Result<bool, DbError> {
+    while more() {
+        if db::earnings::sweep(db, clock::now_ms(), jobs).await? == 0 {
+            return Ok(true);
         }
     }
+    Ok(false)
+}
+
+async fn write_down(app: &App) -> Result<(), DbError> {
+    let mut sweeps = 0..SWEEPS_MAX;
+    catch_up(&app.db, SWEEP_JOBS, || sweeps.next().is_some()).await?;
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tokio::time::{MissedTickBehavior, interval};
+use utoipa::ToSchema;
 
 use super::PaymentError;
 use crate::{app::App, clock};
@@ -23,8 +24,9 @@ const UNANSWERED_MAX: u32 = 5;
 /// Sentences in a report.
 const PROBLEMS_MAX: usize = 100;
 
-/// What a comparison found.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+/// What a comparison with the payment provider found. Amounts are US cents.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = PaymentReport)]
 pub struct Reconciliation {
     /// Sessions that the provider reported.
     pub sessions: u64,

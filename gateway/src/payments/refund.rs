@@ -42,7 +42,7 @@ pub async fn refund(app: &App, ask: RefundAsk) -> Result<RefundRow, PaymentError
         cents: ask.cents,
         created_ms: clock::now_ms(),
     };
-    let (row, _) = db::refunds::open(&app.db, &new).await.map_err(|error| match error {
+    let row = db::refunds::open(&app.db, &new).await.map_err(|error| match error {
         OpenRefundError::Store(error) => error.into(),
         refused => PaymentError::Refund(refused),
     })?;

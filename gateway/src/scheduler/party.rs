@@ -4,6 +4,8 @@
 //! with it: then nobody can answer for himself, or agree with himself, by having several accounts.
 
 use std::{
+    cmp::Ordering,
+    collections::BTreeSet,
     net::{IpAddr, Ipv6Addr},
     sync::Arc,
 };
@@ -38,18 +40,26 @@ impl Party {
 }
 
 /// SHA-256 of each address that its operator's withdrawals went to, could have gone to or will go to: whoever once
-/// had the same purse has it still, whatever is named now.
+/// had the same purse has it still, whatever is named now. In order, each once: a placement compares many of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Payouts(Arc<[Bytes32]>);
 
 impl Payouts {
     pub fn of(addresses: &[PayoutAddress]) -> Self {
         let tag = |known: &PayoutAddress| Bytes32(Sha256::digest(&known.address).into());
-        Self(addresses.iter().map(tag).collect())
+        Self(addresses.iter().map(tag).collect::<BTreeSet<_>>().into_iter().collect())
     }
 
     fn share_any(&self, others: &Self) -> bool {
-        self.0.iter().any(|tag| others.0.contains(tag))
+        let (mut own, mut others) = (self.0.iter().peekable(), others.0.iter().peekable());
+        while let (Some(one), Some(other)) = (own.peek(), others.peek()) {
+            match one.cmp(other) {
+                Ordering::Less => own.next(),
+                Ordering::Equal => return true,
+                Ordering::Greater => others.next(),
+            };
+        }
+        false
     }
 }
 
@@ -124,7 +134,29 @@ mod tests {
     }
 
     fn payouts(addresses: &[&str]) -> Payouts {
-        Payouts(addresses.iter().map(|text| Bytes32(Sha256::digest(text).into())).collect())
+        let known = addresses.iter().enumerate().map(|(number, address)| PayoutAddress {
+            address: (*address).to_owned(),
+            set_ms: 0,
+            usable_ms: 0,
+            number: number as i64,
+        });
+        Payouts::of(&known.collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn one_shared_address_is_found_among_many() {
+        let many = |who: &str| -> Vec<String> {
+            (0..1_000).map(|number| format!("{who} {number}")).collect()
+        };
+        let (ada, bob) = (many("ada"), many("bob"));
+        let of = |all: &[String]| payouts(&all.iter().map(String::as_str).collect::<Vec<_>>());
+        assert!(!of(&ada).share_any(&of(&bob)));
+        for shared in [0, 499, 999] {
+            let mut bob = bob.clone();
+            bob[shared].clone_from(&ada[999 - shared]);
+            assert!(of(&ada).share_any(&of(&bob)) && of(&bob).share_any(&of(&ada)));
+        }
+        assert_eq!(payouts(&["0x01", "0x01"]), payouts(&["0x01"]), "each once");
     }
 
     #[test]

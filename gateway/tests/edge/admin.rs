@@ -1,5 +1,10 @@
 //! The admin API: sessions, accounts, credit, keys, the log.
 
+use assay_gateway::{auth::AdminSecret, db::Actor};
+use axum::{
+    body::Body,
+    http::{HeaderValue, Request},
+};
 use serde_json::{Value, json};
 
 use crate::gateway::{ADMIN_SECRET, Gateway};
@@ -48,6 +53,24 @@ async fn log_ins_need_the_secret_and_are_few() {
 }
 
 #[tokio::test]
+async fn a_new_admin_secret_ends_the_old_one_and_all_its_sessions() {
+    let gateway = Gateway::start().await;
+    let session = gateway.log_in().await;
+    let by = Actor { name: "a test".into(), at_ms: 1 };
+    let secret = AdminSecret::replace(&gateway.app.db, &by).await.unwrap();
+    let late = gateway.ask("GET", "/admin/v1/log", &session, Value::Null).await;
+    late.is_error(401, INVALID, Some("invalid_session"), None);
+    let old = json!({"secret": ADMIN_SECRET});
+    let old = gateway.ask("POST", "/admin/v1/login", "", old).await;
+    old.is_error(401, INVALID, Some("wrong_secret"), None);
+    let new = json!({"secret": secret.reveal()});
+    let session = gateway.ask("POST", "/admin/v1/login", "", new).await.text("token");
+    let log = gateway.ask("GET", "/admin/v1/log", &session, Value::Null).await;
+    assert_eq!(log.body["data"][1]["action"], "admin.secret", "{log:?}");
+    assert!(!log.body.to_string().contains(secret.reveal()));
+}
+
+#[tokio::test]
 async fn a_grant_with_the_same_key_moves_money_once() {
     let gateway = Gateway::start().await;
     let admin = gateway.log_in().await;
@@ -74,6 +97,35 @@ async fn a_grant_with_the_same_key_moves_money_once() {
     answer.is_error(404, INVALID, Some("not_found"), None);
     let audit = gateway.ask("GET", "/admin/v1/audit", &admin, Value::Null).await;
     assert_eq!((&audit.body["clean"], &audit.body["granted_nano"]), (&json!(true), &json!(500)));
+}
+
+#[tokio::test]
+async fn a_grant_whose_key_or_note_cannot_be_kept_is_refused() {
+    let gateway = Gateway::start().await;
+    let admin = gateway.log_in().await;
+    let (account, _) = gateway.client(&admin).await;
+    let path = format!("/admin/v1/accounts/{account}/credits");
+    let grant = async |key: &[u8], body: Value| {
+        let request = Request::builder().method("POST").uri(&path);
+        let request = request.header("authorization", format!("Bearer {admin}"));
+        let request = request.header("idempotency-key", HeaderValue::from_bytes(key).unwrap());
+        gateway.send(request.body(Body::from(body.to_string())).unwrap()).await
+    };
+    let param = Some("idempotency-key");
+    for key in ["Grüße".as_bytes(), b"", &[b'k'; 256]] {
+        let answer = grant(key, json!({"amount_nano": 5})).await;
+        answer.is_error(400, INVALID, Some("invalid_value"), param);
+    }
+    let two = grant(b"one", json!({"amount_nano": 5, "idempotency_key": "other"})).await;
+    two.is_error(400, INVALID, Some("invalid_value"), Some("idempotency_key"));
+    let long = json!({"amount_nano": 5, "note": "n".repeat(201)});
+    grant(b"k", long).await.is_error(400, INVALID, Some("invalid_value"), Some("note"));
+
+    for repeated in [false, true] {
+        let same = grant(b"k", json!({"amount_nano": 5, "idempotency_key": "k"})).await;
+        assert_eq!(same.body["repeated"], repeated, "{same:?}");
+        assert_eq!(same.body["account"]["available_nano"], 5, "once: {same:?}");
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,10 @@ use std::{
     process::{Command, Output},
 };
 
-use assay_gateway::db::{Db, Page, admin_log, ledger_state};
+use assay_gateway::{
+    auth::AdminSecret,
+    db::{Db, Page, admin_log, ledger_state},
+};
 use serde_json::Value;
 
 fn gateway(dir: &Path, arguments: &[&str]) -> Output {
@@ -30,6 +33,17 @@ fn the_admin_secret_is_printed_at_the_first_start_only() {
     assert!(first.contains("as-"), "{first}");
     let again = out(&gateway(dir.path(), &["migrate"]));
     assert!(!again.contains("as-"), "{again}");
+}
+
+#[test]
+fn the_admin_secret_is_replaced_and_that_is_logged() {
+    let dir = tempfile::tempdir().unwrap();
+    out(&gateway(dir.path(), &["migrate"]));
+    let secret = out(&gateway(dir.path(), &["admin-secret"])).trim().to_owned();
+    assert!(secret.starts_with("as-") && !secret.contains('\n'), "{secret}");
+    let opens = async |db: &Db| AdminSecret::name_of(db, &secret).await.unwrap().is_some();
+    assert!(on_database(dir.path(), opens), "it is the one that counts");
+    assert_eq!(acts(dir.path()), [("command line".to_owned(), "admin.secret".to_owned())]);
 }
 
 #[test]

@@ -60,10 +60,16 @@ async fn a_refresh_token_that_is_used_twice_ends_the_log_in() {
         async |token: &str| gateway.ask("GET", "/operator/v1/me", token, Value::Null).await.status;
     assert_eq!(me(&token(&second.body)).await, 200);
 
+    // The answer was lost: the same one comes again.
+    let again = renew(first).await;
+    assert_eq!(again.body["refresh_token"], second.body["refresh_token"], "{again:?}");
+    let third = renew(&again.body).await;
+    assert_eq!(me(&token(&third.body)).await, 200);
+
     // Whoever stole the first one uses it now; nobody can tell who is who, so both are out.
     renew(first).await.is_error(401, INVALID, Some("wrong_secret"), None);
-    assert_eq!(me(&token(&second.body)).await, 401);
-    renew(&second.body).await.is_error(401, INVALID, Some("wrong_secret"), None);
+    assert_eq!(me(&token(&third.body)).await, 401);
+    renew(&third.body).await.is_error(401, INVALID, Some("wrong_secret"), None);
 }
 
 #[tokio::test]
@@ -123,6 +129,46 @@ async fn an_operator_sees_and_moves_nothing_of_another() {
         .ask("POST", "/operator/v1/withdrawals", &bob, json!({"amount_nano": 1_000_000_000}))
         .await;
     more.is_error(400, INVALID, Some("no_payout_address"), None);
+}
+
+#[tokio::test]
+async fn an_operators_session_may_ask_so_often_wherever_it_asks_from() {
+    let gateway = Gateway::with(|config| {
+        (config.rate_limit.per_second, config.rate_limit.burst) = (1, 4);
+    })
+    .await;
+    let admin = gateway.log_in().await;
+    let ada = signed_up(&gateway, &admin, "Ada").await;
+    let bob = signed_up(&gateway, &admin, "Bob").await;
+    let (ada, bob) = (&ada.body["session"], token(&bob.body["session"]));
+    let me = async |token: &str| gateway.ask("GET", "/operator/v1/me", token, Value::Null).await;
+    for _ in 0..4 {
+        assert_eq!(me(&token(ada)).await.status, 200);
+    }
+    me(&token(ada)).await.is_error(429, "requests", Some("rate_limit_exceeded"), None);
+    assert_eq!(me(&bob).await.status, 200, "another log-in has a bucket of its own");
+    let renewed = json!({"refresh_token": ada["refresh_token"]});
+    let renewed = gateway.ask("POST", "/operator/v1/refresh", "", renewed).await;
+    let late = me(&token(&renewed.body)).await;
+    late.is_error(429, "requests", Some("rate_limit_exceeded"), None);
+}
+
+#[tokio::test]
+async fn a_payout_address_is_changed_so_often_a_day() {
+    let gateway = Gateway::start().await;
+    let admin = gateway.log_in().await;
+    let ada = signed_up(&gateway, &admin, "Ada").await;
+    let ada = token(&ada.body["session"]);
+    let set = async |digit: &str| {
+        let address = json!({"address": format!("0x{}", digit.repeat(40))});
+        gateway.ask("PUT", "/operator/v1/payout-address", &ada, address).await
+    };
+    for number in 0..10 {
+        let set = set(["a", "b"][number % 2]).await;
+        assert_eq!(set.status, 200, "{set:?}");
+    }
+    set("c").await.is_error(409, INVALID, Some("address_changes"), None);
+    assert_eq!(set("b").await.status, 200, "what it is already is no change");
 }
 
 /// Whatever an admin changes is in the log, and the log itself cannot be changed.

@@ -191,7 +191,8 @@ async fn a_key_spends_its_budget_of_a_day_and_no_more() {
     world.admin.no_job_runs().await;
     let refused = small.plain(&hello()).await.expect_err("beyond the budget");
     assert_eq!(refused.status, 429, "{:#}", refused.error);
-    assert_eq!(refused.error["code"], "insufficient_quota", "{:#}", refused.error);
+    assert_eq!(refused.error["code"], "key_budget_exceeded", "{:#}", refused.error);
+    assert_eq!(refused.error["type"], "insufficient_quota", "as SDKs know it: {:#}", refused.error);
     assert_eq!(refused.headers["x-should-retry"], "false");
     assert!(!refused.headers.contains_key("retry-after"));
     let message = refused.error["message"].as_str().expect("a message");

@@ -166,6 +166,10 @@ async fn an_invitation_becomes_one_operator_whose_sessions_end_when_they_should(
     let renewed = nobody.with_session(&renewed);
     assert_ne!(renewed.refresh, session.refresh);
     assert_eq!((me(&renewed).await, me(&other).await), (StatusCode::OK, StatusCode::OK));
+    // Only whoever missed the answer gets it again, until the next token is used.
+    let again: Value = renew(&session).await.expect(StatusCode::OK);
+    assert_eq!(again["refresh_token"], renewed.refresh.as_str());
+    assert_eq!(renew(&renewed).await.status, StatusCode::OK);
     assert_eq!(renew(&session).await.status, StatusCode::UNAUTHORIZED);
     for of_family in [&session, &renewed] {
         assert_eq!(me(of_family).await, StatusCode::UNAUTHORIZED);

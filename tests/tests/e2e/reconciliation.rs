@@ -17,6 +17,9 @@ use crate::top_ups::{CENT, Shop};
 /// Further back than any comparison of sessions looks.
 const LONG_AGO: Duration = Duration::from_secs(3 * 24 * 3_600);
 
+/// Sessions of the provider's that one run reads.
+const SESSIONS_READ: usize = 10_000;
+
 async fn paid(shop: &Shop, cents: i64, key: &str) -> TopUpView {
     let top_up = shop.credits.checkout(cents, key).await;
     let session = shop.stripe.session_of(&top_up.id).id;
@@ -157,6 +160,36 @@ async fn what_has_been_open_for_long_is_asked_about_and_one_trouble_keeps_no_oth
     );
     assert_eq!(state_of(&shop, &held[0]).await, "sent");
     assert_eq!(shop.available().await, (1_000 + 100 - 10 - 20) * CENT);
+    shop.world.finish().await;
+}
+
+/// What a run could not read to its end proves nothing about what is missing from it.
+#[tokio::test]
+async fn more_sessions_than_a_run_reads_make_no_false_alarm() {
+    let shop = Shop::open().await;
+    let top_up = paid(&shop, 500, "k").await;
+    age(&shop, Duration::from_secs(600)).await;
+    shop.stripe.crowd(SESSIONS_READ + 1);
+    let report = shop.world.admin.reconcile().await;
+    assert_eq!(report["sessions"], SESSIONS_READ, "{report:#}");
+    let problems = report["problems"].as_array().expect("sentences");
+    assert_eq!(problems.len(), 1, "{report:#}");
+    assert!(problems[0].as_str().is_some_and(|said| said.contains("more sessions")), "{report:#}");
+    assert_eq!(shop.credits.top_up(&top_up.id).await.state, "paid");
+    shop.world.finish().await;
+}
+
+/// The provider lost a payment that was credited: that is an alarm.
+#[tokio::test]
+async fn a_credited_payment_that_the_provider_does_not_know_is_a_problem() {
+    let shop = Shop::open().await;
+    let top_up = paid(&shop, 500, "k").await;
+    age(&shop, Duration::from_secs(600)).await;
+    shop.stripe.lose(&shop.stripe.session_of(&top_up.id).id);
+    let report = shop.world.admin.reconcile().await;
+    let problems = report["problems"].as_array().expect("sentences");
+    assert_eq!(problems.len(), 1, "{report:#}");
+    assert!(problems[0].as_str().is_some_and(|said| said.contains(&top_up.id)), "{report:#}");
     shop.world.finish().await;
 }
 

@@ -1,17 +1,13 @@
 //! Accounts of clients, and the credit that an admin gives them.
 
 use assay_ledger::{AccountId, AccountKind, Nano};
-use axum::{
-    Json,
-    extract::State,
-    http::{HeaderMap, StatusCode},
-};
+use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{IdOf, Listing, PageQuery, Params, text};
+use super::{IdOf, Listing, PageQuery, Params, remark, text};
 use crate::{
-    api::{Admin, ApiError, JsonBody},
+    api::{Admin, ApiError, IdempotencyKey, JsonBody},
     app::App,
     clock,
     db::{
@@ -21,8 +17,6 @@ use crate::{
     },
     openai::ErrorBody,
 };
-
-const KEY_BYTES_MAX: usize = 100;
 
 /// An account and what it has.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -54,7 +48,7 @@ pub struct GrantRequest {
     /// In 1e-9 credit (a credit is one US dollar); more than 0.
     #[schema(minimum = 1)]
     amount_nano: i64,
-    /// Why; shown in the journal.
+    /// Why; shown in the journal. At most 200 bytes.
     #[serde(default)]
     note: String,
     /// The same key with the same content grants once; the header `Idempotency-Key` does the same.
@@ -133,7 +127,7 @@ pub async fn find(
     post, path = "/admin/v1/accounts/{id}/credits", tag = "admin", security(("admin_session" = [])),
     params(
         ("id" = i64, Path),
-        ("Idempotency-Key" = Option<String>, Header, description = "At most 100 bytes."),
+        ("Idempotency-Key" = Option<String>, Header, description = "At most 255 bytes of ASCII; the same key with the same content grants once."),
     ),
     request_body = GrantRequest,
     responses(
@@ -148,19 +142,20 @@ pub async fn grant(
     State(app): State<App>,
     admin: Admin,
     IdOf(id): IdOf<i64>,
-    headers: HeaderMap,
+    key: IdempotencyKey,
     JsonBody(request): JsonBody<GrantRequest>,
 ) -> Result<Json<GrantResponse>, ApiError> {
     if request.amount_nano <= 0 {
         return Err(ApiError::bad_field("amount_nano", "'amount_nano' must be more than 0."));
     }
+    let key = key.or_body(request.idempotency_key)?.or_fresh();
+    let note = remark("note", request.note)?;
     look_up(&app, id).await?;
-    let key = idempotency_key(&headers, request.idempotency_key)?;
     let new = NewGrant {
         account: AccountId(id),
         amount: Nano(request.amount_nano),
         key: format!("admin:{key}"),
-        note: request.note,
+        note,
     };
     let repeated = db::credits::grant(&app.db, &new, &admin.actor()).await?.repeated;
     Ok(Json(GrantResponse { repeated, account: look_up(&app, id).await? }))
@@ -199,18 +194,6 @@ pub async fn set_operator(
     }
     db::accounts::set_operator(&app.db, AccountId(id), operator, &admin.actor()).await?;
     Ok(Json(look_up(&app, id).await?))
-}
-
-fn idempotency_key(headers: &HeaderMap, body: Option<String>) -> Result<String, ApiError> {
-    let header = headers.get("idempotency-key").and_then(|value| value.to_str().ok());
-    let Some(key) = header.map(str::to_owned).or(body) else {
-        return Ok(uuid::Uuid::new_v4().to_string());
-    };
-    if key.is_empty() || key.len() > KEY_BYTES_MAX {
-        let message = format!("An idempotency key has 1 to {KEY_BYTES_MAX} bytes.");
-        return Err(ApiError::bad_field("idempotency_key", message));
-    }
-    Ok(key)
 }
 
 async fn look_up(app: &App, id: i64) -> Result<Account, ApiError> {

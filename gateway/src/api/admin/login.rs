@@ -48,16 +48,16 @@ pub async fn login(
     State(app): State<App>,
     JsonBody(request): JsonBody<LoginRequest>,
 ) -> Result<Json<LoginResponse>, ApiError> {
-    if !AdminSecret::is(&app.db, &request.secret).await? {
+    let Some(secret) = AdminSecret::name_of(&app.db, &request.secret).await? else {
         tracing::warn!("admin log-in refused: wrong secret");
         return Err(ApiError::wrong_secret("This is not the admin secret."));
-    }
+    };
     let sessions = app.keys.sessions();
     let now_s = u64::try_from(clock::now_ms() / 1_000).unwrap_or_default();
     let expires_in_s = u64::from(app.config.admin.session_minutes) * 60;
     let id = Uuid::new_v4().simple().to_string();
     let token = sessions
-        .issue(SUBJECT, id, now_s, expires_in_s)
+        .issue(SUBJECT, &secret, id, now_s, expires_in_s)
         .map_err(|error| ApiError::internal(&error))?;
     if let Some(session) = sessions.read(&token) {
         let actor = Admin(session).actor();

@@ -30,6 +30,9 @@ use crate::{
 /// Longest name or reason that is stored.
 const TEXT_BYTES_MAX: usize = 200;
 
+/// How an address writes the character that not every store takes.
+const NUL: &str = "%00";
+
 /// One page of a list.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Listing<T> {
@@ -70,8 +73,12 @@ impl<T: DeserializeOwned + Send> FromRequestParts<App> for IdOf<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let wrong = || ApiError::not_found("object: its id is wrong");
+        if parts.uri.path().contains(NUL) {
+            return Err(wrong());
+        }
         let path = Path::from_request_parts(parts, app).await;
-        path.map(|Path(id)| Self(id)).map_err(|_| ApiError::not_found("object: its id is wrong"))
+        path.map(|Path(id)| Self(id)).map_err(|_| wrong())
     }
 }
 
@@ -83,6 +90,10 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Params<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        if parts.uri.query().is_some_and(|query| query.contains(NUL)) {
+            let message = "The query string has the character U+0000, which no text may have.";
+            return Err(ApiError::bad_request(message));
+        }
         let query = Query::from_request_parts(parts, app).await;
         let wrong = |error: axum::extract::rejection::QueryRejection| {
             ApiError::bad_request(format!("The query string is wrong: {}.", error.body_text()))
@@ -93,8 +104,17 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Params<T> {
 
 /// A name or reason that people will read.
 pub(in crate::api) fn text(param: &str, text: String) -> Result<String, ApiError> {
-    if text.trim().is_empty() || text.len() > TEXT_BYTES_MAX {
+    if text.trim().is_empty() {
         let message = format!("'{param}' has 1 to {TEXT_BYTES_MAX} bytes.");
+        return Err(ApiError::bad_field(param, message));
+    }
+    remark(param, text)
+}
+
+/// The same where there need not be any.
+pub(in crate::api) fn remark(param: &str, text: String) -> Result<String, ApiError> {
+    if text.len() > TEXT_BYTES_MAX {
+        let message = format!("'{param}' has at most {TEXT_BYTES_MAX} bytes.");
         return Err(ApiError::bad_field(param, message));
     }
     Ok(text)

@@ -128,7 +128,8 @@ pub async fn login(
 
 /// Renew a session
 ///
-/// A refresh token that comes twice was stolen from somebody: the whole log-in ends then.
+/// A refresh token that comes twice was stolen from somebody: the whole log-in ends then. Only within 30 seconds, and
+/// before the next one is used, it gets the same answer again, for an answer that was lost.
 #[utoipa::path(
     operation_id = "operator_refresh",
     post, path = "/operator/v1/refresh", tag = "operators", request_body = RefreshRequest,

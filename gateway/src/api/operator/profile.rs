@@ -64,7 +64,8 @@ pub async fn me(State(app): State<App>, operator: Operator) -> Result<Json<Profi
     operation_id = "operator_payout_address",
     put, path = "/operator/v1/payout-address", tag = "operators", security(("operator_session" = [])),
     request_body = AddressRequest,
-    responses((status = 200, body = Profile), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody)),
+    responses((status = 200, body = Profile), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+        (status = 409, body = ErrorBody, description = "Changed too often within a day (`address_changes`)."), (status = 429, body = ErrorBody)),
 )]
 pub async fn set_address(
     State(app): State<App>,

@@ -1,11 +1,7 @@
 //! Taking earnings out.
 
 use assay_ledger::Nano;
-use axum::{
-    Json,
-    extract::State,
-    http::{HeaderMap, StatusCode},
-};
+use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -13,9 +9,8 @@ use uuid::Uuid;
 use super::Operator;
 use crate::{
     api::{
-        ApiError, JsonBody,
+        ApiError, IdempotencyKey, JsonBody,
         admin::{IdOf, Listing, PageQuery, Params},
-        payments::client_key,
     },
     app::App,
     clock,
@@ -65,7 +60,7 @@ pub struct Withdrawal {
 #[utoipa::path(
     operation_id = "operator_withdrawals_create",
     post, path = "/operator/v1/withdrawals", tag = "operators", security(("operator_session" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "At most 100 bytes; the same key is one withdrawal.")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "At most 255 bytes of ASCII; the same key is one withdrawal.")),
     request_body = WithdrawalRequest,
     responses(
         (status = 201, body = Withdrawal),
@@ -77,7 +72,7 @@ pub struct Withdrawal {
 pub async fn create(
     State(app): State<App>,
     operator: Operator,
-    headers: HeaderMap,
+    key: IdempotencyKey,
     JsonBody(request): JsonBody<WithdrawalRequest>,
 ) -> Result<(StatusCode, Json<Withdrawal>), ApiError> {
     let amount = request.amount_nano;
@@ -87,8 +82,7 @@ pub async fn create(
             format!("A withdrawal is at least {} credits, with six decimals at most.", Nano(min));
         return Err(ApiError::bad_field("amount_nano", message));
     }
-    let key = client_key(&headers)?;
-    let row = payouts::withdraw(&app, operator.id, Nano(amount), key).await?;
+    let row = payouts::withdraw(&app, operator.id, Nano(amount), key.or_fresh()).await?;
     tracing::info!(
         operator = operator.id.0,
         amount_nano = amount,

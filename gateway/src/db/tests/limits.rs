@@ -1,15 +1,46 @@
 //! Bounds on what one account or key may have running.
 
-use assay_ledger::Nano;
+use assay_ledger::{AccountId, Nano};
 use assay_protocol::Bytes32;
+use uuid::Uuid;
 
 use super::{Client, admin, client, failure, job, node, on_each_engine, success};
 use crate::{
     audit::audit,
-    db::{JobEnd, NewJob, NewKey, OpenJobError, accounts, jobs, keys},
+    db::{
+        Bound, DbError, JobEnd, NewJob, NewKey, OpenJobError, accounts, jobs, keys,
+        top_ups::{self, NewTopUp, TopUpState},
+    },
 };
 
 const DAY_MS: i64 = 86_400_000;
+
+#[tokio::test]
+async fn an_account_has_so_many_payments_open_and_no_more() {
+    on_each_engine(async |db| {
+        let (ada, bob) = (client(db, Nano::ZERO).await, client(db, Nano::ZERO).await);
+        let begin = async |account, key: &str| {
+            let (id, client_key) = (Uuid::new_v4().to_string(), key.to_owned());
+            let new = NewTopUp { id, account, client_key, cents: 100, created_ms: 1 };
+            top_ups::begin(db, &new).await
+        };
+        let first = begin(ada.account, "0").await.unwrap();
+        for number in 1..top_ups::OPEN_MAX {
+            begin(ada.account, &number.to_string()).await.unwrap();
+        }
+        let refused = begin(ada.account, "one more").await.unwrap_err();
+        let bound = Bound::OpenTopUps(top_ups::OPEN_MAX);
+        assert!(matches!(refused, DbError::Full(full) if full == bound), "{refused:?}");
+        assert_eq!(begin(ada.account, "0").await.unwrap(), first, "asked for before");
+        begin(bob.account, "0").await.expect("another account's count for nothing");
+        top_ups::ended(db, &first.id, TopUpState::Expired, "late").await.unwrap();
+        begin(ada.account, "one more").await.expect("one is closed");
+
+        let refused = begin(AccountId(9_999), "0").await.unwrap_err();
+        assert!(matches!(refused, DbError::NotFound(_)), "{refused:?}");
+    })
+    .await;
+}
 
 #[tokio::test]
 async fn the_jobs_of_one_request_are_opened_together_or_not_at_all() {

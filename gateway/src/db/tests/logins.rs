@@ -6,7 +6,7 @@ use super::{admin, node, on_each_engine};
 use crate::db::{
     Db, OperatorId,
     invitations::{self, NewInvitation, SignUp, SignUpError},
-    logins::{self, NewLogin},
+    logins::{self, GRACE_MS, NewLogin, RenewError},
 };
 
 const OLD: Bytes32 = Bytes32([1; 32]);
@@ -57,6 +57,42 @@ async fn a_log_in_at_the_moment_when_its_secret_is_replaced_does_not_last() {
             began.unwrap();
             assert_eq!(live(db, number).await, None, "round {number}");
         }
+    })
+    .await;
+}
+
+/// An answer that is lost signs nobody out; a token that comes later, or after its successor was used, was stolen.
+#[tokio::test]
+async fn a_token_renews_again_at_once_until_the_next_one_is_used() {
+    on_each_engine(async |db| {
+        let operator = node(db, 1).await.operator;
+        logins::set_secret(db, operator, OLD, &admin(5)).await.unwrap();
+        let renew = async |used: u8, next: u8, at_ms| {
+            let renewed = logins::renew(db, Bytes32([used; 32]), Bytes32([next; 32]), at_ms).await;
+            renewed.map(|renewed| renewed.operator)
+        };
+        let begin = async |number| {
+            let login = NewLogin { expires_ms: 1_000_000, ..login(number, OLD) };
+            logins::begin(db, &login).await.unwrap();
+        };
+        begin(10).await;
+        assert_eq!(renew(10, 11, 20).await.unwrap(), operator);
+        assert_eq!(renew(10, 11, 20 + GRACE_MS).await.unwrap(), operator, "the answer was lost");
+        assert_eq!(renew(10, 12, 25).await.unwrap(), operator, "by way of another gateway");
+        assert_eq!(renew(11, 13, 30).await.unwrap(), operator);
+        let stolen = renew(10, 11, 31).await;
+        assert!(matches!(stolen, Err(RenewError::Reused)), "its successor was used: {stolen:?}");
+        assert_eq!(live(db, 10).await, None);
+        for last in [12, 13] {
+            let ended = renew(last, 14, 32).await;
+            assert!(matches!(ended, Err(RenewError::Ended)), "{ended:?}");
+        }
+
+        begin(20).await;
+        assert_eq!(renew(20, 21, 20).await.unwrap(), operator);
+        let late = renew(20, 21, 21 + GRACE_MS).await;
+        assert!(matches!(late, Err(RenewError::Reused)), "{late:?}");
+        assert_eq!(live(db, 20).await, None);
     })
     .await;
 }

@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::{admin, client, job, node, on_each_engine, redeem, success};
 use crate::db::{
-    By, DbError, NewEnrolment, OperatorId, Out, Page, Redeem, RedeemError, Standing, enrolments,
-    jobs, nodes, reputation, standing,
+    Bound, By, DbError, NewEnrolment, OperatorId, Out, Page, Redeem, RedeemError, Standing,
+    enrolments, jobs, nodes, reputation, standing,
 };
 
 #[tokio::test]
@@ -45,6 +45,31 @@ async fn a_late_token_and_a_known_key_make_no_node() {
         let nobody = NewEnrolment { token_hash: Bytes32([3; 32]), operator: OperatorId(9), ..new };
         let refused = enrolments::create(db, &nobody, By::Own).await.unwrap_err();
         assert!(matches!(refused, DbError::NotFound(_)), "{refused:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_operator_has_so_many_unused_tokens_and_no_more() {
+    on_each_engine(async |db| {
+        let (ada, bob) = (node(db, 1).await.operator, node(db, 2).await.operator);
+        let make = async |number: u8, operator, created_ms| {
+            let token_hash = Bytes32([number; 32]);
+            let new = NewEnrolment { token_hash, operator, created_ms, expires_ms: 100 };
+            enrolments::create(db, &new, By::Own).await
+        };
+        for number in 0..u8::try_from(enrolments::OPEN_MAX).unwrap() {
+            make(10 + number, ada, 5).await.unwrap();
+        }
+        let refused = make(200, ada, 5).await.unwrap_err();
+        let bound = Bound::EnrolmentTokens(enrolments::OPEN_MAX);
+        assert!(matches!(refused, DbError::Full(full) if full == bound), "{refused:?}");
+        make(201, bob, 5).await.expect("another operator's count for nothing");
+        let spent = Redeem { token_hash: Bytes32([10; 32]), ..redeem(10) };
+        enrolments::redeem(db, &spent).await.unwrap();
+        make(202, ada, 5).await.expect("one was used");
+        make(203, ada, 5).await.unwrap_err();
+        make(204, ada, 100).await.expect("all have expired");
     })
     .await;
 }

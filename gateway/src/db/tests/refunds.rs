@@ -28,7 +28,7 @@ async fn what_a_cheat_forfeits_of_granted_credit_is_granted_credit_again() {
         db.write(Request::Post { command, note: String::new(), at_ms: 1 }).await.unwrap();
 
         let row = top_ups::find(db, &top_up).await.unwrap().unwrap();
-        assert_eq!(refunds::refundable(db, &row).await.unwrap(), 0);
+        assert_eq!(refunds::unused(db, ada.account).await.unwrap().left_of(&row), 0);
     })
     .await;
 }

@@ -18,16 +18,18 @@ use super::{Client, client, fresh, job, node, on_each_engine, on_each_url, succe
 use crate::{
     audit::audit,
     db::{
-        By, Db, DbError, OperatorId, Page, accounts, earnings, jobs, payout_addresses,
+        Bound, By, Db, DbError, OperatorId, Page, accounts, earnings, jobs,
+        payout_addresses::{self, CHANGES_A_DAY_MAX},
         withdrawals::{self, Advanced, Caps, NewWithdrawal, Step, WithdrawError, WithdrawalState},
     },
     payments::{
-        payouts::deliver,
+        payouts::{catch_up, deliver},
         rails::{PayoutOrder, PayoutRail, RailAnswer, Sender},
     },
 };
 
 const NOW_MS: i64 = 1_000_000;
+const DAY_MS: i64 = 86_400_000;
 const EACH: Nano = Nano(1_000);
 
 /// Somebody who earned, and of whom.
@@ -276,6 +278,32 @@ async fn what_is_sent_is_not_sent_again_with_another_proof() {
     .await;
 }
 
+/// More jobs than any fixed number of transactions takes.
+#[tokio::test]
+async fn earnings_are_written_down_until_none_is_left() {
+    on_each_engine(async |db| {
+        let (ada, node) = (client(db, Nano(1_000)).await, node(db, 1).await);
+        for number in 0..60 {
+            let new = job(&ada, number, Nano(10));
+            jobs::open(db, &new).await.unwrap();
+            let end = success(&new, Nano(10), std::slice::from_ref(&node), 1);
+            jobs::end(db, &end).await.unwrap();
+        }
+        let earned = async || {
+            let mut tx = db.snapshot().await.unwrap();
+            earnings::of_in(&mut tx, node.operator, node.account).await.unwrap().earned
+        };
+        let mut turns = 0..20;
+        let all = catch_up(db, 1, || turns.next().is_some()).await.unwrap();
+        assert!(!all, "it stops when it is told to");
+        let some = earned().await;
+        assert!(catch_up(db, 1, || true).await.unwrap());
+        assert!(Nano::ZERO < some && some < earned().await);
+        assert_eq!(earnings::sweep(db, i64::MAX, 1).await.unwrap(), 0, "all of them");
+    })
+    .await;
+}
+
 /// The owner of a stolen log-in takes a changed address back before it counts: it never does, and what counted before
 /// counts on.
 #[tokio::test]
@@ -295,11 +323,40 @@ async fn an_address_that_is_replaced_before_it_counts_never_counts() {
         assert_eq!(set("another", 30).await, 130, "two changes within the time");
         assert_eq!(known().await, [named("another", 130), named("mine", 10)]);
         assert_eq!(set("mine", 40).await, 40, "what counts already cools off for nothing");
-        assert_eq!(known().await, [named("mine", 40), named("mine", 10)]);
+        assert_eq!(known().await, [named("mine", 40)], "each once");
         assert_eq!(set("new", 50).await, 150);
         assert_eq!(set("newer", 150).await, 250, "the new one counted for a moment");
-        let all = [named("newer", 250), named("new", 150), named("mine", 40), named("mine", 10)];
+        let all = [named("newer", 250), named("new", 150), named("mine", 40)];
         assert_eq!(known().await, all);
+    })
+    .await;
+}
+
+/// However often somebody goes back and forth: an address that counted once stays known.
+#[tokio::test]
+async fn an_address_is_changed_so_often_a_day_and_none_that_counted_is_forgotten() {
+    on_each_engine(async |db| {
+        let operator = node(db, 1).await.operator;
+        let set = async |address: &str, at_ms| {
+            payout_addresses::set(db, operator, address, 100, at_ms).await
+        };
+        set("first", 1).await.unwrap();
+        set("purse", 2).await.unwrap();
+        // Two of the first day's changes are made.
+        let (mut now_ms, mut left) = (102, CHANGES_A_DAY_MAX - 2);
+        for _ in 0..3 {
+            for number in 0..left {
+                now_ms += 1;
+                set(["a thief's", "purse"][number as usize % 2], now_ms).await.unwrap();
+            }
+            let refused = set("one more", now_ms).await.unwrap_err();
+            let bound = Bound::AddressChanges(CHANGES_A_DAY_MAX);
+            assert!(matches!(refused, DbError::Full(full) if full == bound), "{refused:?}");
+            (now_ms, left) = (now_ms + DAY_MS, CHANGES_A_DAY_MAX);
+        }
+        let known = payout_addresses::of_operator(db, operator).await.unwrap();
+        let known: Vec<_> = known.into_iter().map(|known| known.address).collect();
+        assert_eq!(known, ["purse", "first"]);
     })
     .await;
 }

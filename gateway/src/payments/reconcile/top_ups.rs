@@ -18,8 +18,18 @@ use crate::{
 
 /// A page that nobody opened within a day is dead at the provider too.
 const CREATING_MS_MAX: i64 = 24 * 3_600_000;
-/// Credited payments that one run compares.
-const ROWS_MAX: i64 = 20_000;
+/// The provider's sessions that a run has seen.
+struct Seen {
+    sessions: HashSet<String>,
+    /// Whether these are all, so that one that is missing is one that the provider does not know.
+    all: bool,
+}
+
+impl Seen {
+    fn has(&self, row: &TopUpRow) -> bool {
+        row.session.as_ref().is_some_and(|session| self.sessions.contains(session))
+    }
+}
 
 /// All that the provider reports since then, and all that is open.
 pub(super) async fn compare(
@@ -29,23 +39,25 @@ pub(super) async fn compare(
     report: &mut Reconciliation,
 ) -> Result<(), PaymentError> {
     let seen = reported(app, since_ms, report).await?;
-    unreported(app, since_ms, now_ms, &seen, report).await?;
+    if seen.all {
+        unreported(app, since_ms, now_ms, &seen, report).await?;
+    }
     open(app, now_ms, &seen, report).await
 }
 
-/// Each session that the provider reports is credited if it was paid. Their names come back.
+/// Each session that the provider reports is credited if it was paid. Which there were comes back.
 async fn reported(
     app: &App,
     since_ms: i64,
     report: &mut Reconciliation,
-) -> Result<HashSet<String>, PaymentError> {
+) -> Result<Seen, PaymentError> {
     let stripe = app.payments.stripe()?;
-    let mut seen = HashSet::new();
+    let mut seen = Seen { sessions: HashSet::new(), all: false };
     let mut after: Option<String> = None;
     for _ in 0..PAGES_MAX {
         let page = stripe.sessions_since(since_ms / 1_000, after.as_deref()).await?;
         for session in &page.data {
-            seen.insert(session.id.clone());
+            seen.sessions.insert(session.id.clone());
             report.sessions += 1;
             if session.payment_status == "paid" {
                 let cents = session.amount_total.unwrap_or(0);
@@ -58,7 +70,7 @@ async fn reported(
         }
         after = page.data.last().map(|session| session.id.clone());
         if !page.has_more || after.is_none() {
-            return Ok(seen);
+            return Ok(Seen { all: true, ..seen });
         }
     }
     report.problem("there are more sessions than one run reads: shorten the window".into());
@@ -89,19 +101,27 @@ async fn unreported(
     app: &App,
     since_ms: i64,
     now_ms: i64,
-    seen: &HashSet<String>,
+    seen: &Seen,
     report: &mut Reconciliation,
 ) -> Result<(), PaymentError> {
-    for row in db::top_ups::paid_since(&app.db, since_ms, ROWS_MAX).await? {
-        report.credited_cents = report.credited_cents.saturating_add(row.cents);
-        let reported = row.session.as_ref().is_some_and(|session| seen.contains(session));
-        // The provider's list begins at a whole second; its clock is not ours.
-        let inside = (since_ms + REST_MS..now_ms - REST_MS).contains(&row.created_ms);
-        if !reported && inside {
-            report
-                .problem(format!("top-up {} was credited, the provider knows no payment", row.id));
+    let mut after = (since_ms - 1, String::new());
+    for _ in 0..PAGES_MAX {
+        let rows = db::top_ups::paid(&app.db, (after.0, &after.1), now_ms, PAGE).await?;
+        for row in &rows {
+            report.credited_cents = report.credited_cents.saturating_add(row.cents);
+            // The provider's list begins at a whole second; its clock is not ours.
+            let inside = (since_ms + REST_MS..now_ms - REST_MS).contains(&row.created_ms);
+            if inside && !seen.has(row) {
+                let id = &row.id;
+                report.problem(format!("top-up {id} was credited, the provider knows no payment"));
+            }
+        }
+        match rows.last() {
+            Some(last) => after = (last.created_ms, last.id.clone()),
+            None => return Ok(()),
         }
     }
+    report.problem("more payments were credited than one run compares".into());
     Ok(())
 }
 
@@ -109,7 +129,7 @@ async fn unreported(
 async fn open(
     app: &App,
     now_ms: i64,
-    seen: &HashSet<String>,
+    seen: &Seen,
     report: &mut Reconciliation,
 ) -> Result<(), PaymentError> {
     let mut after = (i64::MIN, String::new());
@@ -117,7 +137,7 @@ async fn open(
         let until_ms = now_ms - REST_MS;
         let rows = db::top_ups::waiting(&app.db, (after.0, &after.1), until_ms, PAGE).await?;
         for row in &rows {
-            if row.session.as_ref().is_some_and(|session| seen.contains(session)) {
+            if seen.has(row) {
                 continue;
             }
             let asked = ask(app, row, now_ms).await;
