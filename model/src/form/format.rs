@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::{
     WrongForm,
-    lark::normal,
     schema::{Schema, strict},
 };
+use crate::number::normal;
 
 /// Longest name of a schema, as OpenAI has it.
 const NAME_BYTES_MAX: usize = 64;

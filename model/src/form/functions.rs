@@ -4,10 +4,9 @@ use serde_json::{Map, Value, json};
 
 use super::{
     WrongForm,
-    lark::normal,
     schema::{Schema, strict},
 };
-use crate::calls;
+use crate::{calls, number::normal};
 
 /// OpenAI's bound on tools.
 const TOOLS_MAX: usize = 128;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use serde_json::{Number, Value};
+use serde_json::Value;
 
 use super::{format::Format, functions::Function, schema::Schema};
 use crate::CallStyle;
@@ -115,33 +115,4 @@ fn json_of(schema: &Schema) -> String {
 
 fn literal(text: &str) -> String {
     Value::from(text).to_string()
-}
-
-/// The same schema with whole numbers written as such: readers of JSON tell 1.0 from 1, and those who check an answer
-/// need not.
-pub(super) fn normal(value: &Value) -> Value {
-    match value {
-        Value::Number(number) => Value::Number(whole(number)),
-        Value::Array(list) => list.iter().map(normal).collect(),
-        Value::Object(fields) => {
-            fields.iter().map(|(key, value)| (key.clone(), normal(value))).collect()
-        }
-        Value::Null | Value::Bool(_) | Value::String(_) => value.clone(),
-    }
-}
-
-fn whole(number: &Number) -> Number {
-    /// Up to here, a double tells all integers apart.
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    match number.as_f64() {
-        Some(value) if number.is_f64() && value.fract() == 0.0 && value.abs() <= EXACT => {
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "it is a whole number within 53 bits"
-            )]
-            let whole = value as i64;
-            whole.into()
-        }
-        _ => number.clone(),
-    }
 }

@@ -1,7 +1,7 @@
 //! JSON with one spelling, as in RFC 8785: no spaces, keys by their UTF-16 units, numbers as ECMAScript writes them.
-//! Integers of 64 bits keep all their digits, because a `seed` has them. A key that stands twice is refused: two
-//! readers could see two different requests. So is a whole number that is too large for a double to tell it from its
-//! neighbours, and small enough for an integer, in the form of a float: its one spelling would be that of an integer.
+//! Integers of 64 bits keep all their digits, because a `seed` has them, and a float that is such an integer is spelled
+//! as the one that it is: two texts have one spelling if and only if they are the same numbers. A key that stands twice
+//! is refused: two readers could see two different requests.
 
 use std::{borrow::Cow, cmp::Ordering, fmt};
 
@@ -28,7 +28,7 @@ pub enum Json {
 pub enum Number {
     Unsigned(u64),
     Signed(i64),
-    /// Finite, and not to be mistaken for one of the integers above.
+    /// Finite, and none of the integers above.
     Float(f64),
 }
 
@@ -160,24 +160,17 @@ fn write_text(text: &str, out: &mut String) {
 }
 
 impl Number {
-    /// A float that is an integer counts as one: clients write 1 and 1.0 alike.
+    /// A float that is an integer counts as one: clients write 1 and 1.0 alike, and Python writes 1e18 as 1e+18.
     fn of(value: f64) -> Option<Self> {
-        /// Up to here, a double tells all integers apart.
-        const EXACT: f64 = 9_007_199_254_740_992.0;
         if !value.is_finite() {
             return None;
         }
-        /// From here on, integers of 64 bits end.
-        const BEYOND: f64 = 18_446_744_073_709_551_616.0;
-        if value.fract() != 0.0 || value.abs() >= BEYOND {
-            return Some(Self::Float(value));
-        }
-        if value.abs() > EXACT {
-            return None;
-        }
-        #[expect(clippy::cast_possible_truncation, reason = "it is a whole number within 53 bits")]
-        let whole = value as i64;
-        Some(u64::try_from(whole).map_or(Self::Signed(whole), Self::Unsigned))
+        let Some(whole) = assay_model::whole(value) else { return Some(Self::Float(value)) };
+        Some(match (whole.as_u64(), whole.as_i64()) {
+            (Some(whole), _) => Self::Unsigned(whole),
+            (None, Some(whole)) => Self::Signed(whole),
+            (None, None) => Self::Float(value),
+        })
     }
 }
 
@@ -191,7 +184,7 @@ impl fmt::Display for Number {
     }
 }
 
-/// `Number::toString` of ECMAScript, for what is not an integer of 53 bits.
+/// `Number::toString` of ECMAScript, for what is not an integer of 64 bits.
 fn ecmascript(value: f64) -> String {
     // Rust gives the same shortest digits; only the layout differs.
     let scientific = format!("{:e}", value.abs());
@@ -248,8 +241,7 @@ impl<'de> Visitor<'de> for Strict {
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Json, E> {
-        let wrong =
-            || E::custom("a float is not finite, or is an integer that is too large for one");
+        let wrong = || E::custom("a number is not finite");
         Number::of(value).map(Json::Number).ok_or_else(wrong)
     }
 
