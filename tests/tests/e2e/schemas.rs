@@ -1,5 +1,6 @@
 //! A thousand random schemas: whatever the model draws under one satisfies it, the check under the same mask finds
-//! nothing, and who draws without the mask is outside of it, but for the few whom nothing had to be forbidden.
+//! nothing, and who draws without the mask is outside of it, but for the few whom nothing had to be forbidden. Where a
+//! schema sets no end, an answer that was cut has begun one that would satisfy it.
 
 use std::ops::ControlFlow;
 
@@ -8,7 +9,10 @@ use assay_engine::{
 };
 use assay_model::{AnswerForm, ChatMessage, FormFields};
 use assay_protocol::{Bytes32, Finish, PositionScore, Sampling, TokenId};
-use assay_tests::{binaries::demo_model, schemas::schema};
+use assay_tests::{
+    binaries::demo_model,
+    schemas::{open, schema},
+};
 use assay_verifier::rules::TAU_GAP;
 use serde_json::{Value, json};
 
@@ -19,16 +23,17 @@ const TOKENS_MAX: u32 = 900;
 const UNMASKED_TOKENS: u32 = 48;
 /// Schemas at most whose answer the model may know by itself.
 const UNFORCED_MAX: usize = 20;
+const OPEN_SCHEMAS: u64 = 165;
+/// As far as an answer without an end is followed.
+const OPEN_TOKENS_MAX: u32 = 120;
 
 struct Case {
     schema: Value,
     request: GenerateRequest,
 }
 
-fn case(engine: &Engine, number: u64) -> Case {
-    let schema = schema(number);
-    let format =
-        json!({"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}});
+fn case(engine: &Engine, number: u64, schema: Value, max_tokens: u32) -> Case {
+    let format = json!({"type": "json_schema", "json_schema": {"name": "answer", "strict": true, "schema": schema}});
     let fields = FormFields { response_format: Some(format), ..FormFields::default() };
     let grammar = AnswerForm::read(&fields).and_then(|form| form.grammar(engine.text()));
     let grammar = grammar.unwrap_or_else(|wrong| panic!("schema {number}: {wrong}: {schema}"));
@@ -37,8 +42,7 @@ fn case(engine: &Engine, number: u64) -> Case {
     let temperature = [0.0, 0.7, 1.0][usize::try_from(number % 3).unwrap()];
     let sampling = Sampling { temperature, grammar, ..Sampling::default() };
     let seed = Bytes32([u8::try_from(number % 251).unwrap(); 32]);
-    let request =
-        GenerateRequest { prompt, prefix: Vec::new(), max_tokens: TOKENS_MAX, sampling, seed };
+    let request = GenerateRequest { prompt, prefix: Vec::new(), max_tokens, sampling, seed };
     Case { schema, request }
 }
 
@@ -55,6 +59,14 @@ fn write(engine: &mut Engine, requests: &[GenerateRequest]) -> Vec<(Vec<TokenId>
 fn scores(engine: &mut Engine, case: &Case, output: &[TokenId]) -> Vec<PositionScore> {
     let GenerateRequest { prompt, sampling, seed, .. } = case.request.clone();
     engine.score(&ScoreRequest { prompt, output: output.to_vec(), sampling, seed }).unwrap()
+}
+
+/// What the check finds of an answer that was drawn under the mask: nothing.
+fn clean(engine: &mut Engine, case: &Case, output: &[TokenId], text: &str) -> Vec<PositionScore> {
+    let scores = scores(engine, case, output);
+    let largest = scores.iter().map(|score| score.margin).fold(0.0, f64::max);
+    assert!(largest <= TAU_GAP, "{}: {text}: {largest}", case.schema);
+    scores
 }
 
 fn satisfies(case: &Case, text: &str) -> Result<(), String> {
@@ -77,7 +89,8 @@ fn a_thousand_schemas_are_kept_checked_and_not_to_be_ignored() {
     let (mut tokens, mut forced, mut unforced) = (0, 0, 0);
     let numbers: Vec<u64> = (0..SCHEMAS).collect();
     for numbers in numbers.chunks(BATCH_MAX) {
-        let cases: Vec<Case> = numbers.iter().map(|number| case(&engine, *number)).collect();
+        let case = |number: &u64| case(&engine, *number, schema(*number), TOKENS_MAX);
+        let cases: Vec<Case> = numbers.iter().map(case).collect();
         let requests: Vec<_> = cases.iter().map(|case| case.request.clone()).collect();
         let masked = write(&mut engine, &requests);
         for (case, (output, finish)) in cases.iter().zip(&masked) {
@@ -85,9 +98,7 @@ fn a_thousand_schemas_are_kept_checked_and_not_to_be_ignored() {
             assert_eq!(*finish, Finish::Stop, "{}: {text}", case.schema);
             satisfies(case, &text)
                 .unwrap_or_else(|error| panic!("{}: {text}: {error}", case.schema));
-            let scores = scores(&mut engine, case, output);
-            let largest = scores.iter().map(|score| score.margin).fold(0.0, f64::max);
-            assert!(largest <= TAU_GAP, "{}: {text}: {largest}", case.schema);
+            let scores = clean(&mut engine, case, output, &text);
             tokens += scores.len();
             forced += scores.iter().filter(|score| score.sum_p2 > 1.0 - 1e-9).count();
         }
@@ -105,6 +116,37 @@ fn a_thousand_schemas_are_kept_checked_and_not_to_be_ignored() {
     }
     println!("{SCHEMAS} schemas, {tokens} tokens, {forced} of them forced");
     assert!(unforced <= UNFORCED_MAX, "{unforced} answers that no mask touched");
+}
+
+/// Strings, numbers, lists and fields without bounds, which most schemas have.
+#[test]
+fn what_has_no_end_of_its_own_is_kept_as_far_as_it_goes() {
+    let runtime = Runtime::load(&RuntimeConfig::default()).unwrap();
+    let mut engine = Engine::open(&runtime, &demo_model(), &EngineConfig::default()).unwrap();
+    let (mut ended, mut cut) = (0, 0);
+    let numbers: Vec<u64> = (0..OPEN_SCHEMAS).collect();
+    for numbers in numbers.chunks(BATCH_MAX) {
+        let case = |number: &u64| case(&engine, *number, open(*number), OPEN_TOKENS_MAX);
+        let cases: Vec<Case> = numbers.iter().map(case).collect();
+        let requests: Vec<_> = cases.iter().map(|case| case.request.clone()).collect();
+        for (case, (output, finish)) in cases.iter().zip(write(&mut engine, &requests)) {
+            let text = read(&engine, &output);
+            clean(&mut engine, case, &output, &text);
+            if finish == Finish::Stop {
+                satisfies(case, &text)
+                    .unwrap_or_else(|error| panic!("{}: {text}: {error}", case.schema));
+                ended += 1;
+                continue;
+            }
+            // It was cut in the middle of something: the model may not end where the schema is not satisfied.
+            assert_eq!((finish, output.len()), (Finish::Length, OPEN_TOKENS_MAX as usize));
+            let error = serde_json::from_str::<Value>(&text).expect_err(&text);
+            assert!(error.is_eof(), "{}: {text}: {error}", case.schema);
+            cut += 1;
+        }
+    }
+    assert!(ended > cut, "{ended} ended, {cut} were cut");
+    println!("{ended} answers ended, {cut} were cut");
 }
 
 fn without_mask(request: GenerateRequest) -> GenerateRequest {
