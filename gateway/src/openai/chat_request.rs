@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use assay_model::{AnswerForm, ChatMessage};
+use assay_model::{AnswerForm, ChatMessage, message};
 use assay_protocol::{Sampling, TOP_LOGPROBS_MAX};
 use serde::Deserialize;
 use serde_json::Value;
@@ -19,10 +19,6 @@ use super::{
     sampling::sampling,
 };
 
-/// OpenAI's bound on stop strings …
-const STOPS_MAX: usize = 4;
-/// … and ours on the length of each, because every one is matched at every token.
-const STOP_BYTES_MAX: usize = 256;
 /// OpenAI's bound on choices.
 const CHOICES_MAX: u32 = 128;
 
@@ -147,7 +143,7 @@ impl ChatRequest {
             sampling: Sampling { top_logprobs: self.told()?, ..sampling(self)? },
             seed: self.seed,
             max_tokens: self.max_tokens()?,
-            stop: stop(self.stop.as_ref())?,
+            stop: message::stops(self.stop.as_ref())?,
             form: form(self)?,
             streaming: self.streaming()?,
             assurance: AssuranceAsk::of(self.verification.as_ref())?,
@@ -225,30 +221,6 @@ impl ChatRequest {
 
 fn is_none_or_auto(choice: Option<&Value>) -> bool {
     choice.is_none_or(|choice| choice == "none" || choice == "auto")
-}
-
-pub(super) fn stop(stop: Option<&Value>) -> Result<Vec<String>, InvalidRequest> {
-    let wrong =
-        || InvalidRequest::of("stop", "'stop' must be a string or an array of up to four strings.");
-    let stops: Vec<String> = match stop {
-        None => Vec::new(),
-        Some(Value::String(text)) => vec![text.clone()],
-        Some(Value::Array(texts)) => {
-            let texts = texts.iter().map(|text| text.as_str().map(str::to_owned));
-            texts.collect::<Option<_>>().ok_or_else(wrong)?
-        }
-        Some(_) => return Err(wrong()),
-    };
-    if stops.len() > STOPS_MAX {
-        return Err(wrong());
-    }
-    if stops.iter().any(|text| text.is_empty() || text.len() > STOP_BYTES_MAX) {
-        return Err(InvalidRequest::of(
-            "stop",
-            format!("A stop string must be 1 to {STOP_BYTES_MAX} bytes long."),
-        ));
-    }
-    Ok(stops)
 }
 
 #[cfg(test)]

@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use assay_model::message;
 use assay_protocol::{Sampling, TokenId};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{
-    AssuranceAsk, ChatRequest, InvalidRequest, Streaming,
-    assurance::VerificationAsk,
-    chat_request::{StreamOptions, stop},
-    sampling::sampling,
+    AssuranceAsk, ChatRequest, InvalidRequest, Streaming, assurance::VerificationAsk,
+    chat_request::StreamOptions, sampling::sampling,
 };
 
 /// OpenAI's own default.
@@ -135,7 +134,7 @@ impl CompletionRequest {
             sampling: Sampling { top_logprobs, ..sampling(&shared)? },
             seed: self.seed,
             max_tokens: shared.max_tokens()?.unwrap_or(MAX_TOKENS_DEFAULT),
-            stop: stop(self.stop.as_ref())?,
+            stop: message::stops(self.stop.as_ref())?,
             streaming: shared.streaming()?,
             assurance: AssuranceAsk::of(self.verification.as_ref())?,
         })

@@ -1,13 +1,13 @@
 //! Writes the receipt of a job that ends: what is known of it, signed, and its entry for the log.
 
 use assay_ledger::{Nano, Settlement};
-use assay_model::Said;
+use assay_model::{FinishReason, Said};
 use assay_protocol::{AnswerChain, Bytes32, Finish, JobId, NodeId, Outcome, Sampling, TokenId};
 use assay_verifier::{
     Receipt,
     receipt::{
         Audit, Money, Part, Policy, Response, SeedFrom, State, Verdict,
-        bound::{self, content_digest, finish_reason, request_hash, tool_calls_digest},
+        bound::{self, content_digest, request_hash, tool_calls_digest},
         key_id,
     },
 };
@@ -216,8 +216,8 @@ fn verdict_of(known: &Known<'_>, verdict: &serving::Verdict) -> Verdict {
 fn finish(known: &Known<'_>) -> Finish {
     let ends = known.ids.last().is_some_and(|id| known.question.model.text.is_end(*id));
     match known.finish_reason {
-        Some(reason) if reason == finish_reason(Finish::Length, false) => Finish::Length,
-        Some(reason) if reason == finish_reason(Finish::Embedded, false) => Finish::Embedded,
+        Some(reason) if reason == FinishReason::Length.as_str() => Finish::Length,
+        Some(reason) if reason == FinishReason::Embedded.as_str() => Finish::Embedded,
         _ if ends => Finish::Stop,
         _ => Finish::Told,
     }

@@ -1,10 +1,10 @@
 //! The client's answer in the making: what was released, what went out, whether it is whole.
 
-use assay_model::{CallFinder, Piece};
+use assay_model::{CallFinder, FinishReason, Piece};
 use assay_protocol::{Finish, TokenId, ToldToken};
 
 use super::{
-    delivery::{FinishReason, Outlet, Summary, Verdict},
+    delivery::{Outlet, Summary, Verdict},
     job::Job,
     policy::ReleaseRule,
     release::Release,
@@ -153,13 +153,13 @@ impl<'a> Answer<'a> {
             let held = self.calls.as_mut().map(CallFinder::finish).unwrap_or_default();
             held.into_iter().for_each(|piece| self.outlet.piece(piece));
         }
+        // The stop string that the last token completed comes before the limit.
         let finish = match finish {
-            Finish::Length if !self.release.is_stopped() => FinishReason::Length,
-            Finish::Stop if self.outlet.has_calls() => FinishReason::ToolCalls,
-            Finish::Length | Finish::Stop | Finish::Told | Finish::Embedded => FinishReason::Stop,
+            Finish::Length if self.release.is_stopped() => Finish::Told,
+            finish => finish,
         };
         let summary = Summary {
-            finish,
+            finish: FinishReason::of(finish, self.outlet.has_calls()),
             prompt_tokens: job.prompt_tokens(),
             completion_tokens: self.tokens(),
             verdict,

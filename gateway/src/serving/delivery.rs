@@ -8,7 +8,7 @@ use std::{
 };
 
 use assay_ledger::Nano;
-use assay_model::{Piece, Said, WrongForm};
+use assay_model::{FinishReason, Piece, Said, WrongForm};
 use assay_protocol::{JobId, TokenId, ToldToken};
 use assay_verifier::{Rule, receipt::bound::vectors_content};
 use serde::Serialize;
@@ -155,28 +155,6 @@ pub struct Summary {
     pub verdict: Verdict,
     /// The answer's ids, so that its client can check them against its receipt.
     pub ids: Vec<TokenId>,
-}
-
-/// OpenAI's word for why the text ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FinishReason {
-    Stop,
-    Length,
-    ToolCalls,
-    /// It is vectors, one for each input.
-    Embedded,
-}
-
-impl FinishReason {
-    /// The word in responses and in the store.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Stop => "stop",
-            Self::Length => "length",
-            Self::ToolCalls => "tool_calls",
-            Self::Embedded => "embedded",
-        }
-    }
 }
 
 /// Why this answer may be trusted, as far as it is known when the answer ends.

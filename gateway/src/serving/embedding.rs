@@ -3,12 +3,13 @@
 
 use std::time::{Duration, Instant};
 
+use assay_model::FinishReason;
 use assay_protocol::{CancelReason, EmbedStart, TokenId};
 
 use super::{
     answer::Answer,
     branch::Stage,
-    delivery::{FinishReason, Outlet, ServeError, Summary},
+    delivery::{Outlet, ServeError, Summary},
     job::Job,
     nodes_min,
     round::{Event, Placed, Round, Written},

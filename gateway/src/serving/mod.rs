@@ -32,7 +32,7 @@ use tokio::{
 };
 
 use assay_verifier::Rule;
-pub use delivery::{Deliveries, Event, FinishReason, ServeError, Summary, Verdict};
+pub use delivery::{Deliveries, Event, ServeError, Summary, Verdict};
 pub use job::{ChatJob, Prompt};
 pub use policy::{ReleaseRule, Risk, Terms};
 pub use settings::ServingSettings;

@@ -2,7 +2,7 @@
 //! hold, and only then does a receipt belong to them.
 
 use assay_model::ToolCall;
-use assay_protocol::{Bytes32, Finish, JobId, identity, vectors_hash};
+use assay_protocol::{Bytes32, JobId, identity, vectors_hash};
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -114,16 +114,6 @@ impl Response {
 /// Whether an answer of one choice carries this id. Of several, it is named by the first, and each names its job.
 pub fn is_response_id(id: &str, job: JobId) -> bool {
     ID_PREFIXES.iter().any(|prefix| id.strip_prefix(prefix) == Some(job.to_string().as_str()))
-}
-
-/// OpenAI's word for why an answer ends, with tool calls in it or without.
-pub fn finish_reason(finish: Finish, has_calls: bool) -> &'static str {
-    match finish {
-        Finish::Length => "length",
-        Finish::Stop if has_calls => "tool_calls",
-        Finish::Stop | Finish::Told => "stop",
-        Finish::Embedded => "embedded",
-    }
 }
 
 /// Of `content`, as it is bound.

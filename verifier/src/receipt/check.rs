@@ -1,12 +1,13 @@
 //! Everything about a receipt that can be checked without its model: signatures, place in the log, what it binds,
 //! and whether its sums add up.
 
+use assay_model::FinishReason;
 use assay_protocol::{Attestation, Bytes32, Finish, NodeId, Outcome, vectors_hash};
 
 use super::{
     Bundle, Checked, Note, Part, Receipt, Refusal, Request, Saved, State,
     asked::{check_agreement, check_model, check_request},
-    bound::{finish_reason, is_response_id},
+    bound::is_response_id,
     gateway_name,
 };
 use crate::{
@@ -106,7 +107,7 @@ fn check_response(receipt: &Receipt, response: Option<&Saved>) -> Result<(), Ref
     if saved.usage.is_some_and(|found| found != usage) {
         return Err(Refusal::Response("usage"));
     }
-    let expected = finish_reason(verdict.finish, !saved.tool_calls.is_empty());
+    let expected = FinishReason::of(verdict.finish, !saved.tool_calls.is_empty()).as_str();
     let response = saved.bound(expected, usage);
     if response.hash(receipt.salt) != hash {
         return Err(Refusal::Response("model, content, tool calls or finish_reason"));

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use assay_model::{AnswerForm, ChatMessage, FormFields, ModelError, TextModel, form, responses};
+use assay_model::{
+    AnswerForm, ChatMessage, FormFields, MessageFields, ModelError, TextModel, message, responses,
+};
 use assay_protocol::{Sampling, TokenId};
 
 use crate::receipt::canonical::Json;
@@ -149,29 +151,22 @@ fn ids(list: &Json) -> Option<Prompt> {
 }
 
 fn message(message: &Json) -> Result<ChatMessage, String> {
-    let role = match message.get("role").and_then(Json::as_text) {
-        Some("developer" | "system") => "system",
-        Some("tool" | "function") => "tool",
-        Some(role @ ("user" | "assistant")) => role,
-        _ => return Err("a message has no role that is known".into()),
+    let content = message.get("content").map(Json::to_value);
+    let calls: Vec<_> = message
+        .get("tool_calls")
+        .and_then(Json::as_list)
+        .unwrap_or_default()
+        .iter()
+        .map(Json::to_value)
+        .collect();
+    let text = |field| message.get(field).and_then(Json::as_text);
+    let fields = MessageFields {
+        role: text("role"),
+        content: content.as_ref(),
+        tool_calls: &calls,
+        tool_call_id: text("tool_call_id"),
     };
-    let content = match message.get("content") {
-        Some(Json::Text(text)) => text.clone(),
-        Some(Json::List(parts)) => {
-            let texts: Option<Vec<&str>> = parts.iter().map(part).collect();
-            texts.ok_or("a part of a message is not text")?.join("\n")
-        }
-        None if message.get("tool_calls").is_some() => String::new(),
-        _ => return Err("a message has no content".into()),
-    };
-    let mut read = ChatMessage::new(role, content);
-    if let Some(calls) = message.get("tool_calls").and_then(Json::as_list) {
-        let calls: Vec<_> = calls.iter().map(Json::to_value).collect();
-        let calls = form::tool_calls("tool_calls", &calls);
-        read.tool_calls = calls.map_err(|wrong| wrong.to_string())?;
-    }
-    read.tool_call_id = message.get("tool_call_id").and_then(Json::as_text).map(str::to_owned);
-    Ok(read)
+    fields.read("a message").map_err(|wrong| wrong.to_string())
 }
 
 fn form(request: &Json) -> Result<AnswerForm, String> {
@@ -183,13 +178,6 @@ fn form(request: &Json) -> Result<AnswerForm, String> {
         parallel_tool_calls: field("parallel_tool_calls"),
     };
     AnswerForm::read(&fields).map_err(|wrong| wrong.to_string())
-}
-
-fn part(part: &Json) -> Option<&str> {
-    match part.get("type")?.as_text()? {
-        kind @ ("text" | "refusal") => part.get(kind)?.as_text(),
-        _ => None,
-    }
 }
 
 fn sampling(request: &Json) -> Result<Sampling, String> {
@@ -238,11 +226,6 @@ fn logit_bias(request: &Json) -> Result<Vec<(TokenId, f64)>, String> {
 }
 
 fn stop(request: &Json) -> Result<Vec<String>, String> {
-    let texts = match request.get("stop") {
-        None => return Ok(Vec::new()),
-        Some(Json::List(texts)) => texts.as_slice(),
-        Some(one) => std::slice::from_ref(one),
-    };
-    let texts = texts.iter().map(|text| text.as_text().map(str::to_owned));
-    texts.collect::<Option<_>>().ok_or_else(|| "its `stop` cannot be read".into())
+    let stop = request.get("stop").map(Json::to_value);
+    message::stops(stop.as_ref()).map_err(|wrong| wrong.to_string())
 }
