@@ -1,6 +1,6 @@
 //! Every route, once: the table that serves is also the document.
 
-use std::{any::Any, time::Duration};
+use std::any::Any;
 
 use axum::{
     Router,
@@ -197,7 +197,6 @@ struct Limited {
 /// The buckets of each kind of caller.
 struct Rates {
     clients: rate_limit::Buckets<ByKey>,
-    clients_period: Duration,
     operators: rate_limit::Buckets<BySession>,
     enrolments: rate_limit::Buckets<ByAddress>,
     logins: rate_limit::Buckets<ByAddress>,
@@ -209,7 +208,6 @@ impl Rates {
         let clients = Rate::per_second(settings.per_second, settings.burst);
         Self {
             clients: clients.buckets(ByKey),
-            clients_period: clients.period,
             operators: clients.buckets(BySession::of(app)),
             enrolments: Rate::per_minute(settings.enrolments_per_minute).buckets(ByAddress),
             logins: Rate::per_minute(settings.logins_per_minute).buckets(ByAddress),
@@ -217,7 +215,7 @@ impl Rates {
     }
 
     fn limit(&self, routes: Limited) -> Limited {
-        let period = self.clients_period;
+        let period = self.clients.period;
         let headers = middleware::map_response(move |response: Response| async move {
             rate_limit::openai_headers(response, period)
         });

@@ -7,12 +7,16 @@ use serde_json::{Map, Value, json};
 
 use crate::WrongForm;
 
-/// A chat's body, and what its messages were made of.
+/// A chat's body, and what its fields are called where it came from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AsChat {
     pub body: Value,
-    origins: Vec<Origin>,
+    pub names: Names,
 }
+
+/// What each message of the chat was made of.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Names(Vec<Origin>);
 
 /// What a message was made of: `instructions`, `input`, or items, `input[2]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,15 +80,15 @@ pub fn as_chat(body: &Value) -> Result<AsChat, WrongForm> {
     put("tool_choice", given(body, "tool_choice").map(choice));
     let format = given(body, "text").and_then(|text| given(text, "format"));
     put("response_format", format.map(response_format));
-    Ok(AsChat { body: Value::Object(chat), origins: conversation.origins })
+    Ok(AsChat { body: Value::Object(chat), names: Names(conversation.origins) })
 }
 
-impl AsChat {
+impl Names {
     /// The name in a response's body of a field of the chat's.
     pub fn param(&self, param: &str) -> String {
         if let Some((index, rest)) =
             param.strip_prefix("messages[").and_then(|rest| rest.split_once(']'))
-            && let Some(origin) = index.parse().ok().and_then(|at: usize| self.origins.get(at))
+            && let Some(origin) = index.parse().ok().and_then(|at: usize| self.0.get(at))
         {
             return origin.param(rest);
         }

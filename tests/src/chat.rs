@@ -90,6 +90,8 @@ pub struct Streamed {
     pub error: Option<Value>,
     /// Whether `[DONE]` came.
     pub done: bool,
+    /// Lines that say nothing and keep the connection alive.
+    pub comments: u32,
     pub chunks: Vec<Value>,
 }
 
@@ -304,6 +306,15 @@ impl Stream {
         self.read().await
     }
 
+    /// Reads until a comment came.
+    pub async fn comment(&mut self) {
+        while self.seen.comments == 0 {
+            let piece = within("a comment", self.bytes.next()).await;
+            self.buffer.extend(piece.expect("it goes on").expect("it does not break"));
+            self.split();
+        }
+    }
+
     /// Reads to the end.
     pub async fn rest(mut self) -> Streamed {
         while within("more of a stream", self.read()).await {}
@@ -331,6 +342,8 @@ impl Stream {
         while let Some(end) = self.buffer.windows(2).position(|pair| pair == b"\n\n") {
             let event: Vec<u8> = self.buffer.drain(..end + 2).collect();
             let event = String::from_utf8(event).expect("a stream is UTF-8");
+            let comments = event.lines().filter(|line| line.starts_with(':')).count();
+            self.seen.comments += u32::try_from(comments).expect("a few");
             for data in event.lines().filter_map(|line| line.strip_prefix("data: ")) {
                 match data {
                     "[DONE]" => self.seen.done = true,

@@ -179,11 +179,9 @@ impl ApiError {
         Self::invalid(status, Some(Reason::KeyReused), message).naming("idempotency-key")
     }
 
-    /// The same about the raw prompt where it names messages.
-    pub fn about_prompt(mut self) -> Self {
-        if self.detail.param.as_deref() == Some("messages") {
-            self.detail.param = Some("prompt".to_owned());
-        }
+    /// The same with the field's name in another dialect.
+    pub fn renamed(mut self, name: impl FnOnce(&str) -> String) -> Self {
+        self.detail.param = self.detail.param.as_deref().map(name);
         self
     }
 
@@ -333,7 +331,7 @@ impl From<ServeError> for ApiError {
             ServeError::InputEmpty { .. } => {
                 Self::invalid(StatusCode::BAD_REQUEST, None, message).naming("input")
             }
-            ServeError::Template(_) => {
+            ServeError::Template(_) | ServeError::PromptEmpty => {
                 Self::invalid(StatusCode::BAD_REQUEST, None, message).naming("messages")
             }
             ServeError::Form(wrong) => InvalidRequest::from(wrong).into(),

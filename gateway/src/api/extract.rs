@@ -19,8 +19,7 @@ use crate::{
     auth::{AdminSecret, AdminSession},
     clock,
     db::Actor,
-    openai::NONCE_BYTES_MAX,
-    reasons::Reason,
+    openai::{InvalidRequest, NONCE_BYTES_MAX},
     serving::Risk,
 };
 
@@ -228,8 +227,7 @@ fn explain(path: &str, error: &serde_json::Error) -> ApiError {
 }
 
 fn missing_field(param: &str) -> ApiError {
-    ApiError::bad_field(param, format!("Missing required parameter: '{param}'."))
-        .coded(Reason::MissingParameter)
+    InvalidRequest::missing(param).into()
 }
 
 #[cfg(test)]

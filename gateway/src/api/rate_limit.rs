@@ -33,7 +33,13 @@ pub struct Rate {
 }
 
 /// The buckets behind one layer.
-pub type Buckets<K> = Arc<GovernorConfig<K, StateInformationMiddleware>>;
+#[derive(Clone, Debug)]
+pub struct Buckets<K: KeyExtractor> {
+    config: Arc<GovernorConfig<K, StateInformationMiddleware>>,
+    /// How long one more request takes to become free.
+    pub period: Duration,
+}
+
 /// A layer that answers 429 in OpenAI's shape.
 pub type RateLayer<K> = GovernorLayer<K, StateInformationMiddleware, Body>;
 
@@ -53,13 +59,15 @@ impl Rate {
         let mut builder = GovernorConfigBuilder::default();
         let mut builder = builder.key_extractor(by).use_headers();
         builder.period(self.period).burst_size(self.burst);
-        Arc::new(builder.finish().expect("settings are checked: no rate is zero"))
+        let config = builder.finish().expect("settings are checked: no rate is zero");
+        Buckets { config: Arc::new(config), period: self.period }
     }
 }
 
 /// The layer over these buckets.
 pub fn layer<K: KeyExtractor>(buckets: &Buckets<K>) -> RateLayer<K> {
-    GovernorLayer::new(buckets.clone()).error_handler(refuse)
+    let period = buckets.period;
+    GovernorLayer::new(buckets.config.clone()).error_handler(move |error| refuse(error, period))
 }
 
 /// By API key; without one that reads as ours, by address.
@@ -129,11 +137,11 @@ fn address<T>(request: &Request<T>) -> Bucket {
     })
 }
 
-fn refuse(error: GovernorError) -> Response {
+fn refuse(error: GovernorError, period: Duration) -> Response {
     match error {
         GovernorError::TooManyRequests { wait_time, headers } => {
-            // The governor rounds down; waiting one second more is always enough.
-            let wait = Duration::from_secs(wait_time.saturating_add(1));
+            // The governor rounds down to seconds; the next one is never further off than a period.
+            let wait = Duration::from_secs(wait_time.saturating_add(1)).min(period);
             let mut response = ApiError::rate_limited(wait).into_response();
             for (name, value) in headers.into_iter().flatten() {
                 if let Some(name) = name.filter(|name| name.as_str().starts_with("x-ratelimit")) {
@@ -180,8 +188,8 @@ fn go_duration(duration: Duration) -> String {
 
 /// Forgets callers whose buckets are full again, so that the map stays as small as its traffic.
 pub fn forget_idle<K: KeyExtractor>(buckets: &Buckets<K>) {
-    buckets.limiter().retain_recent();
-    buckets.limiter().shrink_to_fit();
+    buckets.config.limiter().retain_recent();
+    buckets.config.limiter().shrink_to_fit();
 }
 
 #[cfg(test)]

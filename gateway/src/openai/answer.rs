@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{
     AnswerCall, CallDelta, ChatChunk, ChatCompletion, ChatLogprobs, Choice, ChunkChoice, Delta,
-    ResponseEvent, ResponseObject, TextChoice, TextCompletion, TextLogprobs, Usage,
+    EmbeddingList, ResponseEvent, ResponseObject, TextChoice, TextCompletion, TextLogprobs, Usage,
 };
 
 /// Which of OpenAI's objects with choices an answer is.
@@ -22,6 +22,7 @@ pub enum Body {
     Chat(ChatCompletion),
     Text(TextCompletion),
     Response(Box<ResponseObject>),
+    Vectors(EmbeddingList),
 }
 
 /// One event of a stream.
@@ -50,10 +51,12 @@ impl Logprobs {
     }
 }
 
-/// A choice whose text is whole.
-#[derive(Clone, Debug)]
+/// A choice that is whole.
+#[derive(Clone, Debug, Default)]
 pub struct WholeChoice {
     pub text: String,
+    /// Of texts that were to be embedded, one after the other.
+    pub vectors: Vec<f32>,
     /// Functions that it calls; none in a completion.
     pub calls: Vec<AnswerCall>,
     /// If they were asked for.

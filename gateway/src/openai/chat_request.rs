@@ -16,6 +16,7 @@ use super::{
     assurance::{AssuranceAsk, VerificationAsk},
     content::{self, MessageAsk},
     form::form,
+    metadata::check_metadata,
     sampling::sampling,
 };
 
@@ -86,6 +87,9 @@ pub struct ChatRequest {
     /// answer satisfies the schema, strict or not, unless `max_tokens` or a stop string cuts it.
     #[schema(value_type = Option<Object>)]
     pub(super) response_format: Option<Value>,
+    /// At most 16 pairs of strings, of 64 and 512 characters. They have no effect.
+    #[schema(value_type = Option<Object>)]
+    pub(super) metadata: Option<Value>,
     /// Only `["text"]` is served.
     pub(super) modalities: Option<Vec<String>>,
     /// Not served.
@@ -130,12 +134,10 @@ pub enum Streaming {
 impl ChatRequest {
     /// Checks every field.
     pub fn check(&self) -> Result<ChatAsk, InvalidRequest> {
-        let model = self
-            .model
-            .clone()
-            .ok_or_else(|| InvalidRequest::of("model", "Missing required parameter: 'model'."))?;
+        let model = self.model.clone().ok_or_else(|| InvalidRequest::missing("model"))?;
         let messages = content::messages(self.messages.as_deref())?;
         self.refuse_what_is_not_served()?;
+        check_metadata(self.metadata.as_ref())?;
         Ok(ChatAsk {
             model,
             messages,

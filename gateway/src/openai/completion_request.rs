@@ -98,11 +98,9 @@ impl CompletionRequest {
     /// Checks every field.
     pub fn check(&self) -> Result<CompletionAsk, InvalidRequest> {
         let shared = self.shared();
-        let missing = |param: &str| {
-            InvalidRequest::of(param, format!("Missing required parameter: '{param}'."))
-        };
-        let model = self.model.clone().ok_or_else(|| missing("model"))?;
-        let prompts = prompts(self.prompt.as_ref().ok_or_else(|| missing("prompt"))?)?;
+        let model = self.model.clone().ok_or_else(|| InvalidRequest::missing("model"))?;
+        let prompts =
+            prompts(self.prompt.as_ref().ok_or_else(|| InvalidRequest::missing("prompt"))?)?;
         let choices = shared.choices()?;
         if self.best_of.is_some_and(|best_of| best_of != i64::from(choices)) {
             return Err(InvalidRequest::not_served("best_of", "Choosing among more answers is"));

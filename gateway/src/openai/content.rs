@@ -29,8 +29,7 @@ pub(super) struct MessageAsk {
 
 /// The messages in the template's terms.
 pub(super) fn messages(asked: Option<&[MessageAsk]>) -> Result<Vec<ChatMessage>, InvalidRequest> {
-    let asked = asked
-        .ok_or_else(|| InvalidRequest::of("messages", "Missing required parameter: 'messages'."))?;
+    let asked = asked.ok_or_else(|| InvalidRequest::missing("messages"))?;
     if asked.is_empty() {
         return Err(InvalidRequest::of("messages", "'messages' must hold at least one message."));
     }

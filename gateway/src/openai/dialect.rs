@@ -1,20 +1,30 @@
 //! The dialect that a client asked in is the one that it is answered in: choices, or a response with typed events.
 
+use assay_model::responses::Names;
 use assay_protocol::JobId;
-use assay_verifier::receipt::bound::call_id;
+use assay_verifier::receipt::bound::{EMBEDDING_PREFIX, call_id};
 use serde_json::Value;
 
 use super::{
-    AnswerWriter, Asked, Body, CallDelta, Chunk, Form, Logprobs, ResponseEvent, ResponseWriter,
-    Usage, WholeChoice,
+    AnswerWriter, Asked, Body, CallDelta, Chunk, EmbeddingList, EncodingFormat, Form, Logprobs,
+    ResponseEvent, ResponseWriter, Usage, WholeChoice,
 };
 
 /// What an answer is to be.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Dialect {
     Choices(Form),
-    /// What a response repeats.
-    Response(Box<Asked>),
+    Response {
+        /// What it repeats.
+        asked: Box<Asked>,
+        /// What a chat's fields are called there.
+        names: Names,
+    },
+    Vectors {
+        format: EncodingFormat,
+        /// How many components each is to have, if the client says so.
+        dimensions: Option<i64>,
+    },
 }
 
 /// Writes one answer.
@@ -22,6 +32,16 @@ pub enum Dialect {
 pub enum DialectWriter {
     Choices(AnswerWriter),
     Response(Box<ResponseWriter>),
+    /// They come whole.
+    Vectors(VectorsWriter),
+}
+
+/// What vectors are written with.
+#[derive(Clone, Debug)]
+pub struct VectorsWriter {
+    pub model: String,
+    pub dimensions: usize,
+    pub format: EncodingFormat,
 }
 
 /// The end of a stream that ended well.
@@ -45,7 +65,18 @@ impl Dialect {
     pub fn id_prefix(&self) -> &'static str {
         match self {
             Self::Choices(form) => form.id_prefix(),
-            Self::Response(_) => "resp_",
+            Self::Response { .. } => "resp_",
+            Self::Vectors { .. } => EMBEDDING_PREFIX,
+        }
+    }
+
+    /// What the client calls the field that is `param` in a chat.
+    pub fn param(&self, param: &str) -> String {
+        match (self, param) {
+            (Self::Choices(Form::Text), "messages") => "prompt".to_owned(),
+            (Self::Vectors { .. }, "messages" | "prompt") => "input".to_owned(),
+            (Self::Response { names, .. }, param) => names.param(param),
+            (Self::Choices(_) | Self::Vectors { .. }, param) => param.to_owned(),
         }
     }
 }
@@ -70,6 +101,15 @@ impl DialectWriter {
                 }
                 Body::Response(Box::new(writer.into_object()))
             }
+            Self::Vectors(VectorsWriter { model, dimensions, format }) => {
+                // All vectors are of one job.
+                let whole = choices.into_iter().next().unwrap_or_default();
+                let (vectors, verdict) = (whole.vectors, whole.verdict);
+                let tokens = usage.prompt_tokens;
+                Body::Vectors(EmbeddingList::of(
+                    &model, &vectors, dimensions, format, tokens, verdict,
+                ))
+            }
         }
     }
 
@@ -78,6 +118,7 @@ impl DialectWriter {
         match self {
             Self::Choices(writer) => writer.begin(),
             Self::Response(writer) => chunks(writer.begin()),
+            Self::Vectors(_) => Vec::new(),
         }
     }
 
@@ -86,6 +127,7 @@ impl DialectWriter {
         match self {
             Self::Choices(writer) => vec![writer.piece(index, text, logprobs)],
             Self::Response(writer) => chunks(writer.text(&text)),
+            Self::Vectors(_) => Vec::new(),
         }
     }
 
@@ -94,6 +136,7 @@ impl DialectWriter {
         match self {
             Self::Choices(writer) => vec![writer.call(index, CallDelta::begins(job, call, name))],
             Self::Response(writer) => chunks(writer.call(call_id(job, call), name)),
+            Self::Vectors(_) => Vec::new(),
         }
     }
 
@@ -102,6 +145,7 @@ impl DialectWriter {
         match self {
             Self::Choices(writer) => vec![writer.call(index, CallDelta::goes_on(call, text))],
             Self::Response(writer) => chunks(writer.arguments(&text)),
+            Self::Vectors(_) => Vec::new(),
         }
     }
 
@@ -115,6 +159,7 @@ impl DialectWriter {
         match self {
             Self::Choices(writer) => vec![writer.finish(index, finish_reason, verdict)],
             Self::Response(writer) => chunks(writer.finish(finish_reason)),
+            Self::Vectors(_) => Vec::new(),
         }
     }
 
@@ -128,13 +173,14 @@ impl DialectWriter {
                 let last = writer.last(usage.into(), verdict);
                 End { usage: None, last: LastEvent::Response(last) }
             }
+            Self::Vectors(_) => End { usage: None, last: LastEvent::Done },
         }
     }
 
     /// The number that an error has among the events, where they are numbered.
     pub fn error_number(&self) -> Option<u64> {
         match self {
-            Self::Choices(_) => None,
+            Self::Choices(_) | Self::Vectors(_) => None,
             Self::Response(writer) => Some(writer.next_number()),
         }
     }

@@ -93,11 +93,8 @@ pub struct EmbeddingUsage {
 impl EmbeddingRequest {
     /// Checks every field.
     pub fn check(&self) -> Result<EmbeddingAsk, InvalidRequest> {
-        let missing = |param: &str| {
-            InvalidRequest::of(param, format!("Missing required parameter: '{param}'."))
-        };
-        let model = self.model.clone().ok_or_else(|| missing("model"))?;
-        let input = self.input.as_ref().ok_or_else(|| missing("input"))?;
+        let model = self.model.clone().ok_or_else(|| InvalidRequest::missing("model"))?;
+        let input = self.input.as_ref().ok_or_else(|| InvalidRequest::missing("input"))?;
         let inputs = prompts(input).map_err(|_| {
             InvalidRequest::of(
                 "input",
@@ -119,6 +116,19 @@ impl EmbeddingRequest {
         };
         let dimensions = self.dimensions;
         let assurance = AssuranceAsk::of(self.verification.as_ref())?;
+        // All components are compared and none is drawn; and nothing is sent before the verdict.
+        if assurance.checks.is_some() {
+            return Err(InvalidRequest::not_served(
+                "verification.checks",
+                "Spot checks of vectors are",
+            ));
+        }
+        if assurance.release.is_some() {
+            return Err(InvalidRequest::not_served(
+                "verification.release",
+                "Streams of vectors are",
+            ));
+        }
         Ok(EmbeddingAsk { model, inputs, encoding_format, dimensions, assurance })
     }
 }
@@ -198,6 +208,8 @@ mod tests {
         assert!(read(json!({"input": vec!["a"; 2_048]})).is_ok());
         assert_eq!(refused(json!({"encoding_format": "int8"})), "encoding_format");
         assert_eq!(refused(json!({"model": null})), "model");
+        assert_eq!(refused(json!({"verification": {"checks": 3}})), "verification.checks");
+        assert_eq!(refused(json!({"verification": {"release": "agreed"}})), "verification.release");
     }
 
     #[test]

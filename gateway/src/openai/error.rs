@@ -42,6 +42,14 @@ impl InvalidRequest {
         Self { message: message.into(), param: Some(param.into()), code: None }
     }
 
+    /// A field that has to be there.
+    pub fn missing(param: &str) -> Self {
+        Self {
+            code: Some(Reason::MissingParameter),
+            ..Self::of(param, format!("Missing required parameter: '{param}'."))
+        }
+    }
+
     /// Something that is right, and that we do not do.
     pub fn not_served(param: impl Into<String>, what: &str) -> Self {
         Self {

@@ -15,6 +15,7 @@ mod embeddings;
 mod error;
 mod form;
 mod logprobs;
+mod metadata;
 mod model;
 mod responses;
 mod sampling;
@@ -27,7 +28,7 @@ pub use chat_response::{ChatCompletion, Choice, Usage};
 pub use chat_stream::{ChatChunk, ChunkChoice, DONE, Delta};
 pub use completion_request::{CompletionAsk, CompletionRequest, RawPrompt};
 pub use completion_response::{TextChoice, TextCompletion};
-pub use dialect::{Dialect, DialectWriter, End, LastEvent};
+pub use dialect::{Dialect, DialectWriter, End, LastEvent, VectorsWriter};
 pub use embeddings::{
     EmbeddingAsk, EmbeddingList, EmbeddingRequest, EncodingFormat, WrittenVector,
 };

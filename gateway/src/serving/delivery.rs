@@ -201,6 +201,8 @@ pub enum ServeError {
     InputsTooLong { tokens: usize, max: usize },
     #[error("input {index} is empty")]
     InputEmpty { index: usize },
+    #[error("the prompt is empty: there is nothing to go on from")]
+    PromptEmpty,
     #[error("the messages do not fit the model's chat template: {0}")]
     Template(String),
     #[error("{0}")]

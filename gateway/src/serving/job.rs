@@ -281,9 +281,7 @@ fn prompt_ids(
             model.text.encode(&rendered).map_err(refused)
         }
         Prompt::Text(text) => match model.text.encode_raw(text).map_err(refused)? {
-            ids if ids.is_empty() => {
-                Err(ServeError::Template("there is nothing to go on from".into()))
-            }
+            ids if ids.is_empty() => Err(ServeError::PromptEmpty),
             ids => Ok(ids),
         },
         Prompt::Ids(ids) => Ok(ids.clone()),

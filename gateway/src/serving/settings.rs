@@ -44,7 +44,7 @@ impl Default for ServingSettings {
         Self {
             jobs_running_max: 256,
             account_jobs_max: 256,
-            choices_max: 16,
+            choices_max: 128,
             choices_at_once: 4,
             job_deadline_ms: 120_000,
             place_wait_ms: 15_000,

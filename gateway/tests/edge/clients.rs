@@ -239,7 +239,7 @@ async fn a_clients_mistake_is_never_a_5xx() {
         b"{\"stop\":{\"a\":1}}",
         deep.as_bytes(),
     ];
-    for path in [CHAT, "/v1/completions"] {
+    for path in [CHAT, "/v1/completions", "/v1/responses", "/v1/embeddings"] {
         for body in bodies {
             let request = Request::post(path)
                 .header("authorization", format!("Bearer {key}"))

@@ -36,8 +36,8 @@ fn items_are_messages_and_calls_belong_to_the_assistants() {
         {"role": "assistant", "content": null, "tool_calls": [made("c3")]},
     ]);
     assert_eq!(chat.body["messages"], expected);
-    assert_eq!(chat.param("messages[1].tool_calls[1].function.name"), "input[4].name");
-    assert_eq!(chat.param("messages[2].content"), "input[5].content");
+    assert_eq!(chat.names.param("messages[1].tool_calls[1].function.name"), "input[4].name");
+    assert_eq!(chat.names.param("messages[2].content"), "input[5].content");
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn tools_choices_and_formats_lie_one_level_deeper_in_a_chat() {
         ("max_completion_tokens", "max_output_tokens"),
         ("temperature", "temperature"),
     ] {
-        assert_eq!(chat.param(name), expected);
+        assert_eq!(chat.names.param(name), expected);
     }
 }
 

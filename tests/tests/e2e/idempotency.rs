@@ -57,6 +57,18 @@ async fn the_same_key_and_body_get_the_same_answer_and_are_charged_once() {
         assert_eq!(refused.error["code"], "idempotency_key_reused");
         assert_eq!(refused.error["param"], "idempotency-key");
     }
+    // What is wrong has the same name under a key as without one.
+    for (prompt, code) in
+        [("".to_owned(), "invalid_value"), ("Hi! ".repeat(2_000), "context_length_exceeded")]
+    {
+        for ask in [Ask::go_on(prompt.clone()), Ask::go_on(prompt).keyed("wrong")] {
+            let refused = world.client.plain(&ask).await.expect_err("a wrong prompt");
+            assert_eq!(
+                (&refused.error["param"], &refused.error["code"]),
+                (&"prompt".into(), &code.into())
+            );
+        }
+    }
     // Another account's key is another key.
     let (_, stranger) = world.client_with(CREDIT).await;
     assert!(!stranger.plain(&ask).await.expect("their own answer").replayed);

@@ -133,13 +133,20 @@ async fn what_is_wrong_is_named_in_the_words_of_the_request() {
     let hi = || Ask::respond("Hi");
     let image = json!([{"role": "user", "content": [{"type": "input_image", "image_url": "x"}]}]);
     let (wrong, strange) = ("invalid_value", "unsupported_parameter");
+    let broken = json!({"type": "json_schema", "name": "x", "schema": {"type": "nonsense"}});
+    let tool = json!({"type": "function", "name": "f", "strict": true, "parameters": {"type": 7}});
     for (ask, param, code) in [
-        (hi().with("input", Value::Null), "input", wrong),
+        (hi().with("input", Value::Null), "input", "missing_required_parameter"),
         (hi().with("previous_response_id", "resp_1"), "previous_response_id", strange),
         (hi().with("max_output_tokens", 0), "max_output_tokens", wrong),
         (hi().with("temperature", "hot"), "temperature", wrong),
         (hi().with("text", json!({"format": {"type": "yaml"}})), "text.format.type", wrong),
         (hi().with("tools", json!([{"type": "web_search"}])), "tools[0].type", strange),
+        // What only shows when the prompt and the grammar are made.
+        (Ask::respond("Hi! ".repeat(2_000)), "input", "context_length_exceeded"),
+        (hi().with("text", json!({"format": broken})), "text.format.schema", wrong),
+        (hi().with("tools", json!([tool])), "tools[0].parameters", wrong),
+        (hi().with("metadata", 5), "metadata", wrong),
         (Ask::respond(image), "input[0].content[0].type", strange),
     ] {
         let refused = world.client.plain(&ask).await.expect_err(param);

@@ -1,7 +1,7 @@
 //! What usually goes wrong between an OpenAI-compatible server and its clients, one story for each: what others' users
 //! complain about most. Tool calls without an index are in `tools.rs`.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use assay_protocol::CancelReason;
 use assay_tests::{
@@ -93,11 +93,42 @@ async fn generation_stops_at_once_when_the_client_left() {
     stream.read_until(|text| !text.is_empty()).await;
     let before: Vec<u32> = nodes.iter().map(|node| node.seen().tokens_sent).collect();
     drop(stream);
+    let dropped = Instant::now();
     for (node, before) in nodes.iter().zip(before) {
         let left = Told::Cancel(CancelReason::ClientLeft);
         let seen = node.wait_for("is told to stop", |seen| seen.told.contains(&left)).await;
+        println!("told to stop within {:?}", dropped.elapsed());
         assert!(seen.tokens_sent <= before + 2, "{} after {before}", seen.tokens_sent);
     }
+    world.finish().await;
+}
+
+/// Nobody says anything for longer than a connection may be silent: the stream begins all the same, and lives on comments.
+#[tokio::test]
+async fn a_silent_stream_is_kept_alive_from_its_beginning() {
+    let settings =
+        "[limits]\nkeep_alive_ms = 100\n[serving]\nfailover_wait_ms = 300\nplace_wait_ms = 300";
+    let world = World::with(settings).await;
+    let scorer = world.scorer().await;
+    let gate = Gate::closed();
+    let nodes = three(&world, &gate).await;
+    let mut stream = world.client.stream(&long(&world)).await.expect("a stream");
+    stream.comment().await;
+    assert!(nodes.iter().all(|node| node.seen().tokens_sent == 0));
+    gate.open();
+    let streamed = stream.rest().await;
+    assert!(streamed.done && streamed.error.is_none(), "{streamed:?}");
+    assert_eq!(streamed.text, world.model.text(&world.model.expected(&long(&world)).await.ids));
+
+    // What goes wrong after that ends the stream.
+    drop(nodes);
+    let nodes = three(&world, &Gate::closed()).await;
+    let mut stream = world.client.stream(&long(&world)).await.expect("a stream");
+    stream.comment().await;
+    drop((nodes, scorer));
+    let streamed = stream.rest().await;
+    assert!(!streamed.done && streamed.finish.is_none());
+    assert_eq!(streamed.error.expect("an error")["type"], "server_error");
     world.finish().await;
 }
 

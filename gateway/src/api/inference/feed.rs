@@ -6,11 +6,13 @@ use assay_protocol::JobId;
 use axum::response::sse;
 use serde::Serialize;
 use serde_json::Value;
+use tokio::time::timeout;
 
 use super::{Style, told::Teller, verdict};
 use crate::{
     api::ApiError,
-    openai::{Chunk, DONE, DialectWriter, End, ErrorBody, ErrorDetail, LastEvent, Usage},
+    app::App,
+    openai::{Chunk, DONE, Dialect, DialectWriter, End, ErrorBody, ErrorDetail, LastEvent, Usage},
     serving::{Deliveries, Event, ServeError},
 };
 
@@ -43,6 +45,7 @@ struct TypedError<'a> {
 
 /// What is still to be sent. Dropping it drops the deliveries: then the jobs know that the client left.
 pub(super) struct Feed {
+    dialect: Dialect,
     writer: DialectWriter,
     ready: VecDeque<Item>,
     deliveries: Deliveries,
@@ -57,18 +60,24 @@ pub(super) struct Feed {
 }
 
 impl Feed {
-    /// Waits for the first news: as long as nothing was sent, an error still gets its own status.
-    pub(super) async fn begin(style: &Style, mut deliveries: Deliveries) -> Result<Self, ApiError> {
-        let first = deliveries.next().await;
-        if let Some((_, Event::Failed(error))) = first {
+    /// Waits for the first news: as long as nothing was sent, an error still gets its own status. But no longer than a
+    /// connection may be silent: then the stream begins, and lives on comments.
+    pub(super) async fn begin(
+        app: &App,
+        style: &Style,
+        mut deliveries: Deliveries,
+    ) -> Result<Self, ApiError> {
+        let first = timeout(app.config.limits.keep_alive(), deliveries.next()).await;
+        if let Ok(Some((_, Event::Failed(error)))) = first {
             deliveries.void();
-            return Err(error.into());
+            return Err(style.refusal(error));
         }
         let (jobs, tellers) = (deliveries.jobs(), style.tellers(&deliveries));
         let mut writer = style.writer(&deliveries);
         let ready = writer.begin().into_iter().map(Item::Chunk).collect();
         let (open, usage) = (jobs.len(), Usage::of(0, 0));
         let mut feed = Self {
+            dialect: style.dialect.clone(),
             writer,
             ready,
             deliveries,
@@ -79,7 +88,9 @@ impl Feed {
             verdict: None,
             over: false,
         };
-        feed.take(first);
+        if let Ok(first) = first {
+            feed.take(first);
+        }
         Ok(feed)
     }
 
@@ -111,14 +122,14 @@ impl Feed {
                 let more = self.writer.arguments(index, call, text);
                 self.send(more);
             }
-            // Only what is embedded has vectors, and that is asked for elsewhere.
+            // They come whole.
             Event::Vectors(_) => {}
             Event::Done(summary) => {
                 let used = Usage::of(summary.prompt_tokens, summary.completion_tokens);
                 self.usage = self.usage.plus(used);
                 // Tokens without a text of their own, at the end.
                 self.piece(at, String::new());
-                let verdict = verdict(self.jobs[at], &summary);
+                let verdict = verdict(&self.dialect, self.jobs[at], &summary);
                 let end = self.writer.finish(index, summary.finish.as_str(), &verdict);
                 self.send(end);
                 self.verdict = Some(verdict);
@@ -130,7 +141,10 @@ impl Feed {
                     self.over = true;
                 }
             }
-            Event::Failed(error) => self.break_off(error.into()),
+            Event::Failed(error) => {
+                let error = ApiError::from(error).renamed(|param| self.dialect.param(param));
+                self.break_off(error);
+            }
         }
     }
 

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Sent, Style, events,
+    Style, events,
     feed::{self, Feed, Item},
     naming, whole,
 };
@@ -24,12 +24,12 @@ use crate::{
     app::App,
     auth::Caller,
     kept_answers::{self, Claim, Keeping},
-    openai::{Chunk, Dialect, LastEvent, Streaming},
+    openai::{Chunk, LastEvent, Streaming},
     serving::{self, ChatJob},
 };
 
 /// Says that the answer was given before.
-pub(in crate::api) const REPLAYED: HeaderName = HeaderName::from_static("x-assay-replayed");
+const REPLAYED: HeaderName = HeaderName::from_static("x-assay-replayed");
 /// Events of a choice besides its text.
 const EVENTS_BESIDES_TEXT: usize = 8;
 
@@ -51,12 +51,11 @@ struct Kept {
     pieces: Vec<String>,
 }
 
-/// All that decides the answer: what was asked, in which dialect, and the headers that could be in its body.
-pub(super) fn digest(dialect: &Dialect, sent: &Sent) -> Bytes32 {
-    let risk = sent.assurance.risk.map_or("", |risk| risk.as_str());
-    let nonce = sent.assurance.nonce.as_deref().unwrap_or_default();
-    let fields =
-        [dialect.id_prefix().as_bytes(), &sent.digest.0, risk.as_bytes(), nonce.as_bytes()];
+/// All that decides the answer: what was asked, in which dialect, and what headers or the API key say of it.
+pub(super) fn digest(job: &ChatJob) -> Bytes32 {
+    let risk = job.terms.risk.as_str();
+    let nonce = job.nonce.as_deref().unwrap_or_default();
+    let fields = [job.id_prefix.as_bytes(), &job.request.0, risk.as_bytes(), nonce.as_bytes()];
     Bytes32(Sha256::digest(identity::statement(b"assay/keyed-request/1", &fields)).into())
 }
 
@@ -119,7 +118,7 @@ async fn keep(
         Ok(deliveries) => deliveries,
         Err(error) => {
             keeping.forget().await;
-            return drop(began.send(Began::Nothing(Vec::new(), error.into())));
+            return drop(began.send(Began::Nothing(Vec::new(), style.refusal(error))));
         }
     };
     let jobs = deliveries.jobs();
@@ -141,7 +140,7 @@ async fn keep(
         },
         Streaming::Yes { .. } => {
             let room = deliveries.events_max() + EVENTS_BESIDES_TEXT * jobs.len();
-            match Feed::begin(&style, deliveries).await {
+            match Feed::begin(&app, &style, deliveries).await {
                 Ok(feed) => {
                     let (live, items) = mpsc::channel(room);
                     let _ = began.send(Began::Stream(jobs.clone(), items));

@@ -1,6 +1,8 @@
-//! From a request that was understood to its response, whole or as it comes: what chats, completions and responses share.
+//! From a request that was understood to its response, whole or as it comes: what all that nodes answer share.
 
+mod documented;
 mod feed;
+mod fitting;
 mod keyed;
 mod told;
 
@@ -25,13 +27,13 @@ use crate::{
     app::App,
     catalog::HostedModel,
     openai::{
-        AnswerCall, AnswerWriter, AssuranceAsk, Body, Dialect, DialectWriter, Form, InvalidRequest,
-        ResponseWriter, Streaming, Usage, WholeChoice,
+        AnswerCall, AnswerWriter, AssuranceAsk, Body, Dialect, DialectWriter, Form, ResponseWriter,
+        Streaming, Usage, VectorsWriter, WholeChoice,
     },
-    serving::{self, ChatJob, Deliveries, Event, Prompt, Summary, Terms},
+    serving::{self, ChatJob, Deliveries, Event, Prompt, ServeError, Summary, Terms},
 };
+pub(super) use documented::{Headers, Refused};
 use feed::{Feed, Item};
-pub(super) use keyed::REPLAYED;
 use told::Teller;
 
 const JOB: HeaderName = HeaderName::from_static("x-assay-job");
@@ -73,22 +75,20 @@ pub(super) async fn answer(
 ) -> Result<Response, ApiError> {
     let model = app.catalog.get(&wish.model).filter(|_| key.permissions.allow_model(&wish.model));
     let model = model.ok_or_else(|| ApiError::model_not_found(&wish.model))?.clone();
-    if model.text.manifest.embedding.is_some() {
-        let message = format!("The model `{}` makes vectors: POST /v1/embeddings.", model.id());
-        return Err(InvalidRequest::of("model", message).into());
-    }
+    fitting::check(&model, &wish, app.config.serving.choices_max)?;
     let dialect = wish.dialect.clone();
     let style = Style { dialect, streaming: wish.streaming, model: model.clone() };
-    let idempotency = sent.key.as_ref().map(|name| keyed::Key {
-        account: key.caller.account,
-        name: name.clone(),
-        digest: keyed::digest(&style.dialect, &sent),
-    });
-    let job = into_job(app, key, model, wish, sent)?;
-    match idempotency {
-        Some(idempotency) => keyed::answer(app, &key.caller, job, style, idempotency).await,
+    let name = sent.key.clone();
+    let job = into_job(key, model, wish, sent);
+    match name {
+        Some(name) => {
+            let digest = keyed::digest(&job);
+            let idempotency = keyed::Key { account: key.caller.account, name, digest };
+            keyed::answer(app, &key.caller, job, style, idempotency).await
+        }
         None => {
-            let deliveries = serving::serve_request(app, &key.caller, job).await?;
+            let deliveries = serving::serve_request(app, &key.caller, job).await;
+            let deliveries = deliveries.map_err(|error| style.refusal(error))?;
             let jobs = deliveries.jobs();
             let response = respond(app, &style, deliveries).await;
             Ok(naming(app, &jobs, response.into_response()))
@@ -104,7 +104,7 @@ async fn respond(app: &App, style: &Style, deliveries: Deliveries) -> Result<Res
             Json(body).into_response()
         }
         Streaming::Yes { .. } => {
-            let feed = Feed::begin(style, deliveries).await?;
+            let feed = Feed::begin(app, style, deliveries).await?;
             let items = stream::unfold(feed, |mut feed| async {
                 let item = feed.next().await?;
                 Some((item, feed))
@@ -114,40 +114,14 @@ async fn respond(app: &App, style: &Style, deliveries: Deliveries) -> Result<Res
     })
 }
 
-fn into_job(
-    app: &App,
-    key: &ClientKey,
-    model: Arc<HostedModel>,
-    wish: Wish,
-    sent: Sent,
-) -> Result<ChatJob, ApiError> {
-    let vocab_size = model.text.manifest.vocab_size;
-    if let Some((id, _)) = wish.sampling.logit_bias.iter().find(|(id, _)| *id >= vocab_size) {
-        let message = format!("The model has no token {id}; it has {vocab_size}.");
-        return Err(InvalidRequest::of(format!("logit_bias.{id}"), message).into());
-    }
-    let mut ids = wish.prompts.iter().flat_map(|prompt| match prompt {
-        Prompt::Ids(ids) => ids.as_slice(),
-        Prompt::Chat(_) | Prompt::Text(_) | Prompt::ToEmbed(_) => &[],
-    });
-    if let Some(id) = ids.find(|id| **id >= vocab_size) {
-        let message = format!("The model has no token {id}; it has {vocab_size}.");
-        return Err(InvalidRequest::of("prompt", message).into());
-    }
-    let choices_max = app.config.serving.choices_max as usize;
-    let choices = wish.prompts.len().saturating_mul(wish.choices as usize);
-    if choices > choices_max {
-        let param = if wish.choices > 1 { "n" } else { "prompt" };
-        let message = format!("{choices} answers were asked for; {choices_max} are the most here.");
-        return Err(InvalidRequest::of(param, message).into());
-    }
+fn into_job(key: &ClientKey, model: Arc<HostedModel>, wish: Wish, sent: Sent) -> ChatJob {
     let asked = wish.assurance;
     let terms = Terms {
         risk: sent.assurance.risk.or(asked.risk).unwrap_or(key.caller.risk),
         checks: asked.checks,
         release: asked.release,
     };
-    Ok(ChatJob {
+    ChatJob {
         model,
         prompts: wish.prompts,
         choices: wish.choices,
@@ -163,7 +137,7 @@ fn into_job(
         streamed: matches!(wish.streaming, Streaming::Yes { .. }),
         keyed: sent.key.is_some(),
         request: sent.digest,
-    })
+    }
 }
 
 /// How an answer is written.
@@ -174,11 +148,16 @@ struct Style {
 }
 
 impl Style {
+    /// An error in the words of the client's dialect.
+    fn refusal(&self, error: ServeError) -> ApiError {
+        ApiError::from(error).renamed(|param| self.dialect.param(param))
+    }
+
     fn tellers(&self, deliveries: &Deliveries) -> Vec<Teller> {
         let form = match self.dialect {
             Dialect::Choices(form) => form,
             // Nothing is told of its tokens.
-            Dialect::Response(_) => Form::Chat,
+            Dialect::Response { .. } | Dialect::Vectors { .. } => Form::Chat,
         };
         let teller = |_| Teller::new(form, self.model.clone());
         deliveries.jobs().into_iter().map(teller).collect()
@@ -189,9 +168,18 @@ impl Style {
         let model = self.model.id().to_owned();
         let form = match &self.dialect {
             Dialect::Choices(form) => *form,
-            Dialect::Response(asked) => {
+            Dialect::Response { asked, .. } => {
                 let writer = ResponseWriter::new(id, created, model, (**asked).clone());
                 return DialectWriter::Response(Box::new(writer));
+            }
+            Dialect::Vectors { format, .. } => {
+                let embedding = self.model.text.manifest.embedding;
+                let dimensions = embedding.map_or(0, |embedding| embedding.dimensions as usize);
+                return DialectWriter::Vectors(VectorsWriter {
+                    model,
+                    dimensions,
+                    format: *format,
+                });
             }
         };
         let hash = self.model.text.manifest_hash.to_string();
@@ -213,6 +201,7 @@ async fn whole(style: &Style, mut deliveries: Deliveries) -> Result<(Body, Deliv
     let jobs = deliveries.jobs();
     let mut tellers = style.tellers(&deliveries);
     let mut said = vec![Said::default(); jobs.len()];
+    let mut vectors = vec![Vec::new(); jobs.len()];
     let mut ends: Vec<Option<Summary>> = vec![None; jobs.len()];
     while let Some((index, event)) = deliveries.next().await {
         match event {
@@ -224,28 +213,29 @@ async fn whole(style: &Style, mut deliveries: Deliveries) -> Result<(Body, Deliv
             Event::Arguments { index: call, text } => {
                 said[index].take(Piece::Arguments { index: call, text });
             }
-            // Only what is embedded has vectors, and that is asked for elsewhere.
-            Event::Vectors(_) => {}
+            Event::Vectors(components) => vectors[index] = components,
             Event::Done(summary) => ends[index] = Some(summary),
             Event::Failed(error) => {
                 deliveries.void();
-                return Err(error.into());
+                return Err(style.refusal(error));
             }
         }
     }
     let mut usage = Usage::of(0, 0);
     let mut choices = Vec::with_capacity(jobs.len());
     let told = tellers.iter_mut().map(Teller::tell);
-    for (((job, said), end), logprobs) in jobs.into_iter().zip(said).zip(ends).zip(told) {
+    let parts = said.into_iter().zip(vectors).zip(ends).zip(told);
+    for (job, (((said, vectors), end), logprobs)) in jobs.into_iter().zip(parts) {
         let summary = end.ok_or_else(ApiError::panicked)?;
         usage = usage.plus(Usage::of(summary.prompt_tokens, summary.completion_tokens));
         let finish_reason = summary.finish.as_str();
         choices.push(WholeChoice {
             text: said.content,
+            vectors,
             logprobs,
             calls: AnswerCall::all(job, said.calls),
             finish_reason,
-            verdict: verdict(job, &summary),
+            verdict: verdict(&style.dialect, job, &summary),
         });
     }
     Ok((writer.whole(choices, usage), deliveries))
@@ -282,9 +272,11 @@ pub(super) fn naming(app: &App, jobs: &[JobId], mut response: Response) -> Respo
 }
 
 /// How the answer was verified, and what its receipt needs beside it, as `x_assay`.
-fn verdict(job: JobId, summary: &Summary) -> Value {
+fn verdict(dialect: &Dialect, job: JobId, summary: &Summary) -> Value {
     let mut verdict = serde_json::to_value(&summary.verdict).unwrap_or_default();
     verdict["receipt"] = job.to_string().into();
-    verdict["output_ids"] = write_ids(&summary.ids).into();
+    if !matches!(dialect, Dialect::Vectors { .. }) {
+        verdict["output_ids"] = write_ids(&summary.ids).into();
+    }
     verdict
 }

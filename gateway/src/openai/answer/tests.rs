@@ -91,10 +91,9 @@ fn a_text_completion_has_its_own_object() {
     let whole = |choices| {
         let whole = |text: &str| WholeChoice {
             text: text.to_owned(),
-            calls: Vec::new(),
-            logprobs: None,
             finish_reason: "stop",
             verdict: json!(text),
+            ..WholeChoice::default()
         };
         let all = ["a", "b"].into_iter().take(choices).map(whole).collect();
         let body = writer(Form::Text, false, choices).whole(all, Usage::of(1, 2));

@@ -1,12 +1,14 @@
 //! The request: read as the chat that asks for the same (`assay_model::responses`), errors in this dialect's words.
 
-use assay_model::responses;
+use assay_model::responses::{self, Names};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::Asked;
-use crate::openai::{ChatAsk, ChatRequest, InvalidRequest, assurance::VerificationAsk};
+use crate::openai::{
+    ChatAsk, ChatRequest, InvalidRequest, assurance::VerificationAsk, metadata::check_metadata,
+};
 
 /// The body as clients send it. Fields that are not listed are ignored.
 #[derive(Clone, Debug, Deserialize)]
@@ -61,33 +63,40 @@ pub struct ResponseAsk {
     pub chat: ChatAsk,
     /// What the response repeats.
     pub asked: Asked,
+    /// What the chat's fields are called in the request.
+    pub names: Names,
 }
 
 impl ResponseRequest {
     /// Checks every field.
     pub fn check(&self) -> Result<ResponseAsk, InvalidRequest> {
         let body = Value::Object(self.0.clone());
-        let as_chat = responses::as_chat(&body)?;
+        let as_chat = responses::as_chat(&body).map_err(|wrong| match body.get("input") {
+            None | Some(Value::Null) if wrong.param == "input" => InvalidRequest::missing("input"),
+            _ => wrong.into(),
+        })?;
         let chat: ChatRequest =
             serde_path_to_error::deserialize(&as_chat.body).map_err(|error| {
-                let param = as_chat.param(&error.path().to_string());
+                let param = as_chat.names.param(&error.path().to_string());
                 InvalidRequest::of(&*param, format!("'{param}' is not valid: {}.", error.inner()))
             })?;
         let chat = chat.check().map_err(|error| {
-            let param = error.param.as_deref().map(|param| as_chat.param(param));
+            let param = error.param.as_deref().map(|param| as_chat.names.param(param));
             InvalidRequest { param, ..error }
         })?;
-        Ok(ResponseAsk { chat, asked: self.asked() })
+        Ok(ResponseAsk { chat, asked: self.asked()?, names: as_chat.names })
     }
 
-    fn asked(&self) -> Asked {
+    fn asked(&self) -> Result<Asked, InvalidRequest> {
         let given = |key: &str| self.0.get(key).filter(|value| !value.is_null());
         let or = |key: &str, default: Value| given(key).cloned().unwrap_or(default);
         let format = given("text").and_then(|text| text.get("format")).filter(|it| !it.is_null());
-        Asked {
+        let metadata = or("metadata", json!({}));
+        check_metadata(Some(&metadata))?;
+        Ok(Asked {
             instructions: given("instructions").and_then(Value::as_str).map(str::to_owned),
             max_output_tokens: given("max_output_tokens").and_then(Value::as_i64),
-            metadata: or("metadata", json!({})),
+            metadata,
             parallel_tool_calls: given("parallel_tool_calls")
                 .and_then(Value::as_bool)
                 .unwrap_or(true),
@@ -99,6 +108,6 @@ impl ResponseRequest {
             tools: given("tools").and_then(Value::as_array).cloned().unwrap_or_default(),
             top_p: given("top_p").and_then(Value::as_f64).unwrap_or(1.0),
             truncation: "disabled",
-        }
+        })
     }
 }
