@@ -28,7 +28,7 @@ use crate::{
     app::App,
     config::LimitSettings,
     kept_answers,
-    nodes::presence,
+    nodes::{presence, standing},
     ownership,
     payments::{payouts, reconcile},
     receipts, router, sealer, self_audit, telemetry,
@@ -62,6 +62,7 @@ pub async fn serve(
     app.tasks.spawn(ownership::note(app.clone()));
     app.tasks.spawn(kept_answers::prune(app.clone()));
     app.tasks.spawn(presence::keep(app.clone()));
+    app.tasks.spawn(standing::keep(app.clone()));
     app.tasks.spawn(sealer::run(app.clone()));
     app.tasks.spawn(self_audit::run(app.clone()));
     app.tasks.spawn(receipts::run_sealer(app.clone()));

@@ -95,8 +95,17 @@ impl Admin {
 
     /// Makes a node a scorer.
     pub async fn trust(&self, node: NodeId) {
-        let _: NodeView =
-            self.ask(Method::PATCH, &format!("nodes/{node}"), Some(json!({"trusted": true}))).await;
+        self.set_trusted(node, true).await;
+    }
+
+    /// Makes a scorer an ordinary node again.
+    pub async fn distrust(&self, node: NodeId) {
+        self.set_trusted(node, false).await;
+    }
+
+    async fn set_trusted(&self, node: NodeId, trusted: bool) {
+        let body = json!({"trusted": trusted});
+        let _: NodeView = self.ask(Method::PATCH, &format!("nodes/{node}"), Some(body)).await;
     }
 
     pub async fn ban(&self, node: NodeId, reason: &str) {

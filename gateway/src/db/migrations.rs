@@ -12,7 +12,7 @@ use super::{Db, DbError, engine::Store};
 /// Version, what it does, and its text for SQLite and for PostgreSQL.
 type Step = (i64, &'static str, &'static str, &'static str);
 
-const STEPS: [Step; 19] = [
+const STEPS: [Step; 20] = [
     (
         1,
         "founding",
@@ -132,6 +132,12 @@ const STEPS: [Step; 19] = [
         "record",
         include_str!("../../../migrations/common/0020_record.sql"),
         include_str!("../../../migrations/common/0020_record.sql"),
+    ),
+    (
+        21,
+        "reasons",
+        include_str!("../../../migrations/common/0021_reasons.sql"),
+        include_str!("../../../migrations/common/0021_reasons.sql"),
     ),
     (
         22,

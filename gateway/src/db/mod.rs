@@ -4,6 +4,7 @@
 pub mod accounts;
 pub mod admin_log;
 pub mod audits;
+pub mod changes;
 pub mod checks;
 pub mod credits;
 pub mod earnings;
@@ -77,6 +78,7 @@ pub fn statements() -> Vec<&'static Statement> {
         accounts::STATEMENTS,
         admin_log::STATEMENTS,
         audits::STATEMENTS,
+        changes::STATEMENTS,
         checks::STATEMENTS,
         enrolments::STATEMENTS,
         epochs::STATEMENTS,

@@ -5,7 +5,7 @@ use assay_protocol::{Bytes32, NodeId};
 use serde::Serialize;
 
 use super::{
-    Actor, Db, DbError, OperatorId, Out, Page, Paged,
+    Actor, Db, DbError, OperatorId, Out, Page, Paged, changes,
     engine::retried,
     statement::statements,
     transaction::Tx,
@@ -109,6 +109,7 @@ pub async fn set_trusted(db: &Db, id: NodeId, trusted: bool, by: &Actor) -> Resu
     retried(async || {
         let mut tx = db.begin().await?;
         is_there(id, tx.execute(&SET_TRUSTED, args![id, trusted]).await?)?;
+        changes::of_node(&mut tx, id).await?;
         let detail = if trusted { "trusted" } else { "not trusted" };
         by.did(&mut tx, "node.trust", id, detail).await?;
         tx.commit().await

@@ -22,6 +22,7 @@ statements! { "pay";
             and (job_node.pay > 0 or job_node.checked_micro > 0)
             and job.ended_ms > (select coalesce(max(at_ms), 0) from forfeit where forfeit.node = $1)
         order by job_node.job desc, job_node.part desc limit $4";
+    plain LAST_JOB_OF = "select job from job_node where node = $1 order by job desc limit 1";
     plain NODES = "select id from node where id > $1 order by id limit $2";
     plain OF_OPERATOR = "select id from node where operator = $3 and id > $1 order by id limit $2";
 }
@@ -41,22 +42,45 @@ pub struct NotYetOwn {
     pub withdrawable: Nano,
 }
 
+/// What a node has of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EarnedIn {
+    pub job: JobId,
+    pub earned: Earned,
+}
+
 /// Of every node what it was paid and is not its own yet, and what was checked since; for a gateway that starts.
 pub async fn immature_jobs(
     db: &Db,
     rules: Maturity,
     now_ms: i64,
-) -> Result<Vec<(NodeId, Vec<Earned>)>, DbError> {
+) -> Result<Vec<(NodeId, Vec<EarnedIn>)>, DbError> {
     let mut tx = db.snapshot().await?;
-    let mut all: Vec<(NodeId, Vec<Earned>)> = Vec::new();
+    let mut all: Vec<(NodeId, Vec<EarnedIn>)> = Vec::new();
     loop {
         let after = all.last().map(|(node, _)| node.to_string()).unwrap_or_default();
         let page: Vec<Node> = tx.all(&NODES, args![after, ROWS_PER_FETCH]).await?;
         let Some(_) = page.last() else { return Ok(all) };
         for Node(node) in page {
-            all.push((node, jobs_of(&mut tx, node, rules, now_ms).await?));
+            all.push((node, earned_by(&mut tx, node, rules, now_ms).await?));
         }
     }
+}
+
+/// The same of one node, the last job first.
+pub async fn immature_jobs_of(
+    db: &Db,
+    node: NodeId,
+    rules: Maturity,
+    now_ms: i64,
+) -> Result<Vec<EarnedIn>, DbError> {
+    earned_by(&mut db.snapshot().await?, node, rules, now_ms).await
+}
+
+/// The last job that a node had a part in, of those that have ended.
+pub async fn last_job_of(db: &Db, node: NodeId) -> Result<Option<JobId>, DbError> {
+    let found: Option<LastJob> = db.optional(&LAST_JOB_OF, args![node]).await?;
+    Ok(found.map(|found| found.0))
 }
 
 /// What an operator's nodes were paid and is not its own yet: it cannot leave its account.
@@ -89,6 +113,16 @@ pub(super) async fn immature_in(
             }
         }
     }
+}
+
+async fn earned_by(
+    tx: &mut Tx,
+    node: NodeId,
+    rules: Maturity,
+    now_ms: i64,
+) -> Result<Vec<EarnedIn>, DbError> {
+    let paid = paid_to(tx, node, rules, now_ms).await?;
+    Ok(paid.into_iter().map(|Paid { job, earned, .. }| EarnedIn { job, earned }).collect())
 }
 
 /// A node's jobs whose pay is immature, the last first.
@@ -134,6 +168,8 @@ fn withdrawable_part(pay: Nano, earned: Nano, withdrawable: Nano) -> Nano {
 
 struct Node(NodeId);
 
+struct LastJob(JobId);
+
 struct Paid {
     job: JobId,
     part: i64,
@@ -145,6 +181,12 @@ struct Paid {
 impl Record for Node {
     fn read(row: &Row) -> Result<Self, DbError> {
         row.get("id").map(Self)
+    }
+}
+
+impl Record for LastJob {
+    fn read(row: &Row) -> Result<Self, DbError> {
+        row.get("job").map(Self)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Where operators want their money: the address that counts, the one that cools off, and those that counted before.
 
 use super::{
-    Bound, Db, DbError, OperatorId,
+    Bound, Db, DbError, OperatorId, changes,
     engine::retried,
     operators,
     statement::statements,
@@ -84,6 +84,7 @@ pub async fn set(
         let at_once = known.is_empty() || counts.is_some_and(|counts| counts.address == address);
         let usable_ms = if at_once { now_ms } else { now_ms.saturating_add(cooling_ms) };
         tx.execute(&INSERT, args![operator, number, address, now_ms, usable_ms]).await?;
+        changes::of_operator(&mut tx, operator).await?;
         tx.commit().await?;
         Ok(PayoutAddress { address: address.to_owned(), set_ms: now_ms, usable_ms, number })
     })

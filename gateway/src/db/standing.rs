@@ -1,10 +1,10 @@
-//! Nodes that are out: in quarantine until a time, or banned. Written when it happens, read at log-in.
+//! Nodes that are out: in quarantine until a time, or banned. Written when it happens, read at log-in and after each change.
 
 use assay_protocol::{NodeId, StandingCode};
 use serde::Serialize;
 
 use super::{
-    Actor, Db, DbError, Standing,
+    Actor, Db, DbError, Standing, changes,
     engine::retried,
     nodes,
     statement::statements,
@@ -38,8 +38,14 @@ pub struct Out {
 /// Those of the engine; an unknown node is one.
 pub async fn quarantine(db: &Db, node: NodeId, out: &Out, at_ms: i64) -> Result<(), DbError> {
     let Out { code, reason, until_ms } = out;
-    db.execute(&PUT, args![node, *code, reason, until_ms.unwrap_or(at_ms), at_ms]).await?;
-    Ok(())
+    retried(async || {
+        let mut tx = db.begin().await?;
+        let args = args![node, *code, reason, until_ms.unwrap_or(at_ms), at_ms];
+        tx.execute(&PUT, args).await?;
+        changes::of_node(&mut tx, node).await?;
+        tx.commit().await
+    })
+    .await
 }
 
 /// The quarantine is over: the node was tested anew. A ban stays.
@@ -72,7 +78,7 @@ pub(super) async fn put_ban(
 ) -> Result<(), DbError> {
     nodes::set_standing(tx, node, Standing::Banned, reason).await?;
     tx.execute(&PUT, args![node, code, reason, None::<i64>, at_ms]).await?;
-    Ok(())
+    changes::of_node(tx, node).await
 }
 
 /// An admin lets a node serve again, from a ban or a quarantine.
@@ -84,6 +90,7 @@ pub async fn let_back(db: &Db, node: NodeId, by: &Actor) -> Result<(), DbError> 
         let mut tx = db.begin().await?;
         nodes::set_standing(&mut tx, node, Standing::Enrolled, "").await?;
         tx.execute(&REMOVE, args![node]).await?;
+        changes::of_node(&mut tx, node).await?;
         by.did(&mut tx, "node.unban", node, "").await?;
         tx.commit().await
     })

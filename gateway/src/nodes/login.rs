@@ -6,7 +6,7 @@ use std::{
 };
 
 use assay_protocol::{
-    Bytes32, CloseCode, FromNodeFrame, NodeId, StandingCode, ToNode, VERSION, identity, limits,
+    Bytes32, CloseCode, FromNodeFrame, NodeId, ToNode, VERSION, identity, limits,
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -154,31 +154,4 @@ async fn look_up(
         public_key: row.public_key,
     };
     Ok(Login { registration, identity })
-}
-
-/// Looks once more, now that the node can be found in the registry: an admin may have banned it, or
-/// taken its trust, while it logged in, and its operator may have named another payout address.
-pub(super) async fn check_standing(app: &App, node: NodeId) {
-    match db::nodes::find(&app.db, node).await {
-        Ok(Some(row)) if row.is_banned() => {
-            app.nodes.ban(node, StandingCode::ByAdmin, "this node is banned".into());
-        }
-        Ok(Some(row)) => {
-            app.nodes.set_trusted(node, row.trusted);
-            match db::payout_addresses::of_operator(&app.db, row.operator).await {
-                Ok(known) => app.nodes.set_payouts(row.account, &Payouts::of(&known)),
-                Err(_) => close(app, node),
-            }
-            // It may come from another gateway, where it was checked meanwhile.
-            match db::reputation::of_node(&app.db, node).await {
-                Ok(known) => app.reputation.know(known),
-                Err(_) => close(app, node),
-            }
-        }
-        Ok(None) | Err(_) => close(app, node),
-    }
-}
-
-fn close(app: &App, node: NodeId) {
-    app.nodes.close(node, CloseCode::Shutdown, "the gateway's store does not answer".into());
 }

@@ -10,6 +10,7 @@ pub mod registry;
 pub mod session;
 pub mod settings;
 mod socket;
+pub mod standing;
 
 pub(crate) use errand::Errand;
 pub use handle::{JobNews, LostReason, NodeHandle, NodeNews};

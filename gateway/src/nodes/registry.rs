@@ -244,9 +244,11 @@ impl Registry {
         self.wake();
     }
 
-    /// An admin lifts a quarantine: the node is tested now.
-    pub fn end_quarantine(&self, node: NodeId) {
-        if let Some(entry) = lock(&self.entries).get_mut(&node) {
+    /// An admin lifts this quarantine: the node is tested now. One that came after it stays.
+    pub fn end_quarantine(&self, node: NodeId, lifted: &Out) {
+        if let Some(entry) = lock(&self.entries).get_mut(&node)
+            && entry.registration.quarantine.as_ref() == Some(lifted)
+        {
             entry.quarantine_over();
         }
         self.wake();
@@ -264,10 +266,9 @@ impl Registry {
         Some((entry.standing.clone(), entry.admitted.keys().cloned().collect()))
     }
 
-    /// Whether a connected node has a quarantine, over or not.
-    pub fn has_quarantine(&self, node: NodeId) -> bool {
-        let entries = lock(&self.entries);
-        entries.get(&node).is_some_and(|entry| entry.registration.quarantine.is_some())
+    /// The quarantine of a connected node, over or not.
+    pub fn quarantine_of(&self, node: NodeId) -> Option<Out> {
+        lock(&self.entries).get(&node)?.registration.quarantine.clone()
     }
 
     /// The class that a connected node's self-test gave it for a model.

@@ -25,8 +25,9 @@ use tracing::{info, warn};
 use super::{
     conduct::{Conduct, Effect, Statement, Violation},
     handle::{Command, JobNews, LostReason, NewsDesk, NodeHandle, NodeNews},
-    login::{self, Login},
+    login::Login,
     socket::{Incoming, Socket, WriteFailed},
+    standing::check_in,
 };
 use crate::app::App;
 use budget::FrameBudget;
@@ -48,7 +49,7 @@ pub(super) async fn run(app: App, socket: Socket, login: Login) {
     let (handle, inbox) = NodeHandle::new(node);
     let jobs = Arc::new(AtomicU32::new(0));
     app.nodes.enter(login.registration.clone(), login.identity.epoch, handle, jobs.clone());
-    login::check_standing(&app, node).await;
+    check_in(&app, node).await;
     let mut session = Session {
         conduct: Conduct::new(login.identity.clone()),
         login,

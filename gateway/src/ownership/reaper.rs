@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use assay_ledger::{Nano, Settlement};
+use assay_ledger::{Earned, Nano, Settlement};
 use assay_protocol::Outcome;
 use futures_util::{StreamExt, stream};
 
@@ -13,6 +13,7 @@ use crate::{
     app::App,
     clock, db,
     db::{Db, DbError, FoundOrphan, JobEnd, JobNodeEnd, JobState, Orphan},
+    verification::PayBook,
 };
 
 const DELIVERED: &str =
@@ -37,17 +38,18 @@ pub(super) struct Reaper {
 /// # Errors
 /// When the store does not answer.
 pub async fn reap(db: &Db, gateway: &str) -> Result<(), DbError> {
-    Reaper::default().reap(db, gateway).await
+    Reaper::default().reap(db, gateway, None).await
 }
 
 impl Reaper {
     /// Looks for leases that were not renewed, and ends their jobs.
     pub(super) async fn round(&mut self, app: &App) -> Result<(), DbError> {
         db::leases::lose_expired(&app.db).await?;
-        self.reap(&app.db, app.keys.gateway_id()).await
+        self.reap(&app.db, app.keys.gateway_id(), Some(&app.pay)).await
     }
 
-    async fn reap(&mut self, db: &Db, gateway: &str) -> Result<(), DbError> {
+    /// `pay`: where there is one already, what is paid is told.
+    async fn reap(&mut self, db: &Db, gateway: &str, pay: Option<&PayBook>) -> Result<(), DbError> {
         let now = Instant::now();
         self.set_aside.retain(|_, until| *until > now);
         let mut after = String::new();
@@ -58,7 +60,7 @@ impl Reaper {
             let due = found.into_iter().filter(|found| !self.set_aside.contains_key(&found.id));
             let due: Vec<FoundOrphan> = due.collect();
             let mut ends = stream::iter(due)
-                .map(async |found| (found.id, end(db, found.orphan).await))
+                .map(async |found| (found.id, end(db, found.orphan, pay).await))
                 .buffer_unordered(ENDS_AT_ONCE);
             while let Some((job, ended)) = ends.next().await {
                 match ended {
@@ -76,23 +78,33 @@ impl Reaper {
 }
 
 /// By its checkpoint; where the rules refuse that, the hold is given back.
-async fn end(db: &Db, orphan: Result<Orphan, DbError>) -> Result<(), DbError> {
+async fn end(
+    db: &Db,
+    orphan: Result<Orphan, DbError>,
+    pay: Option<&PayBook>,
+) -> Result<(), DbError> {
     let orphan = orphan?;
     let nothing = Orphan { id: orphan.id, hold: orphan.hold, settlement: None };
-    match end_as(db, ending(orphan)).await {
+    match end_as(db, ending(orphan), pay).await {
         Err(error @ (DbError::NotFound(_) | DbError::Wrong(_) | DbError::Rejected(_))) => {
             tracing::error!(job = %nothing.id, %error, "a checkpoint cannot be settled");
-            end_as(db, ending(nothing)).await
+            end_as(db, ending(nothing), pay).await
         }
         done => done,
     }
 }
 
 /// Its owner may be ending it this very moment; whoever comes first decides.
-async fn end_as(db: &Db, end: JobEnd) -> Result<(), DbError> {
+async fn end_as(db: &Db, end: JobEnd, pay: Option<&PayBook>) -> Result<(), DbError> {
     match db::jobs::end(db, &end).await {
         Ok(()) => {
             tracing::warn!(job = %end.id, cost_nano = end.charge.cost.0, "ended a job that was cut off");
+            if let Some(book) = pay {
+                for JobNodeEnd { node, pay, .. } in &end.nodes {
+                    let (pay, ended_ms) = (*pay, end.ended_ms);
+                    book.add(*node, end.id, Earned { pay, ended_ms, checked_micro: 0 });
+                }
+            }
             Ok(())
         }
         Err(DbError::Conflict(_)) => Ok(()),

@@ -163,7 +163,7 @@ pub(super) async fn end(app: &App, job: &Job, ending: Ending, sent: Said) {
     for part in &end.nodes {
         let checked_micro = part.checked_micro().into();
         let earned = Earned { pay: part.pay, ended_ms: end.ended_ms, checked_micro };
-        app.pay.add(part.node, earned);
+        app.pay.add(part.node, job.id, earned);
     }
     app.checkpoints.forget(job.id);
     app.log.has_news();

@@ -245,7 +245,7 @@ impl Admission {
     async fn admit(&self, session: Session, models: BTreeMap<String, Tested>) {
         let (node, epoch) = session;
         // Told to the store first: a quarantine that is over here is over everywhere.
-        if self.app.nodes.has_quarantine(node)
+        if self.app.nodes.quarantine_of(node).is_some()
             && let Err(error) = db::standing::end_quarantine(&self.app.db, node).await
         {
             warn!(%node, %error, "the end of a quarantine is not stored");

@@ -201,7 +201,7 @@ async fn audit(app: &App, waiting: &Waiting) -> Option<(AuditResult, Scores)> {
         }
         let checked_micro = check.delta().pass_micro.into();
         let late = Earned { pay: Nano::ZERO, ended_ms: late.at_ms, checked_micro };
-        app.pay.add(node, late);
+        app.pay.checked(node, late);
         follow(app, node, model, check).await;
     }
     Some((result, scores))

@@ -1,94 +1,27 @@
 //! Two gateways on one PostgreSQL: when one is killed in the middle of its jobs, the other ends them within twenty
-//! seconds, for what was delivered.
+//! seconds, for what was delivered; what one of them knows or decides counts at both.
+
+mod decided;
+mod pair;
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
 };
 
-use assay_gateway::db::{Db, tampering};
+use assay_gateway::db::tampering;
 use assay_tests::{
-    Admin, Ask, Behaviour, Gate, Gateway, JobView, OperatorClient, ScriptedNode, World,
+    Ask, Gate, JobView, OperatorClient,
     money::{Factor, Tokens, cost},
-    postgres::PostgresServer,
-    scripted::Manners,
     wait_until,
-    world::CREDIT,
 };
-use tempfile::TempDir;
 use tokio::task::JoinSet;
 
+use pair::{FLEET, Pair};
+
 const SOME: u32 = 10;
-const ENDED_WITHIN: Duration = Duration::from_secs(20);
-/// Jobs that run when a busy gateway is killed, and tokens that each of them gets, more or less.
-const FLEET: usize = 110;
+/// Tokens that each job of a busy gateway gets before it is killed, more or less.
 const TURNS: usize = 5;
-
-/// A world on PostgreSQL, and another gateway on its database.
-struct Pair {
-    world: World,
-    other: Gateway,
-    admin: Admin,
-    gates: [Gate; 3],
-    nodes: Vec<ScriptedNode>,
-    _scorer: ScriptedNode,
-    db: Db,
-    _folder: TempDir,
-    _server: PostgresServer,
-}
-
-impl Pair {
-    /// Nothing where PostgreSQL is not installed.
-    async fn start() -> Option<Self> {
-        let Some(server) = PostgresServer::start().await else {
-            eprintln!("PostgreSQL is not installed: not tested");
-            return None;
-        };
-        let url = server.database("assay").await;
-        let settings = format!("[gateway]\ndatabase_url = '{url}'");
-        let world = World::with(&settings).await;
-        let folder = tempfile::tempdir().expect("a folder for another gateway");
-        let other = Gateway::start(folder.path(), &settings).await;
-        let admin = Admin::log_in(&other.url()).await;
-        let scorer = world.scorer().await;
-        let gates = [Gate::closed(), Gate::closed(), Gate::closed()];
-        let mut nodes = Vec::new();
-        for gate in &gates {
-            let slots = u32::try_from(FLEET).expect("few").next_power_of_two();
-            let manners = Manners { pace: gate.into(), slots, ..Behaviour::Honest.into() };
-            nodes.push(world.scripted_of(world.operator().await, manners).await);
-        }
-        let db = Db::open(&url).await.expect("one more connection");
-        let (_folder, _server, _scorer) = (folder, server, scorer);
-        Some(Self { world, other, admin, gates, nodes, _scorer, db, _folder, _server })
-    }
-
-    /// Kills the gateway that has the jobs, and waits until the other one has ended them.
-    async fn kill(&mut self) {
-        self.world.gateway.kill_nine();
-        let killed = Instant::now();
-        self.admin.no_job_runs().await;
-        let stuck = killed.elapsed();
-        eprintln!("the last hold of the killed gateway ended after {stuck:?}");
-        assert!(stuck < ENDED_WITHIN, "a hold was stuck for {stuck:?}");
-    }
-
-    /// The killed one comes back to nothing that it would end again.
-    async fn finish(mut self, spent: i64) {
-        let balance = self.admin.balance(self.world.account).await;
-        assert_eq!((balance.available, balance.held), (CREDIT - spent, 0));
-        let (clean, report) = self.other.audit();
-        assert!(clean, "{report}");
-        self.db.close().await;
-        self.world.gateway.start_again().await;
-        self.world.admin = Admin::log_in(&self.world.gateway.url()).await;
-        assert_eq!(self.world.admin.balance(self.world.account).await.available, CREDIT - spent);
-        self.other.terminate();
-        assert!(self.other.end().await.success());
-        self.world.finish().await;
-    }
-}
 
 fn price(job: &JobView) -> i64 {
     let tokens = Tokens { prompt: job.prompt_tokens, completion: job.completion_tokens };
@@ -137,6 +70,7 @@ async fn the_jobs_of_a_killed_gateway_are_ended_by_another_within_twenty_seconds
 async fn a_node_of_one_gateway_is_no_stranger_to_the_other() {
     let Some(mut pair) = Pair::start().await else { return };
     let node = &pair.nodes[0];
+    let id = node.id();
     let secret = pair.admin.operator_secret(node.operator).await;
     let log_in = async |url: &str| {
         OperatorClient::log_in(url, &secret).await.expect(reqwest::StatusCode::OK)
@@ -173,10 +107,18 @@ async fn a_node_of_one_gateway_is_no_stranger_to_the_other() {
     })
     .await;
     assert_eq!(told, own.get(&path).await["reputation"][0]);
+    // So is what it has at stake, alike at both, and alike for its operator.
+    let at_stake = own.get(&path).await["immature_nano"].as_i64().expect("an amount");
+    assert_eq!(at_stake, job.part(id).pay);
+    wait_until("the other gateway knows what is at stake", async || {
+        (operator.get(&path).await["immature_nano"] == at_stake).then_some(())
+    })
+    .await;
+    let of_operator = pair.admin.operator_now(node.operator).await.immature_nano;
+    assert_eq!(of_operator, Some(at_stake));
     let spent = job.cost;
 
     // What is said of it lasts no longer than the gateway that says it.
-    let id = node.id();
     pair.kill().await;
     pair.admin.node_is(id, "offline").await;
     pair.finish(spent).await;

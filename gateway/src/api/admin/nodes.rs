@@ -15,8 +15,9 @@ use super::{IdOf, Listing, PageQuery, Params, text};
 use crate::{
     api::{Admin, ApiError, JsonBody},
     app::App,
+    clock,
     db::{self, NodeRow},
-    nodes::presence,
+    nodes::{presence, standing},
     openai::ErrorBody,
 };
 
@@ -128,7 +129,7 @@ pub async fn unban(
 ) -> Result<Json<Node>, ApiError> {
     let id = NodeId(id);
     db::standing::let_back(&app.db, id, &admin.actor()).await?;
-    app.nodes.end_quarantine(id);
+    standing::look(&app, id).await?;
     look_up(&app, id).await
 }
 
@@ -144,6 +145,9 @@ pub(in crate::api) async fn views(app: &App, rows: Vec<NodeRow>) -> Result<Vec<N
     for row in rows {
         let forfeits = db::forfeits::of_node(&app.db, row.id).await?;
         let now = presence::find(app, row.id).await?;
+        if app.nodes.snapshot_of(row.id).is_none() {
+            app.pay.look(&app.db, row.id, clock::now_ms()).await?;
+        }
         app.reputation.know(db::reputation::of_node(&app.db, row.id).await?);
         nodes.push(view(app, row, now.as_ref(), forfeits));
     }

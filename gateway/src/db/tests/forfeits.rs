@@ -238,7 +238,7 @@ async fn pay_matures_by_time_and_by_later_checks() {
         let day = i64::try_from(at.pay_matures_ms).unwrap();
         let immature = async |rules, now_ms| {
             let all = pay::immature_jobs(db, rules, now_ms).await.unwrap();
-            let of_node = rules.immature(all[0].1.iter().copied(), now_ms);
+            let of_node = rules.immature(all[0].1.iter().map(|job| job.earned), now_ms);
             let of_operator = pay::immature_of(db, cheat.operator, rules, now_ms).await.unwrap();
             assert_eq!(of_node, of_operator.pay);
             of_node.0

@@ -1,13 +1,15 @@
 //! Enrolment, trust, bans, reputation.
 
-use assay_ledger::Nano;
+use assay_ledger::{Maturity, Nano};
 use assay_protocol::{Bytes32, NodeId, StandingCode};
 use uuid::Uuid;
 
 use super::{admin, client, job, node, on_each_engine, redeem, success};
 use crate::db::{
-    Bound, By, DbError, NewEnrolment, OperatorId, Out, Page, Redeem, RedeemError, Standing,
-    enrolments, jobs, nodes, reputation, standing,
+    Bound, By, DbError, NewEnrolment, OperatorId, Out, Page, Redeem, RedeemError, Standing, changes,
+    enrolments,
+    forfeits::{self, NewBan},
+    jobs, nodes, payout_addresses, reputation, standing,
 };
 
 #[tokio::test]
@@ -120,6 +122,46 @@ async fn a_quarantine_ends_with_a_passed_test_and_a_ban_does_not() {
         assert_eq!(nodes::find(db, one.id).await.unwrap().unwrap().out, None);
         let two = nodes::find(db, two.id).await.unwrap().unwrap();
         assert_eq!(two.out.unwrap().code, StandingCode::ByAdmin);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_change_of_where_a_node_stands_is_found_by_who_does_not_know_it() {
+    on_each_engine(async |db| {
+        let (one, two, three) = (node(db, 1).await, node(db, 2).await, node(db, 3).await);
+        let known = async |change: &str, expected: &[NodeId], before: i64| {
+            let number = changes::last(db).await.unwrap();
+            assert_eq!(changes::since(db, before).await.unwrap(), expected, "{change}");
+            assert_eq!(changes::since(db, number).await.unwrap(), [], "{change}");
+            number
+        };
+        let start = known("nothing", &[], 0).await;
+        let out = Out {
+            code: StandingCode::FailedChecks,
+            reason: "two checks failed".into(),
+            until_ms: Some(900),
+        };
+        nodes::set_trusted(db, one.id, true, &admin(50)).await.unwrap();
+        let at = known("trust", &[one.id], start).await;
+        standing::quarantine(db, two.id, &out, 60).await.unwrap();
+        let at = known("a quarantine", &[two.id], at).await;
+        standing::ban(db, one.id, "it lied", &admin(70)).await.unwrap();
+        let at = known("a ban", &[one.id], at).await;
+        standing::let_back(db, two.id, &admin(80)).await.unwrap();
+        let at = known("an end of a quarantine", &[two.id], at).await;
+        let address = "0x1111111111111111111111111111111111111111";
+        payout_addresses::set(db, three.operator, address, 0, 90).await.unwrap();
+        let at = known("an address", &[three.id], at).await;
+        let new = NewBan {
+            node: three.id,
+            reason: "proven".into(),
+            at_ms: 95,
+            maturity: Maturity::default(),
+        };
+        forfeits::ban(db, &new).await.unwrap();
+        known("a ban on proof", &[three.id], at).await;
+        assert_eq!(changes::since(db, start).await.unwrap(), [one.id, two.id, three.id]);
     })
     .await;
 }

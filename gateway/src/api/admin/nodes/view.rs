@@ -51,8 +51,8 @@ pub struct Node {
     pub performance: Option<NodePerformance>,
     /// One row for each model that this gateway hosts.
     pub reputation: Vec<Reputation>,
-    /// Pay that is not its own yet, in 1e-9 credit: what it forfeits if it is banned on proof. For jobs of this gateway,
-    /// and for all up to when it started.
+    /// Pay that is not its own yet, in 1e-9 credit: what it forfeits if it is banned on proof. Of a node that is connected to
+    /// another gateway, some seconds ago.
     pub immature_nano: i64,
     /// What it forfeited, the last first.
     pub forfeits: Vec<Forfeit>,
