@@ -1,6 +1,6 @@
 // What the outcome of a part in a job rests on, in words, and as the API says it.
 
-import { el } from "./dom.js";
+import { el, when } from "./dom.js";
 
 const owners = (number) => `${number === 0 ? "no other owner" : number === 1 ? "1 other owner" : `${number} other owners`}`;
 const small = (number) => (number === 0 ? "0" : Math.abs(number) < 0.0001 ? number.toExponential(1) : String(Number(number.toFixed(4))));
@@ -34,9 +34,15 @@ function pairs(found) {
   ].filter(Boolean);
 }
 
+/** Where an audit found the answer at fault after the job had ended: when, what, and how the job had been settled. */
+const before = (audit) => (audit ? [
+  ["Audited", `${when(audit.at_ms)}: ${audit.found.replaceAll("_", " ")}${audit.refuted ? "; the client's answer is refuted" : ""}`],
+  ["Settled before as", `${audit.settled_outcome.replaceAll("_", " ")}: ${audit.settled_reason}`],
+] : []);
+
 /** `part` names it among the parts on the page. */
 export function evidence(row, nodeName, part) {
-  const facts = [...pairs(row.evidence ?? {}), ["Job", el("span", { class: "mono" }, row.job_id)], ["Node", [`${nodeName} `, el("span", { class: "mono" }, row.node_id)]], ["Round", String(row.round)]];
+  const facts = [...before(row.late_audit), ...pairs(row.evidence ?? {}), ["Job", el("span", { class: "mono" }, row.job_id)], ["Node", [`${nodeName} `, el("span", { class: "mono" }, row.node_id)]], ["Round", String(row.round)]];
   const json = JSON.stringify(row.evidence, null, 2).replace(/\[[^[\]{}]*\]/g, (list) => list.replace(/\s+/g, " "));
   return [
     el("dl", { class: "pairs" }, facts.map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]).flat()),

@@ -70,6 +70,7 @@ reasons! {
     FailedLogits Outcome "failed_logits" "Not paid: the reported logits are not the model's, whatever the tokens are." "Report the logits that the model gave, from the runtime that the manifest names.";
     FailedLogprobs Outcome "failed_logprobs" "Not paid: the log probabilities that were told with the tokens are not the model's." "Tell the log probabilities that the model gave, before any mask, penalty or temperature.";
     FailedStructure Outcome "failed_structure" "Not paid: the answer breaks a rule that needs no model, such as a token outside of the vocabulary." "Use an unchanged node agent.";
+    FailedAudit Outcome "failed_audit" "Paid, and found at fault by an audit after the job had ended: it counts as a failed check, and the pay is forfeited if the node is banned on proof." "As for what the audit found: the evidence is the audit's.";
     Left Outcome "left" "Not paid: the node took the job and then left, stalled or failed." "Keep the machine awake and connected, and offer no more slots than it can serve.";
     Violation Outcome "violation" "Not paid: the node broke the protocol and was cut off." "Update the node agent; docs/protocol.md has the rules.";
     Unverified Outcome "unverified" "Not paid, not blamed: nobody could judge this answer." "Nothing: it does not count against the node.";

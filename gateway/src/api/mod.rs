@@ -14,6 +14,7 @@ pub mod error;
 pub mod extract;
 pub mod health;
 mod inference;
+pub mod late_audit;
 pub mod log;
 pub mod models;
 pub mod observe;

@@ -1,6 +1,6 @@
 //! Audits: how likely each was, written before it was drawn; what was drawn and found, after.
 
-use assay_protocol::{Bytes32, JobId, NodeId};
+use assay_protocol::{Bytes32, JobId, NodeId, Outcome};
 
 use super::{
     Db, DbError, EvidenceDelta, KeyId,
@@ -25,6 +25,8 @@ statements! { "audits";
         from audit where job = $1 order by round";
     plain PASSED = "update job_node set checked_micro = $4 where job = $1 and round = $2 and node = $3
         and role = 'generate'";
+    plain AT_FAULT = "update job_node set late_outcome = $4, late_reason = $5, late_evidence = $6, late_ms = $7
+        where job = $1 and round = $2 and node = $3 and role = 'generate'";
     plain REFUTED = "update job_node set refuted_ms = $4 where job = $1 and round = $2 and node = $3
         and role = 'generate'";
 }
@@ -87,7 +89,19 @@ pub struct LateCheck {
     pub learnt: EvidenceDelta,
     /// The model speaks against the answer that the client has.
     pub refuted: bool,
+    /// Why the check failed, if it did.
+    pub fault: Option<LateFault>,
     pub at_ms: i64,
+}
+
+/// What an audit holds against an answer that was paid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LateFault {
+    pub outcome: Outcome,
+    /// A sentence for the node's operator.
+    pub reason: String,
+    /// JSON: what the sentence rests on.
+    pub evidence: String,
 }
 
 /// Something to keep about an audit.
@@ -188,11 +202,16 @@ pub async fn of_job(db: &Db, job: JobId) -> Result<Vec<AuditRow>, DbError> {
 
 /// Notes what an audit found late: on the node's part in the job, and for its reputation.
 pub async fn record_late(db: &Db, late: &LateCheck) -> Result<(), DbError> {
-    let LateCheck { job, round, node, model, learnt, refuted, at_ms } = late;
+    let LateCheck { job, round, node, model, learnt, refuted, fault, at_ms } = late;
     retried(async || {
         let mut tx = db.begin().await?;
         if *refuted {
             tx.execute(&REFUTED, args![*job, *round, *node, *at_ms]).await?;
+        }
+        if let Some(LateFault { outcome, reason, evidence }) = fault {
+            let outcome = outcome.as_str();
+            let args = args![*job, *round, *node, outcome, reason, evidence, *at_ms];
+            tx.execute(&AT_FAULT, args).await?;
         }
         if learnt.pass_micro > 0 {
             tx.execute(&PASSED, args![*job, *round, *node, learnt.pass_micro]).await?;

@@ -56,6 +56,17 @@ pub struct CheckpointSettlement {
     pub charge: Settlement,
     /// The nodes that stand behind it, each with its pay, in the order of the charge's pays.
     pub parts: Vec<CheckpointPart>,
+    /// Everybody who got the work, these nodes among them; nobody in a note of an older gateway.
+    #[serde(default)]
+    pub asked: Vec<CheckpointAsked>,
+}
+
+/// A node that got the work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckpointAsked {
+    pub node: NodeId,
+    /// From 1.
+    pub round: u8,
 }
 
 /// One of those nodes.
@@ -83,6 +94,14 @@ pub struct FoundOrphan {
     pub id: String,
     /// What it says, unless it cannot be read.
     pub orphan: Result<Orphan, DbError>,
+}
+
+impl CheckpointSettlement {
+    /// Nothing was delivered: the hold is given back.
+    pub fn nothing(held: Nano) -> Self {
+        let (charge, parts, asked) = (Settlement::nothing(held), Vec::new(), Vec::new());
+        Self { completion_tokens: 0, round: 0, charge, parts, asked }
+    }
 }
 
 /// Takes a lease for this long.

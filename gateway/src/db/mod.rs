@@ -64,7 +64,9 @@ pub use error::{Bound, DbError};
 pub use forfeits::{ForfeitRow, Refunded};
 pub use jobs::{JobEnd, JobFilter, JobNodeEnd, JobNodeRow, JobRow, JobState, NewJob, OpenJobError};
 pub use keys::{KeyId, KeyRow, NewKey};
-pub use leases::{Checkpoint, CheckpointPart, CheckpointSettlement, FoundOrphan, LeaseId, Orphan};
+pub use leases::{
+    Checkpoint, CheckpointAsked, CheckpointPart, CheckpointSettlement, FoundOrphan, LeaseId, Orphan,
+};
 pub use nodes::{NodeRow, Standing};
 pub use operators::{NewOperator, OperatorId, OperatorRow};
 pub use page::{PAGE_ROWS_MAX, Page, Paged};

@@ -12,13 +12,18 @@ use futures_util::{StreamExt, stream};
 use crate::{
     app::App,
     clock, db,
-    db::{Db, DbError, FoundOrphan, JobEnd, JobNodeEnd, JobState, Orphan},
+    db::{
+        CheckpointAsked, CheckpointSettlement, Db, DbError, FoundOrphan, JobEnd, JobNodeEnd,
+        JobState, Orphan,
+    },
     verification::PayBook,
 };
 
 const DELIVERED: &str =
     "the gateway stopped in the middle of the job; what had been delivered was charged";
 const NOTHING: &str = "the gateway stopped in the middle of the job; nothing was charged";
+/// To a node whose answer was not judged.
+const CUT_OFF: &str = "the gateway stopped in the middle of the job, before this answer was judged";
 
 /// Jobs that are ended at once: they wait for the same commits.
 const ENDS_AT_ONCE: usize = 256;
@@ -83,14 +88,18 @@ async fn end(
     orphan: Result<Orphan, DbError>,
     pay: Option<&PayBook>,
 ) -> Result<(), DbError> {
-    let orphan = orphan?;
-    let nothing = Orphan { id: orphan.id, hold: orphan.hold, settlement: None };
-    match end_as(db, ending(orphan), pay).await {
-        Err(error @ (DbError::NotFound(_) | DbError::Wrong(_) | DbError::Rejected(_))) => {
-            tracing::error!(job = %nothing.id, %error, "a checkpoint cannot be settled");
-            end_as(db, ending(nothing), pay).await
+    let mut endings = endings(orphan?).into_iter();
+    loop {
+        let Some(ending) = endings.next() else { return Ok(()) };
+        let job = ending.id;
+        match end_as(db, ending, pay).await {
+            Err(error @ (DbError::NotFound(_) | DbError::Wrong(_) | DbError::Rejected(_)))
+                if endings.len() > 0 =>
+            {
+                tracing::error!(%job, %error, "a checkpoint cannot be settled");
+            }
+            done => return done,
         }
-        done => done,
     }
 }
 
@@ -112,14 +121,11 @@ async fn end_as(db: &Db, end: JobEnd, pay: Option<&PayBook>) -> Result<(), DbErr
     }
 }
 
-fn ending(orphan: Orphan) -> JobEnd {
+/// How it may be ended, the best first: settled for what was delivered, given back with a line for everybody who was asked,
+/// or given back without.
+fn endings(orphan: Orphan) -> Vec<JobEnd> {
     let Orphan { id, hold, settlement } = orphan;
-    let delivered = settlement.filter(|settlement| {
-        let paid = Nano::checked_sum(settlement.parts.iter().map(|part| part.pay));
-        let pays = Nano::checked_sum(settlement.charge.pays.iter().map(|(_, pay)| *pay));
-        settlement.charge.accounts_for(hold) && paid == pays
-    });
-    let given_back = JobEnd {
+    let nothing = JobEnd {
         id,
         state: JobState::Failed,
         finish: None,
@@ -133,10 +139,32 @@ fn ending(orphan: Orphan) -> JobEnd {
         // What was asked and sent was in the memory of the gateway that stopped.
         receipt: None,
     };
-    let Some(delivered) = delivered else { return given_back };
-    let parts = delivered.parts.iter().map(|part| JobNodeEnd {
+    let Some(noted) = settlement else { return vec![nothing] };
+    let given_back = JobEnd {
+        rounds: noted.asked.iter().map(|asked| asked.round).max().unwrap_or_default(),
+        nodes: noted.asked.iter().map(cut_off).collect(),
+        ..nothing.clone()
+    };
+    let mut endings: Vec<JobEnd> = delivered(noted, &nothing).into_iter().collect();
+    if !given_back.nodes.is_empty() {
+        endings.push(given_back);
+    }
+    endings.push(nothing);
+    endings
+}
+
+/// Settled for what the client had got, if there was anything and the sums are right.
+fn delivered(noted: CheckpointSettlement, nothing: &JobEnd) -> Option<JobEnd> {
+    let CheckpointSettlement { completion_tokens, round, charge, parts, asked } = noted;
+    let paid = Nano::checked_sum(parts.iter().map(|part| part.pay));
+    let pays = Nano::checked_sum(charge.pays.iter().map(|(_, pay)| *pay));
+    let is_right = charge.accounts_for(nothing.charge.returned) && paid == pays;
+    if completion_tokens == 0 || !is_right {
+        return None;
+    }
+    let behind = parts.iter().map(|part| JobNodeEnd {
         node: part.node,
-        round: delivered.round,
+        round,
         role: "generate",
         outcome: Outcome::Agreed,
         reason: "stood behind what was delivered before the gateway stopped".to_owned(),
@@ -146,13 +174,31 @@ fn ending(orphan: Orphan) -> JobEnd {
         elapsed_ms: part.elapsed_ms,
         reputation: None,
     });
-    JobEnd {
+    let is_behind = |asked: &&CheckpointAsked| parts.iter().any(|part| part.node == asked.node);
+    let others = asked.iter().filter(|asked| !is_behind(asked)).map(cut_off);
+    Some(JobEnd {
         state: JobState::Cancelled,
-        completion_tokens: delivered.completion_tokens,
-        rounds: delivered.round,
-        nodes: parts.collect(),
-        charge: delivered.charge,
+        completion_tokens,
+        rounds: round,
+        nodes: behind.chain(others).collect(),
+        charge,
         reason: DELIVERED.to_owned(),
-        ..given_back
+        ..nothing.clone()
+    })
+}
+
+/// The part of a node that got the work and whose answer nobody judged.
+fn cut_off(asked: &CheckpointAsked) -> JobNodeEnd {
+    JobNodeEnd {
+        node: asked.node,
+        round: asked.round,
+        role: "generate",
+        outcome: Outcome::Cancelled,
+        reason: CUT_OFF.to_owned(),
+        evidence: "{}".to_owned(),
+        tokens: 0,
+        pay: Nano::ZERO,
+        elapsed_ms: 0,
+        reputation: None,
     }
 }

@@ -51,7 +51,8 @@ pub(super) fn note(app: &App, round: &Round<'_>, answer: &Answer<'_>) {
         elapsed_ms: branch.elapsed_ms(),
     });
     let parts = parts.collect();
-    let settlement =
-        CheckpointSettlement { completion_tokens: tokens, round: round.number, charge, parts };
+    // Who was asked is noted already.
+    let (completion_tokens, round, asked) = (tokens, round.number, Vec::new());
+    let settlement = CheckpointSettlement { completion_tokens, round, charge, parts, asked };
     app.checkpoints.note(job.id, settlement);
 }

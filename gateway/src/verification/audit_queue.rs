@@ -17,6 +17,7 @@ use tracing::{info, warn};
 
 use super::{
     consequences::follow,
+    explanation::explain,
     judgement::{Case, Matter, Scores, checks},
     scorer,
 };
@@ -26,7 +27,7 @@ use crate::{
     clock,
     db::{
         self,
-        audits::{AuditResult, AuditWrite, LateCheck},
+        audits::{AuditResult, AuditWrite, LateCheck, LateFault},
     },
     receipts,
     serving::Question,
@@ -185,8 +186,13 @@ async fn audit(app: &App, waiting: &Waiting) -> Option<(AuditResult, Scores)> {
     let refuted = verdict.winner.is_none();
     let model = waiting.model.id();
     let checks = checks(app, question, *account, answers, &verdict, &scores);
-    for (answer, check) in answers.iter().zip(checks) {
+    for (answer, (outcome, check)) in answers.iter().zip(verdict.outcomes.iter().zip(checks)) {
         let (node, Some(check)) = (answer.node, check) else { continue };
+        let fault = (!outcome.is_paid()).then(|| {
+            let found = explain(*outcome, answer, answers, rules, scores.of(answer));
+            let (reason, evidence) = (found.reason, found.evidence.json());
+            LateFault { outcome: *outcome, reason, evidence }
+        });
         let late = LateCheck {
             job: waiting.job,
             round: *round,
@@ -194,6 +200,7 @@ async fn audit(app: &App, waiting: &Waiting) -> Option<(AuditResult, Scores)> {
             model: model.to_owned(),
             learnt: check.delta(),
             refuted,
+            fault,
             at_ms: clock::now_ms(),
         };
         if let Err(error) = db::audits::record_late(&app.db, &late).await {

@@ -17,8 +17,8 @@ const SLOTS_PER_TERM: u64 = 240;
 const SLOTS_MAX: usize = 1_024;
 /// What the store said of a node that is not connected here is good for this long.
 const GOOD_FOR_MS: i64 = 3_000;
-/// A job that the store has is told of here within this.
-const TOLD_WITHIN_MS: i64 = 60_000;
+/// A job that ended here is told of within this.
+const TOLD_WITHIN_MS: i64 = 600_000;
 
 /// Of each node the immature jobs: all up to when the gateway started or the store was asked, and those that ended here
 /// since.
@@ -127,17 +127,18 @@ impl PayBook {
         let mut stakes = self.lock();
         let stake = stakes.entry(node).or_default();
         let is_recent = |job: &&EarnedIn| job.earned.ended_ms > read_ms - TOLD_WITHIN_MS;
-        let mut untold: HashSet<JobId> = jobs.iter().filter(is_recent).map(|job| job.job).collect();
-        let last = stake.last.max(jobs.first().map(|job| job.job));
+        let recent: HashSet<JobId> = jobs.iter().filter(is_recent).map(|job| job.job).collect();
+        let read: HashSet<JobId> = jobs.iter().map(|job| job.job).collect();
         let meanwhile = stake.meanwhile.take().unwrap_or_default();
-        *stake = Stake { last, read_ms, ..Stake::default() };
+        let last = stake.last.max(jobs.first().map(|job| job.job));
+        *stake = Stake { last, read_ms, untold: recent, ..Stake::default() };
         jobs.into_iter().rev().for_each(|job| self.put(stake, job.earned));
         for EarnedIn { job, earned } in meanwhile {
-            if !untold.remove(&job) {
+            stake.untold.remove(&job);
+            if !read.contains(&job) {
                 self.put(stake, earned);
             }
         }
-        stake.untold = untold;
     }
 
     fn put(&self, stake: &mut Stake, job: Earned) {

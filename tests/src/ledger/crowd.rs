@@ -154,9 +154,9 @@ impl Crowd {
         let (charge, nodes) = self.settlement(tokens, random);
         let parts = nodes.into_iter().zip(charge.pays.clone());
         let part = |(node, (_, pay))| CheckpointPart { node, tokens, pay, elapsed_ms: 500 };
-        let parts = parts.map(part).collect();
+        let (parts, asked) = (parts.map(part).collect(), Vec::new());
         let settlement =
-            CheckpointSettlement { completion_tokens: tokens, round: 1, charge, parts };
+            CheckpointSettlement { completion_tokens: tokens, round: 1, charge, parts, asked };
         Checkpoint { job: job.id, settlement }
     }
 }

@@ -3,9 +3,10 @@
 
 use assay_gateway::verification::epochs::commitment;
 use assay_protocol::Bytes32;
-use assay_tests::{Ask, Behaviour, World, log, wait_until};
+use assay_tests::{Ask, Behaviour, OperatorClient, ScriptedNode, World, log, wait_until};
 use assay_verifier::log::follow::Missing;
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 #[derive(Debug, Deserialize)]
 struct Epochs {
@@ -98,6 +99,45 @@ async fn audits_wait_for_a_scorer_and_teach_what_they_find_when_one_comes() {
         assert_eq!(view.state, "quarantined", "{view:?}");
     }
     assert_eq!(world.admin.earned(pair[0].operator).await, earned, "the money has moved");
+
+    // Their operators read what was found, and how the job had ended.
+    for (node, other) in [(&pair[0], &pair[1]), (&pair[1], &pair[0])] {
+        let operator = OperatorClient::of(&world.admin, &world.gateway.url(), node.operator).await;
+        let path = |at: usize| format!("jobs/{}", jobs[at].id);
+        let part = operator.get(&path(1)).await[0].clone();
+        assert_eq!(
+            (&part["outcome"], &part["pay_nano"]),
+            (&json!("failed_audit"), &json!(jobs[1].part(node.id()).pay))
+        );
+        let meaning = part["meaning"].as_str().expect("a sentence");
+        assert!(meaning.starts_with("Paid, and found at fault"), "{part:#}");
+        let sentence = part["reason"].as_str().expect("a sentence");
+        assert!(sentence.contains("the model gives another token at position"), "{part:#}");
+        let (evidence, audit) = (&part["evidence"], &part["late_audit"]);
+        assert!(
+            evidence["first_fault"]["position"].is_u64() && evidence["scorer"].is_string(),
+            "{part:#}"
+        );
+        assert_eq!(
+            (&audit["found"], &audit["refuted"]),
+            (&json!("failed_spot_check"), &json!(true))
+        );
+        assert_eq!(
+            (&audit["settled_outcome"], &audit["settled_evidence"]["first_fault"]),
+            (&json!("agreed"), &Value::Null)
+        );
+        assert!(audit["at_ms"].as_i64() > part["ended_ms"].as_i64(), "{part:#}");
+        // What was never audited is told as it was.
+        let dropped = operator.get(&path(0)).await[0].clone();
+        assert_eq!((&dropped["outcome"], &dropped["late_audit"]), (&json!("agreed"), &Value::Null));
+        assert_eq!(
+            operator.get(&path(1)).await.as_array().map(Vec::len),
+            Some(1),
+            "not {}'s",
+            other.id()
+        );
+    }
+    assert_eq!(world.admin.job(&jobs[1].id).await.part(pair[0].id()).outcome, "failed_audit");
     world.finish().await;
 }
 
@@ -120,5 +160,17 @@ async fn of_two_who_said_the_same_a_late_audit_blames_only_the_one_whose_logits_
     let (right, forged) = (record(honest.id()).await, record(forger.id()).await);
     assert!(right.passes > 0.0 && right.failures == 0.0, "{right:?}");
     assert!(forged.failures > 0.9, "{forged:?}");
+    let told = async |node: &ScriptedNode| {
+        let operator = OperatorClient::of(&world.admin, &world.gateway.url(), node.operator).await;
+        operator.get(&format!("jobs/{}", job.id)).await[0].clone()
+    };
+    let (right, forged) = (told(&honest).await, told(&forger).await);
+    assert_eq!((&right["outcome"], &right["late_audit"]), (&json!("agreed"), &Value::Null));
+    let audit = &forged["late_audit"];
+    assert_eq!(
+        (&forged["outcome"], &audit["found"]),
+        (&json!("failed_audit"), &json!("failed_logits"))
+    );
+    assert_eq!(audit["refuted"], false, "the client's answer stands: {forged:#}");
     world.finish().await;
 }

@@ -51,6 +51,13 @@ async fn the_jobs_of_a_killed_gateway_are_ended_by_another_within_twenty_seconds
         noted.filter(|tokens| *tokens == SOME)
     })
     .await;
+    let jobs = world.admin.jobs().await;
+    let unread = jobs.iter().find(|job| job.id != stream.job).expect("the other one");
+    let id = unread.id.parse().expect("a job's id");
+    wait_until("who was asked is noted", async || {
+        tampering::noted_tokens(&pair.db, id).await.expect("the database answers")
+    })
+    .await;
 
     pair.kill().await;
     clients.abort_all();
@@ -61,6 +68,20 @@ async fn the_jobs_of_a_killed_gateway_are_ended_by_another_within_twenty_seconds
     assert!(job.parts.iter().all(|part| part.pay > 0), "who wrote it is paid: {job:#?}");
     let unread = jobs.iter().find(|job| job.id != stream.job).expect("the other one");
     assert_eq!((unread.state.as_str(), unread.cost), ("failed", 0), "{unread:#?}");
+    // Whoever worked is told how it ended, paid or not.
+    for node in &pair.nodes {
+        let operator = OperatorClient::of(&pair.admin, &pair.other.url(), node.operator).await;
+        let told = async |job: &JobView| {
+            let parts = operator.get(&format!("jobs/{}", job.id)).await;
+            let part = parts[0].clone();
+            let text = |name: &str| part[name].as_str().unwrap_or_default().to_owned();
+            (text("outcome"), text("reason"))
+        };
+        assert_eq!(told(job).await.0, "agreed");
+        let (outcome, reason) = told(unread).await;
+        assert_eq!(outcome, "cancelled");
+        assert!(reason.contains("the gateway stopped"), "{reason}");
+    }
     let spent = job.cost;
     pair.finish(spent).await;
 }

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use assay_tests::{Ask, ChatClient, JobView, OperatorClient, ScriptedNode, World};
+use assay_tests::{Ask, ChatClient, JobView, Operator, OperatorClient, ScriptedNode, World};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
@@ -33,6 +33,14 @@ fn are_never_together(jobs: &[JobView], one: &ScriptedNode, other: &ScriptedNode
     assert!(parts(jobs, one) + parts(jobs, other) == jobs.len(), "one of the two is in each set");
 }
 
+/// Names the address that is made of this digit as the one that an operator's money goes to.
+async fn name_purse(world: &World, operator: Operator, digit: &str) {
+    let client = OperatorClient::of(&world.admin, &world.gateway.url(), operator).await;
+    let address = json!({"address": format!("0x{}", digit.repeat(40))});
+    let set = client.ask(Method::PUT, "payout-address", address).await;
+    assert_eq!(set.status, StatusCode::OK, "{:#}", set.body);
+}
+
 #[tokio::test]
 async fn two_owners_in_one_network_are_never_asked_together() {
     let world = World::with(BEHIND_A_PROXY).await;
@@ -56,10 +64,7 @@ async fn two_operators_with_one_payout_address_are_never_asked_together() {
     let nodes =
         [world.honest().await, world.honest().await, world.honest().await, world.honest().await];
     for (node, digit) in nodes.iter().zip(["a", "a", "b", "c"]) {
-        let operator = OperatorClient::of(&world.admin, &world.gateway.url(), node.operator).await;
-        let address = json!({"address": format!("0x{}", digit.repeat(40))});
-        let set = operator.ask(Method::PUT, "payout-address", address).await;
-        assert_eq!(set.status, StatusCode::OK, "{:#}", set.body);
+        name_purse(&world, node.operator, digit).await;
     }
     are_never_together(&jobs(&world, &world.client).await, &nodes[0], &nodes[1]);
     world.finish().await;
@@ -85,5 +90,38 @@ async fn a_client_never_gets_its_own_nodes() {
     // ... and by its network.
     let at_home = world.client.coming_from([203, 0, 113, 99].into());
     assert_eq!(parts(&jobs(&world, &at_home).await, &own), 0);
+    world.finish().await;
+}
+
+/// Whoever once had a purse has it still, whatever is named now; a new one says something before it counts.
+#[tokio::test]
+async fn a_purse_of_before_and_a_purse_to_come_relate_as_well() {
+    let world = World::new().await;
+    let _scorer = world.scorer().await;
+    let nodes =
+        [world.honest().await, world.honest().await, world.honest().await, world.honest().await];
+    for digit in ["a", "b"] {
+        name_purse(&world, nodes[0].operator, digit).await;
+    }
+    // The first one counted, and the second one cools off for days.
+    name_purse(&world, nodes[1].operator, "a").await;
+    are_never_together(&jobs(&world, &world.client).await, &nodes[0], &nodes[1]);
+    name_purse(&world, nodes[2].operator, "b").await;
+    are_never_together(&jobs(&world, &world.client).await, &nodes[0], &nodes[2]);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_client_never_gets_nodes_that_are_paid_into_its_operators_purse() {
+    let world = World::new().await;
+    let _scorer = world.scorer().await;
+    let nodes = [world.honest().await, world.honest().await, world.honest().await];
+    // Its operator has no node itself.
+    let own = world.operator().await;
+    world.admin.belongs_to(world.account, Some(own)).await;
+    name_purse(&world, own, "a").await;
+    assert_eq!(parts(&jobs(&world, &world.client).await, &nodes[0]), JOBS);
+    name_purse(&world, nodes[0].operator, "a").await;
+    assert_eq!(parts(&jobs(&world, &world.client).await, &nodes[0]), 0);
     world.finish().await;
 }

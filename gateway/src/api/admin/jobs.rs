@@ -10,7 +10,10 @@ use uuid::Uuid;
 
 use super::{IdOf, Listing, PageQuery, Params};
 use crate::{
-    api::{Admin, ApiError},
+    api::{
+        Admin, ApiError,
+        late_audit::{Explained, LateAudit, json},
+    },
     app::App,
     db::{
         self,
@@ -75,6 +78,9 @@ pub struct JobNode {
     /// What was looked at and found; empty for a job that was cut off.
     #[schema(value_type = PartEvidence)]
     pub evidence: Value,
+    /// With `failed_audit`: code, sentence and evidence are the audit's, and this says how the job ended before.
+    #[schema(required)]
+    pub late_audit: Option<LateAudit>,
     pub tokens: u32,
     /// In 1e-9 credit.
     pub pay_nano: i64,
@@ -167,21 +173,19 @@ impl From<JobRow> for Job {
 
 impl From<JobNodeRow> for JobNode {
     fn from(row: JobNodeRow) -> Self {
+        let Explained { outcome, reason, evidence, late_audit } =
+            Explained::of(row.outcome, row.reason, &row.evidence, row.late);
         Self {
             node_id: row.node,
             round: row.round,
             role: row.role,
-            outcome: row.outcome,
-            reason: row.reason,
-            evidence: json(&row.evidence),
+            outcome,
+            reason,
+            evidence,
+            late_audit,
             tokens: row.tokens,
             pay_nano: row.pay.0,
             elapsed_ms: row.elapsed_ms,
         }
     }
-}
-
-/// Stored JSON; text that is none is shown as it is.
-fn json(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
 }

@@ -13,6 +13,7 @@ use crate::{
     api::{
         ApiError,
         admin::{IdOf, Listing, PageQuery, Params},
+        late_audit::{Explained, LateAudit},
     },
     app::App,
     db::{self, jobs::own::OwnPartRow},
@@ -47,6 +48,9 @@ pub struct OwnPart {
     /// cut off.
     #[schema(value_type = PartEvidence)]
     pub evidence: Value,
+    /// With `failed_audit`: code, sentence and evidence are the audit's, and this says how the job ended before.
+    #[schema(required)]
+    pub late_audit: Option<LateAudit>,
     pub tokens: u32,
     /// In 1e-9 credit.
     pub pay_nano: i64,
@@ -113,7 +117,9 @@ pub async fn find(
 
 impl From<OwnPartRow> for OwnPart {
     fn from(row: OwnPartRow) -> Self {
-        let reason = Reason::find(About::Outcome, &row.outcome);
+        let Explained { outcome, reason, evidence, late_audit } =
+            Explained::of(row.outcome, row.reason, &row.evidence, row.late);
+        let code = Reason::find(About::Outcome, &outcome);
         Self {
             job_id: row.job,
             node_id: row.node,
@@ -121,11 +127,12 @@ impl From<OwnPartRow> for OwnPart {
             job_state: row.job_state,
             round: row.round,
             role: row.role,
-            meaning: reason.map_or("", Reason::meaning),
-            remedy: reason.map_or("", Reason::remedy),
-            outcome: row.outcome,
-            reason: row.reason,
-            evidence: serde_json::from_str(&row.evidence).unwrap_or_default(),
+            meaning: code.map_or("", Reason::meaning),
+            remedy: code.map_or("", Reason::remedy),
+            outcome,
+            reason,
+            evidence,
+            late_audit,
             tokens: row.tokens,
             pay_nano: row.pay.0,
             elapsed_ms: row.elapsed_ms,

@@ -15,6 +15,7 @@ pub use end::end;
 pub(super) use end::write_ends;
 pub use open::{JOBS_AT_ONCE_MAX, OpenJobError, open, open_all};
 pub(super) use open::{hold_of, insert_all};
+pub use own::LateFinding;
 pub(super) use rows::STATEMENTS;
 pub use rows::{JobFilter, JobNodeRow, JobRow, find, list};
 

@@ -2,6 +2,7 @@
 
 use assay_ledger::Nano;
 use assay_protocol::{JobId, NodeId};
+use serde::Serialize;
 
 use crate::db::{
     Db, DbError, OperatorId, Page, Paged,
@@ -13,7 +14,8 @@ statements! { "jobs::own";
     // An absent filter is an empty text; pay is wanted from $4 to $5.
     plain LIST = "select job_node.job, job_node.part, job_node.node, job.model, job.state, job_node.round,
             job_node.role, job_node.outcome, job_node.reason, job_node.evidence, job_node.tokens,
-            job_node.pay, job_node.elapsed_ms, job.ended_ms
+            job_node.pay, job_node.elapsed_ms, job.ended_ms,
+            late_outcome, late_reason, late_evidence, late_ms, refuted_ms
         from job_node join node on node.id = job_node.node join job on job.id = job_node.job
         where node.operator = $1 and ($2 = '' or job_node.node = $2)
             and job_node.pay >= $3 and job_node.pay <= $4
@@ -21,7 +23,8 @@ statements! { "jobs::own";
         order by job.ended_ms desc, job_node.job || '/' || job_node.part desc limit $7";
     plain OF_JOB = "select job_node.job, job_node.part, job_node.node, job.model, job.state, job_node.round,
             job_node.role, job_node.outcome, job_node.reason, job_node.evidence, job_node.tokens,
-            job_node.pay, job_node.elapsed_ms, job.ended_ms
+            job_node.pay, job_node.elapsed_ms, job.ended_ms,
+            late_outcome, late_reason, late_evidence, late_ms, refuted_ms
         from job_node join node on node.id = job_node.node join job on job.id = job_node.job
         where node.operator = $1 and job_node.job = $2 order by job_node.part";
 }
@@ -44,6 +47,21 @@ pub struct OwnPartRow {
     pub pay: Nano,
     pub elapsed_ms: i64,
     pub ended_ms: i64,
+    /// What an audit held against it after the end.
+    pub late: Option<LateFinding>,
+}
+
+/// An audit that found an answer at fault after its job had ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LateFinding {
+    /// The word of an [`assay_protocol::Outcome`].
+    pub outcome: String,
+    pub reason: String,
+    /// JSON.
+    pub evidence: String,
+    pub at_ms: i64,
+    /// The model speaks against the answer that the client has.
+    pub refuted: bool,
 }
 
 /// The parts of an operator's nodes, the last first; of one node, paid or unpaid ones, if wanted.
@@ -90,6 +108,21 @@ impl Record for OwnPartRow {
             pay: row.get("pay")?,
             elapsed_ms: row.get("elapsed_ms")?,
             ended_ms: row.get("ended_ms")?,
+            late: LateFinding::of(row)?,
         })
+    }
+}
+
+impl LateFinding {
+    /// Of a row about a node's part, if there is one.
+    pub(super) fn of(row: &Row) -> Result<Option<Self>, DbError> {
+        let Some(outcome) = row.maybe("late_outcome")? else { return Ok(None) };
+        Ok(Some(Self {
+            outcome,
+            reason: row.get("late_reason")?,
+            evidence: row.get("late_evidence")?,
+            at_ms: row.get("late_ms")?,
+            refuted: row.maybe::<i64>("refuted_ms")?.is_some(),
+        }))
     }
 }

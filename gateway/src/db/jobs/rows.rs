@@ -4,7 +4,7 @@ use assay_ledger::{AccountId, Nano};
 use assay_protocol::{JobId, NodeId};
 use serde::Serialize;
 
-use super::JobState;
+use super::{JobState, LateFinding};
 use crate::db::{
     Db, DbError, KeyId, Page, Paged,
     statement::statements,
@@ -26,7 +26,8 @@ statements! { "jobs::rows";
             and (state = $5 or $5 = '')
             and ($6 = '' or exists (select 1 from job_node where node = $6 and job_node.job = job.id))
         order by created_ms desc, id desc limit $3";
-    plain NODES = "select round, role, node, outcome, reason, evidence, tokens, pay, elapsed_ms
+    plain NODES = "select round, role, node, outcome, reason, evidence, tokens, pay, elapsed_ms,
+            late_outcome, late_reason, late_evidence, late_ms, refuted_ms
         from job_node where job = $1 order by part";
 }
 
@@ -83,6 +84,8 @@ pub struct JobNodeRow {
     pub tokens: u32,
     pub pay: Nano,
     pub elapsed_ms: i64,
+    /// What an audit held against it after the end.
+    pub late: Option<LateFinding>,
 }
 
 /// The job.
@@ -147,6 +150,7 @@ impl Record for JobNodeRow {
             tokens: row.get("tokens")?,
             pay: row.get("pay")?,
             elapsed_ms: row.get("elapsed_ms")?,
+            late: LateFinding::of(row)?,
         })
     }
 }

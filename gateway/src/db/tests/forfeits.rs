@@ -47,6 +47,7 @@ async fn refute(db: &Db, node: &NodeRow, job: JobId) {
         model: "demo".into(),
         learnt: EvidenceDelta::failed(true),
         refuted: true,
+        fault: None,
         at_ms: 500,
     };
     record_late(db, &late).await.unwrap();

@@ -44,6 +44,7 @@ async fn busy(db: &Db) {
         model: "demo".into(),
         learnt: EvidenceDelta::failed(true),
         refuted: true,
+        fault: None,
         at_ms: 500,
     };
     record_late(db, &late).await.unwrap();

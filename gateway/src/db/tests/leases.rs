@@ -1,6 +1,6 @@
 //! Leases, checkpoints, and jobs that nobody owns any more.
 
-use assay_ledger::{Nano, PayRules, Round, Share, payout};
+use assay_ledger::{Nano, PayRules, Round, Settlement, Share, payout};
 use assay_protocol::JobId;
 use uuid::Uuid;
 
@@ -8,8 +8,8 @@ use super::{client, disarm, failure, job, node, on_each_engine, tamper, words};
 use crate::{
     audit::audit,
     db::{
-        Checkpoint, CheckpointPart, CheckpointSettlement, Db, DbError, JobState, NewJob, NodeRow,
-        OpenJobError, Orphan, jobs, leases,
+        Checkpoint, CheckpointAsked, CheckpointPart, CheckpointSettlement, Db, DbError, JobState,
+        NewJob, NodeRow, OpenJobError, Orphan, jobs, leases,
     },
     ownership::reap,
 };
@@ -38,7 +38,9 @@ fn delivered(job: &NewJob, node: &NodeRow, tokens: u32) -> Checkpoint {
     let charge = payout(&round, &PayRules { fee_ppm: 50_000, cap_per_mille: None });
     let pay = charge.pays[0].1;
     let parts = vec![CheckpointPart { node: node.id, tokens, pay, elapsed_ms: 5 }];
-    let settlement = CheckpointSettlement { completion_tokens: tokens, round: 1, charge, parts };
+    let asked = Vec::new();
+    let settlement =
+        CheckpointSettlement { completion_tokens: tokens, round: 1, charge, parts, asked };
     Checkpoint { job: job.id, settlement }
 }
 
@@ -102,6 +104,53 @@ async fn the_last_checkpoint_of_a_running_job_is_what_is_settled() {
         assert_eq!(noted.collect::<Vec<_>>(), [(1, Some(7)), (3, None)]);
         let settled = delivered(&new(1), &node, 7).settlement;
         assert_eq!(orphans[0].settlement.as_ref(), Some(&settled));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn everybody_who_got_the_work_of_an_orphan_is_told_how_it_ended() {
+    on_each_engine(async |db| {
+        let ada = client(db, Nano(10_000)).await;
+        let nodes = [node(db, 1).await, node(db, 2).await];
+        let new = |id| NewJob { gateway: "gateway-1".into(), ..job(&ada, id, Nano(1_000)) };
+        for id in 1..=3 {
+            jobs::open(db, &new(id)).await.unwrap();
+        }
+        let asked = vec![
+            CheckpointAsked { node: nodes[0].id, round: 1 },
+            CheckpointAsked { node: nodes[1].id, round: 2 },
+        ];
+        let with = |settlement| CheckpointSettlement { asked: asked.clone(), ..settlement };
+        let noted = [
+            with(delivered(&new(1), &nodes[0], 7).settlement),
+            with(CheckpointSettlement::nothing(Nano(1_000))),
+            // Its sums are wrong.
+            CheckpointSettlement {
+                charge: Settlement::nothing(Nano(999)),
+                ..with(delivered(&new(3), &nodes[0], 7).settlement)
+            },
+        ];
+        let noted =
+            (1..).zip(noted).map(|(id, settlement)| Checkpoint { job: new(id).id, settlement });
+        leases::checkpoint(db, noted.collect()).await.unwrap();
+        reap(db, "gateway-1").await.unwrap();
+        for (id, state, first) in [
+            (1, JobState::Cancelled, "agreed"),
+            (2, JobState::Failed, "cancelled"),
+            (3, JobState::Failed, "cancelled"),
+        ] {
+            let job = jobs::find(db, new(id).id).await.unwrap().unwrap();
+            assert_eq!(job.state, state, "{job:#?}");
+            let told =
+                job.nodes.iter().map(|part| (part.node, part.outcome.as_str(), part.pay.0 > 0));
+            let expected = [(nodes[0].id, first, id == 1), (nodes[1].id, "cancelled", false)];
+            assert_eq!(told.collect::<Vec<_>>(), expected, "{job:#?}");
+            assert!(job.nodes[1].reason.contains("the gateway stopped"), "{job:#?}");
+            let own = jobs::own::of_job(db, nodes[1].operator, job.id).await.unwrap();
+            assert_eq!((own.len(), own[0].round), (1, 2));
+        }
+        assert!(audit(db).await.unwrap().is_clean());
     })
     .await;
 }

@@ -1,14 +1,14 @@
 //! A node's history: what made its record, check by check.
 
 use assay_ledger::Nano;
-use assay_protocol::JobId;
+use assay_protocol::{JobId, Outcome};
 use uuid::Uuid;
 
 use super::{client, job, node, on_each_engine, success};
 use crate::db::{
-    EvidenceDelta, Page,
-    audits::{LateCheck, record_late},
-    jobs,
+    Db, EvidenceDelta, NodeRow, Page,
+    audits::{LateCheck, LateFault, record_late},
+    jobs::{self, LateFinding},
     reputation::{history::of_node, load_all},
 };
 
@@ -30,6 +30,7 @@ async fn a_record_has_its_history_check_by_check() {
             model: "demo".into(),
             learnt: EvidenceDelta::failed(true),
             refuted: true,
+            fault: None,
             at_ms: 500,
         };
         record_late(db, &late).await.unwrap();
@@ -57,6 +58,61 @@ async fn a_record_has_its_history_check_by_check() {
         assert!(of_node(db, id, Some("another"), &Page::default()).await.unwrap().rows.is_empty());
         let others = of_node(db, other, None, &Page::default()).await.unwrap().rows;
         assert!(others.len() == 3 && others.iter().all(|check| !check.passed));
+    })
+    .await;
+}
+
+/// What an audit held later against a node's part in a job, as its operator and as an admin see it.
+async fn late_finding(db: &Db, node: &NodeRow, job: JobId) -> Option<LateFinding> {
+    let [part] = &jobs::own::of_job(db, node.operator, job).await.unwrap()[..] else {
+        panic!("one part")
+    };
+    let job = jobs::find(db, job).await.unwrap().unwrap();
+    let same = job.nodes.iter().find(|part| part.node == node.id).unwrap();
+    assert_eq!(part.late, same.late);
+    part.late.clone()
+}
+
+#[tokio::test]
+async fn what_an_audit_found_late_is_kept_with_the_part() {
+    on_each_engine(async |db| {
+        let ada = client(db, Nano(100_000)).await;
+        let asked = [node(db, 1).await, node(db, 2).await, node(db, 3).await];
+        let new = job(&ada, 1, Nano(1500));
+        jobs::open(db, &new).await.unwrap();
+        jobs::end(db, &success(&new, Nano(1000), &asked, 3)).await.unwrap();
+        let fault = LateFault {
+            outcome: Outcome::FailedSpotCheck,
+            reason: "another token".into(),
+            evidence: r#"{"tokens":3}"#.into(),
+        };
+        let refuted = LateCheck {
+            job: new.id,
+            round: 1,
+            node: asked[0].id,
+            model: "demo".into(),
+            learnt: EvidenceDelta::failed(true),
+            refuted: true,
+            fault: Some(fault.clone()),
+            at_ms: 500,
+        };
+        let own = LateCheck { node: asked[1].id, refuted: false, ..refuted.clone() };
+        let learnt = EvidenceDelta::passed(1.0);
+        let passed = LateCheck { node: asked[2].id, learnt, fault: None, ..own.clone() };
+        for late in [&refuted, &own, &passed] {
+            record_late(db, late).await.unwrap();
+        }
+        let found = LateFinding {
+            outcome: "failed_spot_check".into(),
+            reason: fault.reason,
+            evidence: fault.evidence,
+            at_ms: 500,
+            refuted: true,
+        };
+        assert_eq!(late_finding(db, &asked[0], new.id).await, Some(found.clone()));
+        let own = LateFinding { refuted: false, ..found };
+        assert_eq!(late_finding(db, &asked[1], new.id).await, Some(own), "the answer stands");
+        assert_eq!(late_finding(db, &asked[2], new.id).await, None);
     })
     .await;
 }

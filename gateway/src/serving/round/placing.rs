@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     clock,
+    db::CheckpointAsked,
     nodes::conduct::ModelFacts,
     scheduler::{Trust, Wanted, choose, free, set_size},
     verification::{
@@ -197,7 +198,12 @@ impl Round<'_> {
                 None => Start::Generate(to_write()),
             };
             match branch.handle.start(start) {
-                Ok(()) => branch.start(answer.ids(), Instant::now()),
+                Ok(()) => {
+                    branch.start(answer.ids(), Instant::now());
+                    let asked = CheckpointAsked { node: branch.node(), round: self.number };
+                    let held = self.job.quote.highest();
+                    self.app.checkpoints.asked(self.job.id, held, asked);
+                }
                 Err(gone) => branch.lose(Outcome::Left, gone.to_string()),
             }
         }

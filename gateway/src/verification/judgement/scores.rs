@@ -186,7 +186,7 @@ impl Scores {
     }
 
     /// The findings that count for an answer.
-    pub(super) fn of(&self, answer: &Answer) -> Option<&Scored> {
+    pub(in super::super) fn of(&self, answer: &Answer) -> Option<&Scored> {
         deciding(answer, &self.0)
     }
 }
