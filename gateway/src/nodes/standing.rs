@@ -10,7 +10,7 @@ use tracing::{error, warn};
 use crate::{
     app::App,
     clock,
-    db::{self, DbError},
+    db::{self, DbError, Out},
     scheduler::Payouts,
 };
 
@@ -69,12 +69,11 @@ pub async fn look(app: &App, node: NodeId) -> Result<(), DbError> {
     app.nodes.set_trusted(node, row.trusted);
     let known = db::payout_addresses::of_operator(&app.db, row.operator).await?;
     app.nodes.set_payouts(row.account, &Payouts::of(&known));
+    let counts = |out: &Out| out.until_ms.is_some_and(|until_ms| until_ms > clock::now_ms());
     match (before, row.out) {
         (Some(lifted), None) => app.nodes.end_quarantine(node, &lifted),
-        (before, Some(out)) if before.as_ref() != Some(&out) => {
-            if out.until_ms.is_some_and(|until_ms| until_ms > clock::now_ms()) {
-                app.nodes.quarantine(node, out);
-            }
+        (before, Some(out)) if counts(&out) && before.as_ref() != Some(&out) => {
+            app.nodes.quarantine(node, out);
         }
         _ => {}
     }

@@ -65,7 +65,7 @@ async fn the_jobs_of_a_killed_gateway_are_ended_by_another_within_twenty_seconds
     let job = jobs.iter().find(|job| job.id == stream.job).expect("the job that was read");
     assert_eq!((job.state.as_str(), job.completion_tokens), ("cancelled", SOME), "{job:#?}");
     assert_eq!(job.cost, price(job), "{job:#?}");
-    assert!(job.parts.iter().all(|part| part.pay > 0), "who wrote it is paid: {job:#?}");
+    assert!(job.parts.iter().filter(|part| part.pay > 0).count() >= 2, "two agreed: {job:#?}");
     let unread = jobs.iter().find(|job| job.id != stream.job).expect("the other one");
     assert_eq!((unread.state.as_str(), unread.cost), ("failed", 0), "{unread:#?}");
     // Whoever worked is told how it ended, paid or not.
@@ -77,7 +77,9 @@ async fn the_jobs_of_a_killed_gateway_are_ended_by_another_within_twenty_seconds
             let text = |name: &str| part[name].as_str().unwrap_or_default().to_owned();
             (text("outcome"), text("reason"))
         };
-        assert_eq!(told(job).await.0, "agreed");
+        // Who wrote it is paid; who was not that far yet is told so.
+        let expected = if job.part(node.id()).pay > 0 { "agreed" } else { "cancelled" };
+        assert_eq!(told(job).await.0, expected);
         let (outcome, reason) = told(unread).await;
         assert_eq!(outcome, "cancelled");
         assert!(reason.contains("the gateway stopped"), "{reason}");

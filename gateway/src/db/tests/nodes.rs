@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::{admin, client, job, node, on_each_engine, redeem, success};
 use crate::db::{
-    Bound, By, DbError, NewEnrolment, OperatorId, Out, Page, Redeem, RedeemError, Standing, changes,
-    enrolments,
+    Bound, By, DbError, NewEnrolment, OperatorId, Out, Page, Redeem, RedeemError, Standing,
+    changes, enrolments,
     forfeits::{self, NewBan},
     jobs, nodes, payout_addresses, reputation, standing,
 };
