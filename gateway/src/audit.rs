@@ -187,7 +187,10 @@ impl Replay {
         match journal.kind {
             PostingKind::Hold => self.holds_begun += 1,
             PostingKind::Settle | PostingKind::Void | PostingKind::SendOut => self.holds_ended += 1,
-            PostingKind::Grant | PostingKind::TopUp | PostingKind::Forfeit => {}
+            PostingKind::Grant
+            | PostingKind::TopUp
+            | PostingKind::Correct
+            | PostingKind::Forfeit => {}
         }
         let (mut sum, mut shape) = (0, Shape::of(journal.kind));
         for entry in journal.entries() {
@@ -300,6 +303,7 @@ fn key_fits(journal: &JournalRow) -> bool {
     let prefix = match journal.kind {
         PostingKind::Grant => "grant:",
         PostingKind::TopUp => "top_up:",
+        PostingKind::Correct => "correct:",
         PostingKind::Forfeit => "forfeit:",
         PostingKind::Hold => "hold:",
         PostingKind::Settle | PostingKind::Void | PostingKind::SendOut => "end:",

@@ -156,6 +156,7 @@ fn table(rates: Option<&Rates>) -> OpenApiRouter<App> {
         .routes(routes!(admin::audit::audit))
         .routes(routes!(admin::audit::log))
         .routes(routes!(admin::payments::reconcile))
+        .routes(routes!(admin::payments::settle))
         .routes(routes!(admin::invitations::create, admin::invitations::list))
         .routes(routes!(admin::invitations::secret))
         .routes(routes!(admin::withdrawals::list))

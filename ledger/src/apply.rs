@@ -69,6 +69,15 @@ fn decide(balances: &Balances, command: &Command, repeated: bool) -> Result<Vec<
             let from = (AccountId::OUTSIDE, Available, negative(*amount));
             (*account, vec![from, (*account, Available, *amount)])
         }
+        Command::Correct { account, amount, .. } => {
+            let other = amount.0.checked_neg().filter(|other| *other != 0);
+            let other = Nano(other.ok_or(Rejected::BadAmount(*amount))?);
+            let available = require_kind(balances, *account, AccountKind::Client)?;
+            let enough = repeated || available >= other;
+            require(enough, Rejected::InsufficientCredit { available, needed: other })?;
+            let from = (AccountId::OUTSIDE, Available, other);
+            (*account, vec![from, (*account, Available, *amount)])
+        }
         Command::Hold { account, amount, .. } => {
             require(amount.0 >= 0, Rejected::BadAmount(*amount))?;
             let available = require_owned(balances, *account)?;
@@ -189,7 +198,10 @@ fn move_hold(balances: &mut Balances, command: &Command) {
         balances.holds.entry(id).and_modify(|hold: &mut Hold| hold.state = state);
     };
     match command {
-        Command::Grant { .. } | Command::TopUp { .. } | Command::Forfeit { .. } => {}
+        Command::Grant { .. }
+        | Command::TopUp { .. }
+        | Command::Correct { .. }
+        | Command::Forfeit { .. } => {}
         Command::Hold { hold, account, amount } => {
             let new = Hold { account: *account, amount: *amount, state: HoldState::Open };
             balances.holds.insert(*hold, new);

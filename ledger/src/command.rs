@@ -24,6 +24,9 @@ pub enum Command {
     Void { hold: HoldId },
     /// Ends a hold by sending all of it outside: a refund or a withdrawal that was paid.
     SendOut { hold: HoldId },
+    /// Moves what a person found out that came in from outside, or went there, past all other commands: to a client, or from it
+    /// where `amount` is negative. `key` names what was found.
+    Correct { key: String, account: AccountId, amount: Nano },
     /// Takes pay back from the operator of a proven cheat: to the clients of the jobs that the model refuted, and the
     /// rest to the reserve. `key` names the ban.
     Forfeit { key: String, from: AccountId, clients: Vec<(AccountId, Nano)>, reserve: Nano },
@@ -38,6 +41,7 @@ pub enum PostingKind {
     Settle,
     Void,
     SendOut,
+    Correct,
     Forfeit,
 }
 
@@ -74,6 +78,7 @@ impl Command {
         match self {
             Self::Grant { key, .. } => format!("grant:{key}"),
             Self::TopUp { key, .. } => format!("top_up:{key}"),
+            Self::Correct { key, .. } => format!("correct:{key}"),
             Self::Forfeit { key, .. } => format!("forfeit:{key}"),
             Self::Hold { hold, .. } => format!("hold:{hold}"),
             Self::Settle { hold, .. } | Self::Void { hold } | Self::SendOut { hold } => {
@@ -91,6 +96,7 @@ impl Command {
             Self::Settle { .. } => PostingKind::Settle,
             Self::Void { .. } => PostingKind::Void,
             Self::SendOut { .. } => PostingKind::SendOut,
+            Self::Correct { .. } => PostingKind::Correct,
             Self::Forfeit { .. } => PostingKind::Forfeit,
         }
     }
@@ -98,7 +104,10 @@ impl Command {
     /// The hold that this takes or ends.
     pub fn hold(&self) -> Option<HoldId> {
         match self {
-            Self::Grant { .. } | Self::TopUp { .. } | Self::Forfeit { .. } => None,
+            Self::Grant { .. }
+            | Self::TopUp { .. }
+            | Self::Correct { .. }
+            | Self::Forfeit { .. } => None,
             Self::Hold { hold, .. }
             | Self::Settle { hold, .. }
             | Self::Void { hold }
@@ -111,6 +120,7 @@ impl Command {
         match self {
             Self::Grant { account, .. }
             | Self::TopUp { account, .. }
+            | Self::Correct { account, .. }
             | Self::Hold { account, .. } => vec![*account],
             Self::Settle { settlement, .. } => settlement.pays.iter().map(|(to, _)| *to).collect(),
             Self::Void { .. } | Self::SendOut { .. } => Vec::new(),
@@ -124,7 +134,9 @@ impl Command {
     pub fn digest(&self) -> Digest {
         let mut bytes = Digest::writer(self.kind().as_str());
         match self {
-            Self::Grant { key, account, amount } | Self::TopUp { key, account, amount } => {
+            Self::Grant { key, account, amount }
+            | Self::TopUp { key, account, amount }
+            | Self::Correct { key, account, amount } => {
                 bytes.text(key).int(account.0).int(amount.0);
             }
             Self::Hold { hold, account, amount } => {
@@ -168,19 +180,21 @@ impl PostingKind {
             Self::Settle => "settle",
             Self::Void => "void",
             Self::SendOut => "send_out",
+            Self::Correct => "correct",
             Self::Forfeit => "forfeit",
         }
     }
 
     /// Reads that word.
     pub fn parse(word: &str) -> Option<Self> {
-        const ALL: [PostingKind; 7] = [
+        const ALL: [PostingKind; 8] = [
             PostingKind::Grant,
             PostingKind::TopUp,
             PostingKind::Hold,
             PostingKind::Settle,
             PostingKind::Void,
             PostingKind::SendOut,
+            PostingKind::Correct,
             PostingKind::Forfeit,
         ];
         ALL.into_iter().find(|kind| kind.as_str() == word)

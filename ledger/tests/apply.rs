@@ -241,6 +241,31 @@ fn pay_of_two_nodes_to_one_account_is_one_entry() {
     assert_eq!(books.accounts[&OPERATORS[0]].available, Nano(20));
 }
 
+#[test]
+fn a_correction_gives_or_takes_what_is_there_and_nothing_of_an_operators() {
+    let mut books = books();
+    let correct = |key: &str, account, amount| Command::Correct {
+        key: key.into(),
+        account,
+        amount: Nano(amount),
+    };
+    let had = books.accounts[&CLIENTS[0]].available;
+    apply(&mut books, &correct("a", CLIENTS[0], 70)).unwrap();
+    let posting = apply(&mut books, &correct("b", CLIENTS[0], -60)).unwrap();
+    assert_eq!((posting.kind, posting.entries.len()), (PostingKind::Correct, 2));
+    assert_eq!(books.accounts[&CLIENTS[0]].available, Nano(had.0 + 10));
+    assert!(apply(&mut books, &correct("b", CLIENTS[0], -60)).unwrap().repeated);
+    for (key, account, amount) in [
+        ("c", CLIENTS[0], 0),
+        ("c", CLIENTS[0], i64::MIN),
+        ("c", CLIENTS[0], -(had.0 + 11)),
+        ("c", OPERATORS[0], 5),
+        ("a", CLIENTS[0], 71),
+    ] {
+        apply(&mut books, &correct(key, account, amount)).unwrap_err();
+    }
+}
+
 /// Few names and small amounts, so that commands meet.
 fn any_command() -> impl Strategy<Value = Command> {
     let client = || prop::sample::select(CLIENTS.to_vec());
@@ -253,6 +278,11 @@ fn any_command() -> impl Strategy<Value = Command> {
             amount
         }),
         ("[a-d]", client(), amount()).prop_map(|(key, account, amount)| Command::TopUp {
+            key,
+            account,
+            amount
+        }),
+        ("[a-d]", client(), amount()).prop_map(|(key, account, amount)| Command::Correct {
             key,
             account,
             amount

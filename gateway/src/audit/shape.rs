@@ -40,6 +40,7 @@ impl Shape {
             PostingKind::Settle | PostingKind::Forfeit => false,
             PostingKind::Grant
             | PostingKind::TopUp
+            | PostingKind::Correct
             | PostingKind::Hold
             | PostingKind::Void
             | PostingKind::SendOut => true,
@@ -50,6 +51,10 @@ impl Shape {
         match self.kind {
             PostingKind::Grant => (account, bucket) == (AccountId::PROMOTION, Bucket::Available),
             PostingKind::TopUp => (account, bucket) == (AccountId::OUTSIDE, Bucket::Available),
+            PostingKind::Correct => {
+                let is_one = !account.is_system() || account == AccountId::OUTSIDE;
+                is_one && bucket == Bucket::Available
+            }
             PostingKind::Hold | PostingKind::Forfeit => {
                 !account.is_system() && bucket == Bucket::Available
             }
@@ -65,6 +70,10 @@ impl Shape {
             PostingKind::Hold => owned && bucket == Bucket::Held,
             PostingKind::Grant | PostingKind::TopUp | PostingKind::Void => {
                 owned && bucket == Bucket::Available
+            }
+            PostingKind::Correct => {
+                let is_one = !account.is_system() || account == AccountId::OUTSIDE;
+                is_one && bucket == Bucket::Available
             }
             PostingKind::Settle => {
                 let system = [AccountId::FEE, AccountId::RESERVE].contains(&account);

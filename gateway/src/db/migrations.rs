@@ -12,7 +12,7 @@ use super::{Db, DbError, engine::Store};
 /// Version, what it does, and its text for SQLite and for PostgreSQL.
 type Step = (i64, &'static str, &'static str, &'static str);
 
-const STEPS: [Step; 20] = [
+const STEPS: [Step; 21] = [
     (
         1,
         "founding",
@@ -144,6 +144,18 @@ const STEPS: [Step; 20] = [
         "money",
         include_str!("../../../migrations/common/0022_money.sql"),
         include_str!("../../../migrations/common/0022_money.sql"),
+    ),
+    (
+        23,
+        "settled",
+        concat!(
+            include_str!("../../../migrations/common/0023_settled.sql"),
+            include_str!("../../../migrations/sqlite/0023_settled.sql"),
+        ),
+        concat!(
+            include_str!("../../../migrations/common/0023_settled.sql"),
+            include_str!("../../../migrations/postgres/0023_settled.sql"),
+        ),
     ),
 ];
 

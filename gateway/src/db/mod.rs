@@ -29,6 +29,7 @@ pub mod refunds;
 pub mod reputation;
 pub mod seals;
 pub mod settings;
+pub mod settled_payments;
 pub mod standing;
 #[cfg(feature = "crash-points")]
 pub mod tampering;
@@ -103,6 +104,7 @@ pub fn statements() -> Vec<&'static Statement> {
         reputation::history::STATEMENTS,
         seals::STATEMENTS,
         settings::STATEMENTS,
+        settled_payments::STATEMENTS,
         standing::STATEMENTS,
         top_ups::STATEMENTS,
         yardstick::STATEMENTS,

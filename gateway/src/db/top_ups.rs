@@ -7,6 +7,7 @@ use super::{
     Bound, Db, DbError, Page, Paged,
     engine::retried,
     posting::{JournalHead, post},
+    settled_payments,
     statement::statements,
     value::{Amount, Count, Record, Row, args, store_as},
 };
@@ -167,7 +168,7 @@ pub async fn credit(db: &Db, paid: &PaidTopUp) -> Result<bool, DbError> {
         let mut tx = db.begin().await?;
         let row: Option<TopUpRow> = tx.optional(&LOCK, args![id]).await?;
         let row = row.ok_or_else(|| DbError::NotFound(format!("top-up {id}")))?;
-        if row.state == TopUpState::Paid {
+        if row.state == TopUpState::Paid || settled_payments::has_in(&mut tx, session).await? {
             return Ok(true);
         }
         let amount = row.amount()?;

@@ -11,7 +11,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use utoipa::ToSchema;
 
 use super::PaymentError;
-use crate::{app::App, clock};
+use crate::{app::App, clock, db};
 
 /// Younger ones may be in the middle of being made.
 const REST_MS: i64 = 60_000;
@@ -105,6 +105,19 @@ pub async fn reconcile(app: &App) -> Result<Reconciliation, PaymentError> {
 }
 
 impl Reconciliation {
+    /// What somebody must look at, unless somebody has: by this name it is settled.
+    async fn named(
+        &mut self,
+        app: &App,
+        reference: &str,
+        sentence: String,
+    ) -> Result<(), PaymentError> {
+        if !db::settled_payments::has(&app.db, reference).await? {
+            self.problem(sentence);
+        }
+        Ok(())
+    }
+
     fn problem(&mut self, sentence: String) {
         if self.problems.len() < PROBLEMS_MAX {
             self.problems.push(sentence);

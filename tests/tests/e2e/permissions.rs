@@ -303,6 +303,9 @@ async fn everything_that_an_admin_does_is_in_the_log() {
     let path = "payments/reconcile";
     let id = "admin_payments_reconcile";
     admin.step(id, "payments.reconcile", Method::POST, path, Value::Null).await;
+    let body = json!({"reference": "re_1", "amount_cents": 0, "note": "a story"});
+    let (id, path) = ("admin_payments_settle", "payments/settlements");
+    admin.step(id, "payments.settle", Method::POST, path, body).await;
 
     // One withdrawal is refused, one fails, one is sent.
     let reason = json!({"reason": "a story"});

@@ -103,6 +103,28 @@ async fn refunds_are_compared_with_what_the_provider_reports() {
     assert_eq!(problems.len(), 1, "{report:#}");
     assert!(problems[0].as_str().is_some_and(|said| said.contains(&stranger)), "{report:#}");
     assert_eq!(shop.available().await, 300 * CENT);
+
+    // They look: the client got it, so it is not credit any more. Once, and only that.
+    let found = json!({"reference": stranger, "account_id": shop.account, "amount_cents": -50,
+        "note": "given back in the provider's pages"});
+    let path = "payments/settlements";
+    for _ in 0..2 {
+        let settled = shop.world.admin.try_ask(Method::POST, path, found.clone()).await;
+        assert_eq!(settled.status, StatusCode::CREATED, "{:#}", settled.body);
+        assert_eq!(shop.available().await, 250 * CENT);
+    }
+    for wrong in [
+        json!({"reference": stranger, "amount_cents": 0, "note": "otherwise"}),
+        json!({"reference": "re_2", "account_id": shop.account, "amount_cents": -251, "note": "x"}),
+        json!({"reference": shop.stripe.session_of(&top_up.id).id, "account_id": shop.account,
+            "amount_cents": 500, "note": "it was credited"}),
+    ] {
+        let refused = shop.world.admin.try_ask(Method::POST, path, wrong).await;
+        assert_eq!(refused.status, StatusCode::CONFLICT, "{:#}", refused.body);
+    }
+    let report = shop.world.admin.reconcile().await;
+    assert_eq!(report["problems"], json!([]), "it is settled: {report:#}");
+    assert_eq!(shop.credits.top_up(&top_up.id).await.refundable_cents, 250);
     shop.world.finish().await;
 }
 
@@ -176,6 +198,31 @@ async fn more_sessions_than_a_run_reads_make_no_false_alarm() {
     assert_eq!(problems.len(), 1, "{report:#}");
     assert!(problems[0].as_str().is_some_and(|said| said.contains("more sessions")), "{report:#}");
     assert_eq!(shop.credits.top_up(&top_up.id).await.state, "paid");
+    shop.world.finish().await;
+}
+
+/// Somebody paid on a page that is not the gateway's: a person finds out who, and the credit is no gift.
+#[tokio::test]
+async fn money_that_came_in_past_the_gateway_is_given_to_whoever_paid_it() {
+    let shop = Shop::open().await;
+    let own = paid(&shop, 500, "k").await;
+    shop.stripe.crowd(1);
+    let past = shop.stripe.sessions().pop().expect("another's page").id;
+    shop.stripe.pay(&past);
+    let report = shop.world.admin.reconcile().await;
+    let problems = report["problems"].as_array().expect("sentences");
+    assert_eq!(problems.len(), 1, "{report:#}");
+    assert!(problems[0].as_str().is_some_and(|said| said.contains(&past)), "{report:#}");
+
+    let found = json!({"reference": past, "account_id": shop.account, "amount_cents": 500,
+        "note": "they showed the transaction"});
+    let path = "payments/settlements";
+    let settled = shop.world.admin.try_ask(Method::POST, path, found).await;
+    assert_eq!(settled.status, StatusCode::CREATED, "{:#}", settled.body);
+    let report = shop.world.admin.reconcile().await;
+    assert_eq!(report["problems"], json!([]), "{report:#}");
+    assert_eq!(shop.available().await, 1_000 * CENT);
+    assert_eq!(shop.credits.top_up(&own.id).await.refundable_cents, 500, "what this one paid");
     shop.world.finish().await;
 }
 

@@ -1,7 +1,7 @@
 //! What an admin does and the line that says so are one transaction: where the line cannot be written, nothing was
 //! done, and where it was done the line is there.
 
-use assay_ledger::Nano;
+use assay_ledger::{AccountId, Nano};
 use assay_protocol::{Bytes32, NodeId};
 
 use super::{
@@ -10,11 +10,13 @@ use super::{
     words,
 };
 use crate::db::{
-    By, Db, DbError, NewAccount, NewEnrolment, NewKey, NewOperator, OperatorId, Page, accounts,
-    admin_log, enrolments,
+    Actor, By, Db, DbError, NewAccount, NewEnrolment, NewKey, NewOperator, OperatorId, Page,
+    accounts, admin_log, enrolments,
     invitations::{self, NewInvitation},
     keys::{self, KeyId, Successor},
-    ledger_state, logins, nodes, operators, standing,
+    ledger_state, logins, nodes, operators,
+    settled_payments::{self, SettleError, SettledPayment},
+    standing,
     withdrawals::{self, Caps, Step, WithdrawalState},
 };
 
@@ -81,6 +83,7 @@ async fn all_acts(db: &Db, scene: &Scene) -> Vec<(&'static str, Result<(), DbErr
         ("account.create", accounts::create(db, &account, &by).await.map(|_| ())),
         ("account.operator", accounts::set_operator(db, ada.account, Some(*operator), &by).await),
         ("credits.grant", grant(db, ada.account, Nano(7), "an act").await.map(nothing)),
+        ("payments.settle", settle(db, ada.account, &by).await),
         ("key.create", keys::create(db, &key, &by).await.map(|_| ())),
         ("key.rotate", keys::rotate(db, ada.key, &next, &by).await.map(|_| ())),
         ("key.revoke", keys::revoke(db, KeyId(1), &by).await),
@@ -107,6 +110,17 @@ async fn all_acts(db: &Db, scene: &Scene) -> Vec<(&'static str, Result<(), DbErr
     done
 }
 
+/// Money came in past the gateway.
+async fn settle(db: &Db, account: AccountId, by: &Actor) -> Result<(), DbError> {
+    let (reference, note) = ("re_1".to_owned(), "by hand".to_owned());
+    let new = SettledPayment { reference, account: Some(account), cents: 1, note, at_ms: 9 };
+    match settled_payments::settle(db, &new, by).await {
+        Err(SettleError::Store(error)) => return Err(error),
+        settled => settled.unwrap(),
+    }
+    Ok(())
+}
+
 /// Everything that an act may change, in words.
 async fn state(db: &Db) -> Vec<String> {
     let queries = [
@@ -123,6 +137,7 @@ async fn state(db: &Db) -> Vec<String> {
         "select 'node ' || id || ' ' || trusted || ' ' || standing from node order by id",
         "select 'out ' || node || ' ' || code from node_standing order by node",
         "select 'withdrawal ' || id || ' ' || state from withdrawal order by id",
+        "select 'settled ' || reference from settled_payment order by reference",
         "select 'stopped ' || value from setting where key = 'withdrawals_stopped'",
     ];
     let mut all = Vec::new();

@@ -102,6 +102,9 @@ async fn a_journal_that_moves_money_unlike_its_kind_is_named() {
         moved!("end:x", "settle", "1001, 'held'", "4, 'available'"),
         moved!("end:x", "void", "1001, 'held'", "1002, 'available'"),
         moved!("end:x", "send_out", "1001, 'held'", "2, 'available'"),
+        moved!("correct:x", "correct", "2, 'available'", "1001, 'available'"),
+        moved!("correct:x", "correct", "1002, 'available'", "1001, 'available'"),
+        moved!("correct:x", "correct", "1001, 'held'", "4, 'available'"),
         moved!("forfeit:x", "forfeit", "3, 'available'", "1001, 'available'"),
         moved!("forfeit:x", "forfeit", "1002, 'available'", "2, 'available'"),
     ] {

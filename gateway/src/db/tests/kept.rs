@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Tables whose rows never change, with a column of each, and those whose rows never go away.
-const FROZEN: [(&str, &str); 8] = [
+const FROZEN: [(&str, &str); 9] = [
     ("journal", "note"),
     ("entry", "amount"),
     ("seal", "hash"),
@@ -26,6 +26,7 @@ const FROZEN: [(&str, &str); 8] = [
     ("forfeit", "to_reserve"),
     ("forfeit_refund", "amount"),
     ("earning", "withdrawable"),
+    ("settled_payment", "note"),
     ("gateway_key", "public_key"),
 ];
 const KEPT: [&str; 6] = ["account", "hold", "balance", "job", "job_node", "key_day"];
@@ -52,6 +53,7 @@ async fn busy(db: &Db) {
     let ban = NewBan { node: asked[0].id, reason, at_ms: 600, maturity };
     forfeits::ban(db, &ban).await.unwrap().expect("a ban");
     run(db, "insert into earning select id, 1, 5, 5, 60 from job").await.unwrap();
+    run(db, "insert into settled_payment values ('re_1', null, 0, 'by hand', 1)").await.unwrap();
     seal_all(db, &GatewayKeys::from_seed([1; 32])).await.unwrap();
     admin_log::append(db, &admin(1), "test", "nothing", "{}").await.unwrap();
 }

@@ -255,7 +255,10 @@ impl<'a> Batch<'a> {
                         self.count_hold(owner, -1);
                     }
                 }
-                Command::Grant { .. } | Command::TopUp { .. } | Command::Forfeit { .. } => {}
+                Command::Grant { .. }
+                | Command::TopUp { .. }
+                | Command::Correct { .. }
+                | Command::Forfeit { .. } => {}
             }
             self.journals.push(NewJournal { posting, note, at_ms });
         }

@@ -150,9 +150,10 @@ fn keys(requests: &[&Request], loaded: &Loaded) -> impl Iterator<Item = String> 
     });
     let keys = requests.iter().filter_map(|request| match request {
         Request::Post { command, .. } | Request::Act { command, .. } => match command {
-            Command::Grant { .. } | Command::TopUp { .. } | Command::Forfeit { .. } => {
-                Some(command.key())
-            }
+            Command::Grant { .. }
+            | Command::TopUp { .. }
+            | Command::Correct { .. }
+            | Command::Forfeit { .. } => Some(command.key()),
             Command::Hold { hold, .. } => holds.contains_key(hold).then(|| command.key()),
             Command::Settle { hold, .. } | Command::Void { hold } | Command::SendOut { hold } => {
                 ended(hold).then(|| command.key())

@@ -65,9 +65,12 @@ async fn one(
     match report.heard(&format!("refund {}", refund.id), heard)? {
         Some(Heard::Ended) => report.refunds_ended += 1,
         Some(Heard::NotOurs) => {
-            report.problem(format!("refund {} was not asked for by this gateway", refund.id));
+            let said = format!("refund {} was not asked for by this gateway", refund.id);
+            report.named(app, &refund.id, said).await?;
         }
-        Some(Heard::Differs(what)) => report.problem(format!("refund {}: {what}", refund.id)),
+        Some(Heard::Differs(what)) => {
+            report.named(app, &refund.id, format!("refund {}: {what}", refund.id)).await?;
+        }
         Some(Heard::Nothing) | None => {}
     }
     Ok(())
@@ -89,7 +92,8 @@ async fn unreported(
             report.sent_cents = report.sent_cents.saturating_add(row.cents);
             let before = row.ended_ms.is_some_and(|ended| ended < now_ms - REST_MS);
             if before && !seen.contains(&row.id) {
-                report.problem(format!("refund {} was sent, the provider knows of none", row.id));
+                let said = format!("refund {} was sent, the provider knows of none", row.id);
+                report.named(app, &row.id, said).await?;
             }
         }
         match rows.last() {

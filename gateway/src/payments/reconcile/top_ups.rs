@@ -65,7 +65,7 @@ async fn reported(
             }
             let settled = one(app, session).await;
             if let Some(came) = report.heard(&format!("session {}", session.id), settled)? {
-                count(session, came, report);
+                count(app, session, came, report).await?;
             }
         }
         after = page.data.last().map(|session| session.id.clone());
@@ -84,16 +84,27 @@ async fn one(app: &App, session: &Session) -> Result<Fulfilled, PaymentError> {
     fulfil::settle(app, known, session, failed).await
 }
 
-fn count(session: &Session, came: Fulfilled, report: &mut Reconciliation) {
+async fn count(
+    app: &App,
+    session: &Session,
+    came: Fulfilled,
+    report: &mut Reconciliation,
+) -> Result<(), PaymentError> {
+    let id = &session.id;
     match came {
         Fulfilled::Credited => report.credited_now += 1,
         Fulfilled::Ended(_) => report.ended_now += 1,
-        Fulfilled::Differs(what) => report.problem(format!("session {}: {what}", session.id)),
+        Fulfilled::Differs(what) => {
+            report.named(app, id, format!("session {id}: {what}")).await?;
+        }
         Fulfilled::NotOurs if session.payment_status == "paid" => {
-            report.problem(format!("session {} was paid and is no top-up of ours", session.id));
+            report
+                .named(app, id, format!("session {id} was paid and is no top-up of ours"))
+                .await?;
         }
         Fulfilled::Before | Fulfilled::Waiting | Fulfilled::NotOurs => {}
     }
+    Ok(())
 }
 
 /// What the books credited and the provider does not report.
@@ -113,7 +124,8 @@ async fn unreported(
             let inside = (since_ms + REST_MS..now_ms - REST_MS).contains(&row.created_ms);
             if inside && !seen.has(row) {
                 let id = &row.id;
-                report.problem(format!("top-up {id} was credited, the provider knows no payment"));
+                let said = format!("top-up {id} was credited, the provider knows no payment");
+                report.named(app, id, said).await?;
             }
         }
         match rows.last() {
@@ -145,7 +157,8 @@ async fn open(
                 Some(Fulfilled::Credited) => report.credited_now += 1,
                 Some(Fulfilled::Ended(_)) => report.ended_now += 1,
                 Some(Fulfilled::Differs(what)) => {
-                    report.problem(format!("top-up {}: {what}", row.id));
+                    let reference = row.session.as_deref().unwrap_or(&row.id);
+                    report.named(app, reference, format!("session {reference}: {what}")).await?;
                 }
                 Some(Fulfilled::Before | Fulfilled::Waiting | Fulfilled::NotOurs) | None => {}
             }

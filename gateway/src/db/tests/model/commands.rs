@@ -34,7 +34,7 @@ impl Dice {
         let name = self.told / COMMANDS_PER_NAME + self.random.random_range(1..=NAMES);
         let amount = AMOUNTS[self.random.random_range(0..AMOUNTS.len())];
         let client = &books.clients[self.random.random_range(0..2)];
-        match self.random.random_range(0..21) {
+        match self.random.random_range(0..22) {
             0..4 => {
                 let (key, account, amount) = (name.to_string(), client.account, Nano(amount));
                 let told = Told::Grant { account, amount, key: key.clone() };
@@ -69,6 +69,11 @@ impl Dice {
                 let clients = vec![(client.account, Nano(amount / 10))];
                 let (key, reserve) = (name.to_string(), Nano(self.random.random_range(0..3)));
                 post(Command::Forfeit { key, from, clients, reserve })
+            }
+            20 => {
+                let taken = self.random.random_range(0..2) == 0;
+                let amount = Nano(if taken { -amount } else { amount });
+                post(Command::Correct { key: name.to_string(), account: client.account, amount })
             }
             19 => post(Command::SendOut { hold: withdrawal(name) }),
             _ => post(Command::Void { hold: withdrawal(name) }),

@@ -50,7 +50,7 @@ impl Oracle {
                     (available(*account), *amount),
                 ]
             }
-            Command::TopUp { account, amount, .. } => {
+            Command::TopUp { account, amount, .. } | Command::Correct { account, amount, .. } => {
                 vec![("Assets:Outside".to_owned(), minus(*amount)), (available(*account), *amount)]
             }
             Command::Hold { account, amount, .. } => {
