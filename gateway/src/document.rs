@@ -57,8 +57,9 @@ fn add_answers(path: &str, operation: &mut Operation) {
             RefOr::Ref(_) => false,
         })
     };
-    // Clients' operations; see `router::table`.
-    let is_limited = operation.security.is_some() && path.starts_with("/v1/");
+    // Clients' and operators' operations; see `router::table`.
+    let is_limited = ["/v1/", "/operator/v1/"].iter().any(|of| path.starts_with(of))
+        && operation.security.is_some();
     let answers = [
         (has_body || has(ParameterIn::Query), "400", "`param` names the field that is wrong."),
         (has(ParameterIn::Path), "404", "There is no such object."),
@@ -94,6 +95,7 @@ mod tests {
         };
         assert_eq!(statuses("/v1/models/{id}"), "200 401 404 429");
         assert_eq!(statuses("/admin/v1/login"), "200 400 401 408 413 429");
+        assert_eq!(statuses("/operator/v1/jobs"), "200 400 401 429");
         assert_eq!(statuses("/log/consistency"), "200 400 404");
         assert_eq!(statuses("/healthz"), "200");
     }
