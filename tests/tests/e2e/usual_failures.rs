@@ -155,7 +155,8 @@ async fn a_budget_is_not_overrun_by_requests_at_once() {
     while refused < 5 {
         let one = asking.join_next().await.expect("more than five").expect("it ends");
         let refusal = one.expect_err("the gate is closed");
-        assert_eq!(refusal.error["code"], "insufficient_quota");
+        assert_eq!(refusal.error["type"], "insufficient_quota");
+        assert_eq!(refusal.error["code"], "key_budget_exceeded");
         refused += 1;
     }
     gate.open();
