@@ -54,6 +54,9 @@ export async function send(method, path, body, headers = {}, signal) {
   }
 }
 
+/** Names one wish, so that asking for it again asks for nothing more. Browsers have this away from localhost without TLS, too. */
+export const wishKey = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+
 /** Two calls at once must not use one refresh token twice. */
 function renew(used) {
   if (session !== used) return renewal;

@@ -1,11 +1,9 @@
 // A client's money: balance, payments, credit given back, what each request cost.
 
-import { call } from "./api.js";
-import { amount, cents, credits, el, figure, form, notice, sentence, table, tag, when } from "./dom.js";
+import { call, wishKey } from "./api.js";
+import { again, amount, cents, credits, el, figure, form, notice, sentence, table, tag, when } from "./dom.js";
 import { grown } from "./lists.js";
 import { inShort } from "./verdict.js";
-
-const again = () => dispatchEvent(new HashChangeEvent("hashchange"));
 
 export async function credit(stillHere) {
   const query = new URLSearchParams(location.search);
@@ -76,7 +74,7 @@ function next(row) {
 }
 
 function topUp() {
-  let key = crypto.randomUUID();
+  let key = wishKey();
   return form(async (fields) => {
     const wanted = amount(fields.get("amount"), 2);
     if (wanted === null) throw new Error("Write an amount in dollars: 5 or 12.50.");
@@ -84,7 +82,7 @@ function topUp() {
     const ask = () => call("POST", "/v1/credits/checkout", { amount_cents: wanted }, { "idempotency-key": `${key}-${wanted}` });
     let row = await ask();
     if (!row.url) {
-      key = crypto.randomUUID();
+      key = wishKey();
       row = await ask();
     }
     if (!row.url) throw new Error(row.reason || "The payment provider gave no page. Try again.");
@@ -97,7 +95,7 @@ function topUp() {
 }
 
 function giveBack(row) {
-  const key = crypto.randomUUID();
+  const key = wishKey();
   const button = el("button", { class: "quiet", type: "button", on: { click: async () => {
     button.disabled = true;
     try {

@@ -79,6 +79,9 @@ export function copyable(text, name) {
 /** The gateway's clauses, for people. */
 export const sentence = (clause) => (clause ? `${clause[0].toUpperCase()}${clause.slice(1)}${/[.!?]$/.test(clause) ? "" : "."}` : "");
 
+/** Draws the page anew. */
+export const again = () => dispatchEvent(new HashChangeEvent("hashchange"));
+
 export function notice(text) {
   const place = document.getElementById("notice");
   place.replaceChildren(el("p", {}, text));

@@ -1,10 +1,8 @@
 // An operator's money: what was earned, what of it can be taken out, and where it goes.
 
-import { call } from "./api.js";
+import { call, wishKey } from "./api.js";
 import { grown } from "./lists.js";
-import { amount, credits, decimal, el, figure, form, notice, sentence, table, tag, when } from "./dom.js";
-
-const again = () => dispatchEvent(new HashChangeEvent("hashchange"));
+import { again, amount, credits, decimal, el, figure, form, notice, sentence, table, tag, when } from "./dom.js";
 
 export async function earnings() {
   const [sums, me, withdrawals] = await Promise.all([
@@ -38,7 +36,7 @@ function matures(sums) {
 }
 
 function withdraw(sums, me) {
-  const key = crypto.randomUUID();
+  const key = wishKey();
   // USDC has six decimals; what is finer stays.
   const whole = decimal(sums.available_nano - (sums.available_nano % 1000));
   const cools = me.next_payout_address;

@@ -21,6 +21,9 @@ export async function grown(path, draw) {
   return place;
 }
 
+/** What is below a list of nodes that has an end. */
+export const notAll = (nodes, next) => (next ? [el("p", { class: "hint" }, `Only your first ${nodes.length} nodes are shown. GET /operator/v1/nodes?after=${next} lists the next ones.`)] : []);
+
 /** What is below a list of `shown` rows. */
 export function more(next, shown, path, show) {
   if (!next) return null;

@@ -3,7 +3,7 @@
 import { call } from "./api.js";
 import { copyable, credits, el, form, notice, sentence, table, tag, watch, when } from "./dom.js";
 import { evidence } from "./evidence.js";
-import { PAGE, more } from "./lists.js";
+import { PAGE, more, notAll } from "./lists.js";
 
 const jobCount = (number) => `${number} job${number === 1 ? "" : "s"}`;
 
@@ -16,9 +16,6 @@ export async function nodes(stillHere) {
     trouble, list, enrolment(),
   ];
 }
-
-/** A page of the list has an end, and so much is looked at every few seconds. */
-const notAll = (nodes, next) => (next ? [el("p", { class: "hint" }, `Only your first ${nodes.length} nodes are shown. GET /operator/v1/nodes?after=${next} lists the next ones.`)] : []);
 
 function card(node) {
   const models = node.serves.map((served) => `${served.model}${served.matches_manifest ? "" : " (not hosted here)"}`).join(", ");
@@ -60,14 +57,13 @@ export async function jobs(stillHere) {
   let shown = PAGE;
   const read = async () => {
     const wanted = filter.value;
-    const [nodes, jobs] = await Promise.all([call("GET", "/operator/v1/nodes"), call("GET", `/operator/v1/jobs?limit=${shown}${wanted}`)]);
-    const now = nodes.data.map(({ id, name, jobs_running }) => ({ id, name, jobs_running }));
-    return { wanted, now, others: nodes.next, rows: jobs.data, next: jobs.next };
+    const [nodes, now, jobs] = await Promise.all([call("GET", "/operator/v1/nodes"), call("GET", "/operator/v1/jobs/running"), call("GET", `/operator/v1/jobs?limit=${shown}${wanted}`)]);
+    return { wanted, now, named: nodes.data.map(({ id, name }) => [id, name]), rows: jobs.data, next: jobs.next };
   };
-  const { look, trouble } = await watch(stillHere, read, ({ wanted, now, others, rows, next }) => {
+  const { look, trouble } = await watch(stillHere, read, ({ wanted, now, named, rows, next }) => {
     if (wanted !== filter.value) return;
-    running.replaceChildren(el("h2", {}, "Running now"), live(now), ...notAll(now, others));
-    const names = new Map(now.map((node) => [node.id, node.name]));
+    const names = new Map(named);
+    keepingOpen(running, () => running.replaceChildren(el("h2", {}, "Running now"), ...live(now, names)));
     keepingOpen(list, () => list.replaceChildren(...[el("h2", {}, "Ended"), table("Jobs of your nodes", [["When"], ["Job"], ["Outcome"], ["Tokens", true], ["Pay", true]], rows.map((row) => part(row, names)),
       wanted ? "None of these." : "No jobs yet. They come as soon as somebody asks for a model that your nodes serve."),
     more(next, shown, "/operator/v1/jobs", (wider) => {
@@ -84,18 +80,29 @@ export async function jobs(stillHere) {
 }
 
 /** What is at work right now; whether it is paid is not known before the verdict. */
-function live(nodes) {
-  const busy = nodes.filter((node) => node.jobs_running > 0);
-  if (busy.length === 0) return el("p", { class: "hint" }, "Nothing right now.");
-  return el("dl", { class: "pairs" }, busy.map((node) => [el("dt", {}, node.name), el("dd", {}, jobCount(node.jobs_running))]).flat());
+function live({ data, total }, names) {
+  const rows = data.map((job) => [when(job.since_ms), named(job, job.kind, names), String(job.tokens)]);
+  return [
+    table("Jobs that run", [["Since"], ["Job"], ["Tokens so far", true]], rows, "Nothing right now."),
+    total > data.length ? el("p", { class: "hint" }, `These are the last ${data.length} of ${jobCount(total)}.`) : null,
+  ].filter(Boolean);
 }
 
-/** Draws anew; what somebody has opened to read stays open, and keeps the focus. */
+/** A job by its id, what is done in it, and where. */
+const named = (row, kind, names) => [
+  el("span", { class: "mono", title: row.job_id }, row.job_id.slice(-8)),
+  el("span", { class: "hint" }, kind === "score" ? "scores others" : row.model),
+  names.size > 1 ? el("span", { class: "hint" }, names.get(row.node_id) ?? "a node") : null,
+];
+
+/** Draws anew; what somebody has opened to read stays open, and where the focus was it is again. */
 function keepingOpen(place, draw) {
+  const region = document.activeElement?.matches("[role=region]") && place.contains(document.activeElement);
   const open = new Set([...place.querySelectorAll("details[open]")].map((one) => one.dataset.part));
   const focused = document.activeElement?.closest("details")?.dataset.part;
   const wanted = place.contains(document.activeElement) && document.activeElement.matches("button.more");
   draw();
+  if (region) place.querySelector("[role=region]")?.focus({ preventScroll: true });
   if (wanted) (place.querySelector("button.more") ?? place.querySelector("[tabindex]")).focus({ preventScroll: true });
   for (const one of place.querySelectorAll("details")) {
     one.open = open.has(one.dataset.part);
@@ -107,7 +114,7 @@ function part(row, names) {
   const name = names.get(row.node_id) ?? "a node";
   const key = `${row.job_id} ${row.node_id} ${row.round} ${row.role}`;
   return [
-    when(row.ended_ms), [el("span", { class: "mono", title: row.job_id }, row.job_id.slice(-8)), el("span", { class: "hint" }, row.role === "score" ? "scored others" : row.model), names.size > 1 ? el("span", { class: "hint" }, name) : null],
+    when(row.ended_ms), named(row, row.role, names),
     [tag(row.outcome), el("span", { class: "hint" }, sentence(row.reason)),
       el("details", { "data-part": key }, el("summary", {}, row.pay_nano > 0 ? "Evidence" : "Why, and the evidence"),
         el("p", { class: "hint" }, `${row.meaning} ${row.remedy === "Nothing." ? "" : row.remedy}`), evidence(row, name, key))],

@@ -2,6 +2,7 @@
 
 import { call } from "./api.js";
 import { el, svg, table, tag, when } from "./dom.js";
+import { PAGE, notAll } from "./lists.js";
 
 /** What a node starts with, and from where on it may serve alone. */
 const NEWCOMER = 0.05, PROVEN = 0.9;
@@ -12,11 +13,13 @@ const sum = (weight) => weight.toFixed(weight < 1 ? 3 : 1);
 const percent = (share) => `${(share * 100).toFixed(share < 0.1 ? 2 : 1)} %`;
 
 export async function reputation() {
-  const nodes = (await call("GET", "/operator/v1/nodes")).data;
+  // A call for each node, and somebody with many may not call without end.
+  const { data: nodes, next } = await call("GET", `/operator/v1/nodes?limit=${PAGE}`);
   const histories = await Promise.all(nodes.map(async (node) => (await call("GET", `/operator/v1/nodes/${node.id}/reputation?limit=200`)).data));
   return [
     el("div", {}, el("h1", {}, "Reputation"), el("p", { class: "lead" }, "Correctness is the share of good answers that checks have proven. It starts low and decides how often a node is checked and whether it may serve alone. A check counts for more the harder its answer was to guess.")),
     el("div", { class: "two" }, nodes.length ? nodes.map((node, at) => record(node, histories[at])) : el("p", { class: "hint" }, "No nodes yet.")),
+    ...notAll(nodes, next),
   ];
 }
 

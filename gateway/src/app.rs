@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    auth::GatewayKeys,
+    auth::{GatewayKeys, KnownKeys},
     catalog::Catalog,
     clock,
     config::Config,
@@ -53,6 +53,8 @@ pub struct AppInner {
     /// What nodes stand to lose.
     pub pay: PayBook,
     pub keys: GatewayKeys,
+    /// Clients' keys that were good before.
+    pub known_keys: Arc<KnownKeys>,
     /// Where money comes in, if the settings say so.
     pub payments: Payments,
     /// This run's, on the jobs that it opens.
@@ -114,6 +116,7 @@ impl App {
             pay: pay.context("cannot load what nodes were paid")?,
             jobs_running: Arc::new(Semaphore::new(config.serving.jobs_running_max)),
             nodes: Registry::new(now_ms.unsigned_abs()),
+            known_keys: Arc::default(),
             tasks: TaskTracker::new(),
             shutdown: CancellationToken::new(),
             payments,

@@ -92,7 +92,7 @@ pub struct RateLimitSettings {
     pub per_second: u32,
     /// Requests that may come at once.
     pub burst: u32,
-    /// Admin log-ins a minute from one address; also the burst.
+    /// Log-ins of admins and operators, with operators' sign-ups and renewals, a minute from one address; also the burst.
     pub logins_per_minute: u32,
     /// Enrolments a minute from one address; also the burst.
     pub enrolments_per_minute: u32,

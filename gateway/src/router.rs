@@ -129,6 +129,7 @@ fn table(rates: Option<&Rates>) -> OpenApiRouter<App> {
         .routes(routes!(operator::reputation::list))
         .routes(routes!(operator::nodes::enrolment_token))
         .routes(routes!(operator::jobs::list))
+        .routes(routes!(operator::jobs::running))
         .routes(routes!(operator::jobs::find))
         .routes(routes!(operator::earnings::earnings))
         .routes(routes!(operator::withdrawals::create, operator::withdrawals::list))
@@ -208,7 +209,7 @@ impl Rates {
         let settings = &app.config.rate_limit;
         let clients = Rate::per_second(settings.per_second, settings.burst);
         Self {
-            clients: clients.buckets(ByKey),
+            clients: clients.buckets(ByKey(app.known_keys.clone())),
             operators: clients.buckets(BySession::of(app)),
             enrolments: Rate::per_minute(settings.enrolments_per_minute).buckets(ByAddress),
             logins: Rate::per_minute(settings.logins_per_minute).buckets(ByAddress),

@@ -83,6 +83,12 @@ impl Grammars {
         Ok(Self { factory, kept: Mutex::default() })
     }
 
+    /// What a token adds to a text; nothing for special ones, and for those that are none.
+    pub(crate) fn bytes_of(&self, id: TokenId) -> Option<&[u8]> {
+        let trie = self.factory.tok_env().tok_trie();
+        Some(trie.token(id)).filter(|bytes| !bytes.is_empty() && !trie.is_special_token(id))
+    }
+
     /// Compiles a grammar; it stands at the beginning of an answer.
     pub(crate) fn compile(&self, source: &str) -> Result<Grammar, GrammarError> {
         if source.len() > GRAMMAR_BYTES_MAX {

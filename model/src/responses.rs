@@ -31,6 +31,17 @@ const ALIKE: [&str; 6] =
     ["model", "temperature", "top_p", "stream", "parallel_tool_calls", "verification"];
 /// Fields that lean on what is stored, and nothing is.
 const STORED: [&str; 3] = ["previous_response_id", "conversation", "prompt"];
+/// A field, whether a value is one that it may have, and what to say where it is not.
+type Kind = (&'static str, fn(&Value) -> bool, &'static str);
+
+/// Fields that are read here alone.
+const KINDS: [Kind; 5] = [
+    ("background", Value::is_boolean, "true or false"),
+    ("include", Value::is_array, "a list"),
+    ("text", Value::is_object, "an object"),
+    ("top_logprobs", Value::is_u64, "a whole number"),
+    ("truncation", is_truncation, "'auto' or 'disabled'"),
+];
 
 /// What a body's `include` calls them.
 const LOGPROBS: &str = "message.output_text.logprobs";
@@ -47,6 +58,14 @@ pub fn as_chat(body: &Value) -> Result<AsChat, WrongForm> {
             let message = format!("Nothing is stored here, so '{param}' is not served.");
             return Err(WrongForm::unsupported(param, message));
         }
+    }
+    for (param, is_of_kind, kind) in KINDS {
+        if given(body, param).is_some_and(|value| !is_of_kind(value)) {
+            return Err(WrongForm::of(param, format!("'{param}' must be {kind}.")));
+        }
+    }
+    if given(body, "moderation").is_some() {
+        return Err(WrongForm::unsupported("moderation", "Moderation is not served."));
     }
     let wants = |param: &str, value: Value| given(body, param) == Some(&value);
     if wants("background", json!(true)) {
@@ -115,6 +134,10 @@ impl Origin {
         });
         call.unwrap_or_else(|| format!("{}{rest}", self.message))
     }
+}
+
+fn is_truncation(value: &Value) -> bool {
+    ["auto", "disabled"].iter().any(|word| value == word)
 }
 
 /// A field that is there, and not null.

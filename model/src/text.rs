@@ -139,11 +139,15 @@ impl TextModel {
 
     /// Compiles a grammar, which may take some milliseconds.
     pub fn grammar(&self, source: &str) -> Result<Grammar, GrammarError> {
+        self.grammars()?.compile(source)
+    }
+
+    fn grammars(&self) -> Result<&Grammars, GrammarError> {
         let grammars = self.grammars.get_or_init(|| {
             let Manifest { vocab_size, end_tokens, .. } = &self.manifest;
             Grammars::of(&self.vocabulary.tokenizer, *vocab_size, end_tokens)
         });
-        grammars.as_ref().map_err(Clone::clone)?.compile(source)
+        grammars.as_ref().map_err(Clone::clone)
     }
 
     /// Whether this token ends an answer.
@@ -156,6 +160,12 @@ impl TextModel {
         let mut detokenizer = self.detokenizer();
         let text: String = ids.iter().map(|id| detokenizer.push(*id)).collect();
         text + &detokenizer.finish()
+    }
+
+    /// What a token adds to a text, perhaps not a whole character; nothing for special ones, and in a tokenizer whose tokens
+    /// have no known bytes.
+    pub fn bytes_of(&self, id: TokenId) -> Option<&[u8]> {
+        self.grammars().ok()?.bytes_of(id)
     }
 
     /// The name of a token that has no text of its own, such as an end token.

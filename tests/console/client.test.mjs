@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { gateStreams } from "./pages.mjs";
+import { asWithoutTls, gateStreams } from "./pages.mjs";
 import { asClient, go, open, ready, settled, until, useBrowser } from "./support.mjs";
 
 useBrowser();
@@ -108,7 +108,7 @@ async function available(page) {
 
 
 test("a client pays in at the payment page, and gets unused credit back", async () => {
-  const { page, close } = await open();
+  const { page, close } = await open({ init: asWithoutTls });
   await asClient(page);
   await settled();
   await go(page, "Credit");

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { asWithoutTls } from "./pages.mjs";
 import { api, asOperator, askUntil, go, hasEarned, heading, nodeOf, open, ready, useBrowser, wasCaught } from "./support.mjs";
 
 useBrowser();
@@ -49,14 +50,14 @@ test("somebody who was invited signs up, makes a token for a machine, and comes 
 
 test("more nodes than a page has are said to be there", async () => {
   const { page, close } = await open();
-  await page.route("**/operator/v1/nodes", async (route) => {
+  await page.route(/operator\/v1\/nodes(\?|$)/, async (route) => {
     const answer = await route.fetch();
     await route.fulfill({ json: { ...(await answer.json()), next: "a-node" } });
   });
   await asOperator(page, worker.operator_secret);
   const words = "Only your first 1 nodes are shown. GET /operator/v1/nodes?after=a-node lists the next ones.";
   await page.getByText(words).waitFor();
-  await go(page, "Jobs");
+  await go(page, "Reputation");
   await page.getByText(words).waitFor();
   await close();
 });
@@ -102,11 +103,21 @@ test("jobs that run are shown as they come and go, and a quarantine with its end
   await withNodes(page, { jobs_running: 2, state: "quarantined", until_ms: Date.UTC(2040, 0, 2, 12) });
   await page.getByRole("article").getByText("2 jobs").waitFor();
   await page.getByRole("article").getByText(/Jan 2, 2040/).waitFor();
+
+  const job = (id, more) => ({ job_id: `01a0-${id}`, node_id: "a-node", model: ready.model, kind: "generate", round: 1, tokens: 0, since_ms: Date.UTC(2040, 0, 2, 12), ...more });
+  let now = { data: [job("22222222", { kind: "score" }), job("11111111", { tokens: 7 })], total: 300 };
+  await page.route("**/operator/v1/jobs/running", (route) => route.fulfill({ json: now }));
   await go(page, "Jobs");
   const running = page.getByRole("region", { name: "Running now" });
-  await running.getByText("2 jobs").waitFor();
-  await page.unroute("**/operator/v1/nodes*");
-  await withNodes(page, { jobs_running: 0 });
+  const cells = (row) => running.getByRole("row").nth(row).getByRole("cell").allInnerTexts();
+  await running.getByText("These are the last 2 of 300 jobs.").waitFor();
+  assert.match((await cells(1)).join(" "), /22222222\s+scores others/);
+  assert.match((await cells(2)).join(" "), new RegExp(`11111111\\s+${ready.model}\\s+7$`));
+  await running.getByRole("region", { name: "Jobs that run" }).focus();
+  now = { data: [job("11111111", { tokens: 9 })], total: 1 };
+  await running.getByRole("cell", { name: "9", exact: true }).waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.getAttribute("aria-label")), "Jobs that run", "the focus stays");
+  now = { data: [], total: 0 };
   await running.getByText("Nothing right now.").waitFor();
   await close();
 });
@@ -132,7 +143,7 @@ test("a cheat sees why it was not paid, and what that did to its reputation", as
 
 test("an operator takes earnings out, and calls a withdrawal off that waits for approval", async () => {
   await askUntil(worker, hasEarned);
-  const { page, close } = await open();
+  const { page, close } = await open({ init: asWithoutTls });
   await asOperator(page, worker.operator_secret);
   await go(page, "Earnings");
   const withdraw = page.getByRole("button", { name: "Withdraw" });

@@ -1,5 +1,10 @@
 // Functions that run inside a page: what a stream is held back by, and what people with other eyes and hands need.
 
+/** What a browser keeps back from pages that came without TLS from another machine. */
+export function asWithoutTls() {
+  delete Crypto.prototype.randomUUID;
+}
+
 /** Lets a stream's events through one by one, as a test says: `gate.let(3)`. */
 export function gateStreams() {
   const waiting = [];

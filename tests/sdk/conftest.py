@@ -24,7 +24,6 @@ class Demo:
     admin_token: str
     end_token: int
     #: Whether the model's chat template shows it tools.
-    calls_tools: bool
 
     @property
     def url(self):
@@ -85,7 +84,6 @@ def demo():
         admin_url=ready["admin_url"],
         admin_token=ready["admin_token"],
         end_token=manifest["end_tokens"][0],
-        calls_tools="tools" in (model_dir / manifest["chat_template"]).read_text(),
     )
 
 
@@ -93,17 +91,3 @@ def demo():
 def client(demo):
     with demo.client() as client:
         yield client
-
-
-@pytest.fixture
-def taught(demo):
-    """For tests of what only a model says that was taught tools and JSON."""
-    if not demo.calls_tools:
-        pytest.skip("the demo model's chat template shows it no tools")
-
-
-@pytest.fixture(scope="session")
-def responses_served(demo):
-    """For tests of responses, which not every gateway serves."""
-    if "/v1/responses" not in demo.ask("GET", f"{demo.url}/openapi.json")["paths"]:
-        pytest.skip("this gateway serves no responses")

@@ -89,6 +89,7 @@ async fn write_record(db: &Db, account: AccountId, node: NodeId, passes: usize) 
         rounds: 1,
         charge: Settlement::nothing(Nano::ZERO),
         reason: "answered".into(),
+        code: None,
         verdict: None,
         ended_ms: 2,
         nodes: vec![part; passes],

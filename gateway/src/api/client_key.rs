@@ -43,9 +43,11 @@ impl ClientKey {
         };
         let incorrect = || ApiError::invalid_api_key("Incorrect API key provided.");
         let key = Secret::parse(SecretKind::ApiKey, text).ok_or_else(incorrect)?;
-        let row = db::keys::find_by_hash(&app.db, key.hash()).await?;
+        let hash = key.hash();
+        let row = db::keys::find_by_hash(&app.db, hash).await?;
         let now_ms = clock::now_ms();
         let row = row.filter(|row| row.is_live(now_ms)).ok_or_else(incorrect)?;
+        app.known_keys.note(hash);
         if row.last_used_ms.is_none_or(|last| last <= now_ms - USE_NOTED_EACH_MS) {
             let (app, key) = (app.clone(), row.id);
             app.tasks.clone().spawn(async move {

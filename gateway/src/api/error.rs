@@ -307,26 +307,20 @@ impl From<Rejected> for ApiError {
 
 impl From<ServeError> for ApiError {
     fn from(error: ServeError) -> Self {
-        let message = sentence(&error.to_string());
+        let (message, code) = (sentence(&error.to_string()), error.code());
         match error {
-            ServeError::TooManyJobs { .. } => Self::new(
-                StatusCode::TOO_MANY_REQUESTS,
-                "requests",
-                Some(Reason::RateLimit),
-                message,
-            )
-            .retrying_after(Duration::from_secs(1)),
-            ServeError::InsufficientCredit { .. } => {
-                Self::no_quota(Reason::InsufficientQuota, message)
+            ServeError::TooManyJobs { .. } => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "requests", Some(code), message)
+                    .retrying_after(Duration::from_secs(1))
             }
-            ServeError::OverBudget { .. } => Self::no_quota(Reason::KeyBudget, message),
-            ServeError::ContextTooLong { .. } => {
-                let code = Some(Reason::ContextLength);
-                Self::invalid(StatusCode::BAD_REQUEST, code, message).naming("messages")
+            ServeError::InsufficientCredit { .. } | ServeError::OverBudget { .. } => {
+                Self::no_quota(code, message)
+            }
+            ServeError::ContextTooLong { .. } | ServeError::PromptTooLarge { .. } => {
+                Self::invalid(StatusCode::BAD_REQUEST, Some(code), message).naming("messages")
             }
             ServeError::InputTooLong { .. } | ServeError::InputsTooLong { .. } => {
-                let code = Some(Reason::ContextLength);
-                Self::invalid(StatusCode::BAD_REQUEST, code, message).naming("input")
+                Self::invalid(StatusCode::BAD_REQUEST, Some(code), message).naming("input")
             }
             ServeError::InputEmpty { .. } => {
                 Self::invalid(StatusCode::BAD_REQUEST, None, message).naming("input")
@@ -335,24 +329,17 @@ impl From<ServeError> for ApiError {
                 Self::invalid(StatusCode::BAD_REQUEST, None, message).naming("messages")
             }
             ServeError::Form(wrong) => InvalidRequest::from(wrong).into(),
-            ServeError::NoNodes { .. } => Self::unavailable(Reason::NoNodes, 5, message),
-            ServeError::TooFewNodes { .. } => Self::unavailable(Reason::TooFewNodes, 5, message),
-            ServeError::NoScorer { .. } => Self::unavailable(Reason::NoScorerNow, 5, message),
-            ServeError::NotVerified { .. } | ServeError::Contradicted => Self::new(
-                StatusCode::BAD_GATEWAY,
-                "server_error",
-                Some(Reason::NotVerified),
-                message,
-            ),
-            ServeError::Timeout => Self::new(
-                StatusCode::GATEWAY_TIMEOUT,
-                "server_error",
-                Some(Reason::Timeout),
-                message,
-            ),
-            ServeError::Overloaded => Self::unavailable(Reason::Overloaded, 1, message),
-            ServeError::ShuttingDown => Self::unavailable(Reason::ShuttingDown, 2, message),
-            ServeError::Store => Self::unavailable(Reason::StoreUnavailable, 1, message),
+            ServeError::NoNodes { .. }
+            | ServeError::TooFewNodes { .. }
+            | ServeError::NoScorer { .. } => Self::unavailable(code, 5, message),
+            ServeError::NotVerified { .. } | ServeError::Contradicted => {
+                Self::new(StatusCode::BAD_GATEWAY, "server_error", Some(code), message)
+            }
+            ServeError::Timeout => {
+                Self::new(StatusCode::GATEWAY_TIMEOUT, "server_error", Some(code), message)
+            }
+            ServeError::ShuttingDown => Self::unavailable(code, 2, message),
+            ServeError::Overloaded | ServeError::Store => Self::unavailable(code, 1, message),
             ServeError::Internal | ServeError::Incomplete => Self::panicked(),
         }
     }

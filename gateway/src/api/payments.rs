@@ -220,6 +220,8 @@ pub async fn refunds(
         (status = 200, description = "Taken."),
         (status = 400, body = ErrorBody, description = "Not signed by the provider, or too old."),
         (status = 413, body = ErrorBody),
+        (status = 501, body = ErrorBody, description = "This gateway takes no payments."),
+        (status = 502, body = ErrorBody, description = "The provider refuses to tell more of it."),
         (status = 503, body = ErrorBody, description = "Deliver it again."),
     ),
 )]

@@ -1,4 +1,4 @@
-//! How often one caller may ask: by API key or by an operator's log-in where there is one, else by address.
+//! How often one caller may ask: by API key or by an operator's log-in where there is a good one, else by address.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -22,7 +22,7 @@ use tower_governor::{
 use super::{ApiError, extract::bearer, peer::peer};
 use crate::{
     app::App,
-    auth::{Secret, SecretKind},
+    auth::{KnownKeys, Secret, SecretKind},
 };
 
 /// A rate: `burst` at once, then one each `period`.
@@ -70,9 +70,9 @@ pub fn layer<K: KeyExtractor>(buckets: &Buckets<K>) -> RateLayer<K> {
     GovernorLayer::new(buckets.config.clone()).error_handler(move |error| refuse(error, period))
 }
 
-/// By API key; without one that reads as ours, by address.
-#[derive(Clone, Copy, Debug)]
-pub struct ByKey;
+/// By API key; without one that was good here before, by address: anybody can make keys up.
+#[derive(Clone, Debug)]
+pub struct ByKey(pub Arc<KnownKeys>);
 
 /// By address only.
 #[derive(Clone, Copy, Debug)]
@@ -104,10 +104,8 @@ impl KeyExtractor for ByKey {
     fn extract<T>(&self, request: &Request<T>) -> Result<Bucket, GovernorError> {
         let key =
             bearer(request.headers()).and_then(|text| Secret::parse(SecretKind::ApiKey, text));
-        Ok(match key {
-            Some(key) => Bucket::Key(key.hash()),
-            None => address(request),
-        })
+        let known = key.map(|key| key.hash()).filter(|key| self.0.contains(*key));
+        Ok(known.map_or_else(|| address(request), Bucket::Key))
     }
 }
 
@@ -207,13 +205,18 @@ mod tests {
         if let Some(value) = authorization {
             request.headers_mut().insert("authorization", value.parse().unwrap());
         }
-        ByKey.extract(&request).unwrap()
+        let known = Arc::<KnownKeys>::default();
+        known.note(key(1).hash());
+        ByKey(known).extract(&request).unwrap()
+    }
+
+    fn key(random: u8) -> Secret {
+        Secret::new(SecretKind::ApiKey, [random; 20])
     }
 
     #[test]
     fn a_key_has_its_own_bucket_wherever_it_asks_from() {
-        let key = Secret::new(SecretKind::ApiKey, [1; 20]);
-        let bearer = format!("Bearer {}", key.reveal());
+        let bearer = format!("Bearer {}", key(1).reveal());
         assert_eq!(of("10.0.0.1:1", Some(&bearer)), of("10.0.0.2:2", Some(&bearer)));
         assert_ne!(of("10.0.0.1:1", Some(&bearer)), of("10.0.0.1:1", None));
     }
@@ -221,6 +224,8 @@ mod tests {
     #[test]
     fn made_up_keys_share_the_bucket_of_their_address() {
         assert_eq!(of("10.0.0.1:1", Some("Bearer nonsense")), of("10.0.0.1:2", None));
+        let made_up = format!("Bearer {}", key(2).reveal());
+        assert_eq!(of("10.0.0.1:1", Some(&made_up)), of("10.0.0.1:2", None));
         assert_eq!(of("[2001:db8::1]:1", None), of("[2001:db8::2]:1", None));
         assert_ne!(of("[2001:db8::1]:1", None), of("[2001:db8:0:1::1]:1", None));
         assert_eq!(of("[::ffff:10.0.0.1]:1", None), of("10.0.0.1:1", None));

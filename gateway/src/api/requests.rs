@@ -29,6 +29,9 @@ pub struct AskedRequest {
     pub state: &'static str,
     /// One sentence: why it ended so.
     pub reason: String,
+    /// Of a failed one, a stable code: docs/reasons.md, about a request.
+    #[schema(required)]
+    pub code: Option<String>,
     pub prompt_tokens: u32,
     pub completion_tokens: u32,
     /// In 1e-9 credit; 0 while it runs.
@@ -66,6 +69,7 @@ impl From<JobRow> for AskedRequest {
             risk: row.policy,
             state: row.state.as_str(),
             reason: row.reason,
+            code: row.code,
             prompt_tokens: row.prompt_tokens,
             completion_tokens: row.completion_tokens,
             cost_nano: row.cost.0,

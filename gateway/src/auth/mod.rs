@@ -4,6 +4,7 @@
 mod admin_secret;
 mod gateway_keys;
 mod issue;
+mod known_keys;
 pub mod operator_login;
 mod permissions;
 mod secret;
@@ -16,6 +17,7 @@ use crate::{db::KeyId, scheduler::Network, serving::Risk};
 pub use admin_secret::{AdminSecret, AdminSecretError};
 pub use gateway_keys::{GatewayKeys, gateway_id_of, ledger_head_message};
 pub use issue::{KeyAsk, issue_key, rotate_key};
+pub use known_keys::KnownKeys;
 pub use permissions::{Permissions, Scope};
 pub use secret::{Secret, SecretKind, secret_hash};
 pub use session_token::{AdminSession, Audience, SessionTokens};

@@ -12,7 +12,7 @@ use super::{Db, DbError, engine::Store};
 /// Version, what it does, and its text for SQLite and for PostgreSQL.
 type Step = (i64, &'static str, &'static str, &'static str);
 
-const STEPS: [Step; 21] = [
+const STEPS: [Step; 22] = [
     (
         1,
         "founding",
@@ -156,6 +156,12 @@ const STEPS: [Step; 21] = [
             include_str!("../../../migrations/common/0023_settled.sql"),
             include_str!("../../../migrations/postgres/0023_settled.sql"),
         ),
+    ),
+    (
+        24,
+        "codes",
+        include_str!("../../../migrations/common/0024_codes.sql"),
+        include_str!("../../../migrations/common/0024_codes.sql"),
     ),
 ];
 

@@ -123,6 +123,11 @@ impl Conduct {
         u32::try_from(self.jobs.len()).unwrap_or(u32::MAX)
     }
 
+    /// Whether this job is one of them.
+    pub fn holds(&self, job: JobId) -> bool {
+        self.jobs.contains_key(&job)
+    }
+
     /// Takes note of an offer that goes out. False when the node already knows the job.
     pub fn offered(&mut self, offer: JobOffer, model: ModelFacts) -> bool {
         if self.jobs.contains_key(&offer.job) {

@@ -3,6 +3,7 @@
 pub mod conduct;
 mod errand;
 pub mod handle;
+mod held;
 mod login;
 mod performance;
 pub mod presence;
@@ -14,6 +15,7 @@ pub mod standing;
 
 pub(crate) use errand::Errand;
 pub use handle::{JobNews, LostReason, NodeHandle, NodeNews};
+pub use held::{Held, HeldJob};
 pub use performance::Performance;
 pub use presence::Presence;
 pub use registry::{Awaiting, NodeSnapshot, Registry, ServedBy, Tested};

@@ -1,6 +1,7 @@
 //! Tells the other gateways which nodes are connected here and how they stand, and asks about those that are not.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, HashMap},
     time::Duration,
 };
@@ -9,7 +10,7 @@ use assay_protocol::{Hello, NodeId, NodeStanding};
 use serde::{Deserialize, Serialize};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{NodeSnapshot, Performance, Tested};
+use super::{HeldJob, NodeSnapshot, Performance, Tested};
 use crate::{
     app::App,
     db::{self, DbError, LeaseId, OperatorId, presence::PresentNode},
@@ -30,7 +31,7 @@ pub struct Presence {
     pub test_failure: Option<String>,
     pub hello: Option<Hello>,
     /// Jobs that it holds; at another gateway, some seconds ago.
-    pub jobs: u32,
+    pub jobs: Vec<HeldJob>,
     pub performance: Performance,
 }
 
@@ -49,14 +50,17 @@ pub async fn find(app: &App, node: NodeId) -> Result<Option<Presence>, DbError> 
     Ok(db::presence::find(&app.db, node).await?.and_then(|row| read(row.node, &row.seen)))
 }
 
-/// The jobs that an operator's nodes hold right now, at whichever gateway.
-pub async fn jobs_of(app: &App, operator: OperatorId) -> Result<u32, DbError> {
-    let mut jobs = 0_u32;
+/// The jobs that an operator's nodes hold right now, at whichever gateway, the last first.
+pub async fn jobs_of(app: &App, operator: OperatorId) -> Result<Vec<(NodeId, HeldJob)>, DbError> {
+    let mut jobs = Vec::new();
     for row in db::presence::of_operator(&app.db, operator).await? {
-        let here = app.nodes.snapshot_of(row.node).map(Presence::from);
-        let seen = here.or_else(|| read(row.node, &row.seen));
-        jobs = jobs.saturating_add(seen.map_or(0, |seen| seen.jobs));
+        let held = match app.nodes.snapshot_of(row.node) {
+            Some(here) => here.held.list(),
+            None => read(row.node, &row.seen).map_or_else(Vec::new, |seen| seen.jobs),
+        };
+        jobs.extend(held.into_iter().map(|job| (row.node, job)));
     }
+    jobs.sort_by_key(|(node, held)| (Reverse(held.since_ms), held.job, *node));
     Ok(jobs)
 }
 
@@ -143,7 +147,7 @@ impl Presence {
 
 impl From<NodeSnapshot> for Presence {
     fn from(node: NodeSnapshot) -> Self {
-        let NodeSnapshot { standing, admitted, test_failure, hello, jobs, performance, .. } = node;
-        Self { standing, admitted, test_failure, hello, jobs, performance }
+        let NodeSnapshot { standing, admitted, test_failure, hello, held, performance, .. } = node;
+        Self { standing, admitted, test_failure, hello, jobs: held.list(), performance }
     }
 }

@@ -6,7 +6,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -19,7 +19,7 @@ pub use entry::{Awaiting, NodeSnapshot, Registration, ServedBy, Tested};
 
 use entry::Entry;
 
-use super::{handle::NodeHandle, performance::Performance};
+use super::{handle::NodeHandle, held::Held, performance::Performance};
 use crate::{db::Out, scheduler::Payouts};
 
 /// A node that let an offer go unanswered is not asked for this long: it costs everybody half a second.
@@ -163,10 +163,10 @@ impl Registry {
         registration: Registration,
         epoch: u64,
         handle: NodeHandle,
-        jobs: Arc<AtomicU32>,
+        held: Arc<Held>,
     ) {
         let node = registration.node;
-        let entry = Entry::new(registration, epoch, handle, jobs);
+        let entry = Entry::new(registration, epoch, handle, held);
         let older = lock(&self.entries).insert(node, entry);
         if let Some(older) = older {
             let _ = older.handle.close(

@@ -6,10 +6,7 @@ mod standing;
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -25,6 +22,7 @@ use tracing::{info, warn};
 use super::{
     conduct::{Conduct, Effect, Statement, Violation},
     handle::{Command, JobNews, LostReason, NewsDesk, NodeHandle, NodeNews},
+    held::Held,
     login::Login,
     socket::{Incoming, Socket, WriteFailed},
     standing::check_in,
@@ -47,15 +45,15 @@ enum Event {
 pub(super) async fn run(app: App, socket: Socket, login: Login) {
     let node = login.identity.node;
     let (handle, inbox) = NodeHandle::new(node);
-    let jobs = Arc::new(AtomicU32::new(0));
-    app.nodes.enter(login.registration.clone(), login.identity.epoch, handle, jobs.clone());
+    let held = Arc::<Held>::default();
+    app.nodes.enter(login.registration.clone(), login.identity.epoch, handle, held.clone());
     check_in(&app, node).await;
     let mut session = Session {
         conduct: Conduct::new(login.identity.clone()),
         login,
         desks: HashMap::new(),
         cancelled: HashMap::new(),
-        jobs,
+        held,
         last_frame: Instant::now(),
         budget: FrameBudget::new(Instant::now()),
         lost: LostReason::Disconnected,
@@ -71,7 +69,7 @@ struct Session {
     desks: HashMap<JobId, NewsDesk>,
     /// When a job was called off; the node has a second to stop.
     cancelled: HashMap<JobId, Instant>,
-    jobs: Arc<AtomicU32>,
+    held: Arc<Held>,
     last_frame: Instant,
     budget: FrameBudget,
     lost: LostReason,
@@ -101,7 +99,9 @@ impl Session {
                     LostReason::Shutdown,
                 )),
             };
-            self.jobs.store(self.conduct.jobs(), Ordering::Relaxed);
+            if self.held.count() != self.conduct.jobs() {
+                self.held.keep(|job| self.conduct.holds(job));
+            }
             if let Err(end) = step {
                 break end;
             }
@@ -156,6 +156,7 @@ impl Session {
                 if !self.conduct.offered(offer.clone(), model) {
                     return Ok(());
                 }
+                self.held.begin(&offer);
                 self.desks.insert(offer.job, desk);
                 ToNode::Offer(offer)
             }
@@ -228,6 +229,9 @@ impl Session {
 
     /// Passes news to the owner of a job; the last news closes the desk.
     fn tell(&mut self, job: JobId, news: JobNews) {
+        if let JobNews::Tokens { ids, .. } = &news {
+            self.held.wrote(job, ids.len());
+        }
         let last = !matches!(news, JobNews::Accepted | JobNews::Tokens { .. });
         let node = self.login.identity.node;
         if let Some(desk) = self.desks.get(&job)

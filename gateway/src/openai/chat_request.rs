@@ -32,8 +32,8 @@ pub struct ChatRequest {
     /// The conversation so far; at least one message.
     #[schema(required, value_type = Vec<MessageAsk>)]
     pub(super) messages: Option<Vec<MessageAsk>>,
-    /// Most answer tokens, the end token included. Without it: the gateway's default, and no more than
-    /// the context leaves.
+    /// Most answer tokens, the end token included. Without it: what the context leaves, and no more than the gateway's
+    /// default of 2,048.
     pub(super) max_completion_tokens: Option<i64>,
     /// The older name of `max_completion_tokens`, which wins when both are given.
     pub(super) max_tokens: Option<i64>,
@@ -95,6 +95,12 @@ pub struct ChatRequest {
     /// Not served.
     #[schema(value_type = Option<Object>)]
     pub(super) web_search_options: Option<Value>,
+    /// Not served.
+    #[schema(value_type = Option<Object>)]
+    pub(super) audio: Option<Value>,
+    /// Not served.
+    #[schema(value_type = Option<Object>)]
+    pub(super) moderation: Option<Value>,
     /// How much assurance this answer needs; the header `x-assay-risk` says the same.
     pub(super) verification: Option<VerificationAsk>,
 }
@@ -167,10 +173,15 @@ impl ChatRequest {
         if self.modalities.iter().flatten().any(|modality| modality != "text") {
             return Err(InvalidRequest::not_served("modalities", "Answers other than text are"));
         }
-        if self.web_search_options.is_some() {
-            return Err(InvalidRequest::not_served("web_search_options", "Web search is"));
+        let others = [
+            (&self.web_search_options, "web_search_options", "Web search is"),
+            (&self.audio, "audio", "Answers other than text are"),
+            (&self.moderation, "moderation", "Moderation is"),
+        ];
+        match others.into_iter().find(|(field, ..)| field.is_some()) {
+            Some((_, param, what)) => Err(InvalidRequest::not_served(param, what)),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Alternatives to tell of each token; none where nothing is told.

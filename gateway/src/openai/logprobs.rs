@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenText {
     pub text: String,
-    /// Whether these are all of its bytes: a token may end in the middle of a character.
-    pub is_whole: bool,
+    /// What it adds to the answer: a token may begin or end in the middle of a character, and a special one adds nothing.
+    pub bytes: Option<Vec<u8>>,
 }
 
 /// One token, or an alternative to it.
@@ -20,7 +20,7 @@ pub struct TokenLogprob {
     pub token: String,
     /// At temperature 1, before masks, biases and penalties.
     pub logprob: f64,
-    /// Of the text, as UTF-8; null for a token that is no whole character.
+    /// What it adds to the text, in UTF-8: perhaps not a whole character. Null for a special token.
     #[schema(required)]
     pub bytes: Option<Vec<u8>>,
 }
@@ -51,7 +51,7 @@ pub struct TextLogprobs {
     pub tokens: Vec<String>,
     pub token_logprobs: Vec<f64>,
     pub top_logprobs: Vec<BTreeMap<String, f64>>,
-    /// Where each token begins in the text, in characters.
+    /// How many characters of the text begin before each token.
     pub text_offset: Vec<usize>,
 }
 
@@ -76,14 +76,14 @@ impl TextLogprobs {
     pub fn of(told: &Told, offset: &mut usize, read: &dyn Fn(TokenId) -> TokenText) -> Self {
         let mut all = Self::default();
         for (id, told) in told {
-            let TokenLogprob { token, logprob, .. } = one(*id, told.logit, told, read);
+            let TokenLogprob { token, logprob, bytes } = one(*id, told.logit, told, read);
             let top = told.logprobs.top.iter().map(|(id, logit)| {
                 let alternative = one(*id, *logit, told, read);
                 (alternative.token, alternative.logprob)
             });
             all.top_logprobs.push(top.collect());
             all.text_offset.push(*offset);
-            *offset += token.chars().count();
+            *offset += characters_begun(&bytes.unwrap_or_default());
             all.tokens.push(token);
             all.token_logprobs.push(logprob);
         }
@@ -105,11 +105,15 @@ fn one(
     told: &ToldToken,
     read: &dyn Fn(TokenId) -> TokenText,
 ) -> TokenLogprob {
-    let TokenText { text, is_whole } = read(id);
+    let TokenText { text, bytes } = read(id);
     let logprob = f64::from(logit) - f64::from(told.logprobs.log_sum_exp);
-    let bytes = is_whole.then(|| text.clone().into_bytes());
     // Rounding may make it a trifle more than certain.
     TokenLogprob { token: text, logprob: logprob.min(0.0), bytes }
+}
+
+/// In UTF-8, each character has one byte that does not go on with another one.
+fn characters_begun(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte & 0b1100_0000 != 0b1000_0000).count()
 }
 
 #[cfg(test)]
@@ -121,31 +125,38 @@ mod tests {
 
     fn told() -> Told {
         let logprobs = TokenLogprobs { log_sum_exp: 2.0, top: vec![(5, 1.5), (6, 0.5)] };
-        vec![(6, ToldToken { logit: 0.5, logprobs })]
+        let first = ToldToken { logit: 0.5, logprobs };
+        let logprobs = TokenLogprobs { log_sum_exp: 2.0, top: vec![] };
+        let second = ToldToken { logit: 2.0, logprobs };
+        vec![(6, first), (7, second)]
     }
 
     fn read(id: TokenId) -> TokenText {
         match id {
-            5 => TokenText { text: "hé".into(), is_whole: true },
-            _ => TokenText { text: "\u{fffd}".into(), is_whole: false },
+            5 => TokenText { text: "hé".into(), bytes: Some("hé".into()) },
+            // One character in two tokens.
+            6 => TokenText { text: "\u{fffd}".into(), bytes: Some(vec![0xc3]) },
+            _ => TokenText { text: "\u{fffd}".into(), bytes: Some(vec![0xa9]) },
         }
     }
 
     #[test]
     fn chats_and_completions_have_their_own_shapes() {
         let chat = serde_json::to_value(ChatLogprobs::of(&told(), &read)).unwrap();
-        let expected = json!({"refusal": null, "content": [{
-            "token": "\u{fffd}", "logprob": -1.5, "bytes": null,
-            "top_logprobs": [
+        let expected = json!({"refusal": null, "content": [
+            {"token": "\u{fffd}", "logprob": -1.5, "bytes": [195], "top_logprobs": [
                 {"token": "hé", "logprob": -0.5, "bytes": [104, 195, 169]},
-                {"token": "\u{fffd}", "logprob": -1.5, "bytes": null},
-            ],
-        }]});
+                {"token": "\u{fffd}", "logprob": -1.5, "bytes": [195]},
+            ]},
+            {"token": "\u{fffd}", "logprob": 0.0, "bytes": [169], "top_logprobs": []},
+        ]});
         assert_eq!(chat, expected);
         let mut offset = 3;
         let text = serde_json::to_value(TextLogprobs::of(&told(), &mut offset, &read)).unwrap();
-        let expected = json!({"tokens": ["\u{fffd}"], "token_logprobs": [-1.5],
-            "top_logprobs": [{"hé": -0.5, "\u{fffd}": -1.5}], "text_offset": [3]});
-        assert_eq!((text, offset), (expected, 4));
+        let expected = json!({
+            "tokens": ["\u{fffd}", "\u{fffd}"], "token_logprobs": [-1.5, 0.0],
+            "top_logprobs": [{"hé": -0.5, "\u{fffd}": -1.5}, {}], "text_offset": [3, 4],
+        });
+        assert_eq!((text, offset), (expected, 4), "one character in all");
     }
 }

@@ -16,6 +16,7 @@ use crate::{
         CheckpointAsked, CheckpointSettlement, Db, DbError, FoundOrphan, JobEnd, JobNodeEnd,
         JobState, Orphan,
     },
+    reasons::Reason,
     verification::PayBook,
 };
 
@@ -133,6 +134,7 @@ fn endings(orphan: Orphan) -> Vec<JobEnd> {
         rounds: 0,
         charge: Settlement::nothing(hold),
         reason: NOTHING.to_owned(),
+        code: Some(Reason::ShuttingDown),
         verdict: None,
         ended_ms: clock::now_ms(),
         nodes: Vec::new(),
@@ -183,6 +185,7 @@ fn delivered(noted: CheckpointSettlement, nothing: &JobEnd) -> Option<JobEnd> {
         nodes: behind.chain(others).collect(),
         charge,
         reason: DELIVERED.to_owned(),
+        code: None,
         ..nothing.clone()
     })
 }

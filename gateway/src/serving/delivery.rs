@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use utoipa::ToSchema;
 
 use super::policy::Risk;
+use crate::reasons::Reason;
 
 /// What one output token can bring at most: what is told of it, the end of some text, a call's name, its first arguments.
 const EVENTS_PER_TOKEN_MAX: usize = 4;
@@ -195,6 +196,10 @@ pub enum ServeError {
     OverBudget { left: Nano, needed: Nano },
     #[error("the prompt has {prompt} tokens; the model takes {context} with its answer")]
     ContextTooLong { prompt: u32, context: u32 },
+    #[error(
+        "the prompt has {bytes} bytes, which is more than the {context} tokens that the model takes"
+    )]
+    PromptTooLarge { bytes: usize, context: u32 },
     #[error("input {index} has {tokens} tokens; the model takes {max}")]
     InputTooLong { index: usize, tokens: usize, max: u32 },
     #[error("all inputs together have {tokens} tokens; {max} are the most in one request")]
@@ -229,6 +234,33 @@ pub enum ServeError {
     Internal,
     #[error("the request that this was a part of failed; nothing was charged")]
     Incomplete,
+}
+
+impl ServeError {
+    /// The stable code.
+    pub fn code(&self) -> Reason {
+        match self {
+            Self::InsufficientCredit { .. } => Reason::InsufficientQuota,
+            Self::TooManyJobs { .. } => Reason::RateLimit,
+            Self::OverBudget { .. } => Reason::KeyBudget,
+            Self::ContextTooLong { .. }
+            | Self::PromptTooLarge { .. }
+            | Self::InputTooLong { .. }
+            | Self::InputsTooLong { .. } => Reason::ContextLength,
+            Self::InputEmpty { .. } | Self::PromptEmpty | Self::Template(_) | Self::Form(_) => {
+                Reason::InvalidValue
+            }
+            Self::NoNodes { .. } => Reason::NoNodes,
+            Self::TooFewNodes { .. } => Reason::TooFewNodes,
+            Self::NoScorer { .. } => Reason::NoScorerNow,
+            Self::NotVerified { .. } | Self::Contradicted => Reason::NotVerified,
+            Self::Timeout => Reason::Timeout,
+            Self::Overloaded => Reason::Overloaded,
+            Self::ShuttingDown => Reason::ShuttingDown,
+            Self::Store => Reason::StoreUnavailable,
+            Self::Internal | Self::Incomplete => Reason::Internal,
+        }
+    }
 }
 
 /// The job's end.

@@ -18,6 +18,8 @@ use crate::{app::App, catalog::HostedModel, scheduler::Party, verification::rule
 
 /// Tokens of one request to embed: its frame stays far below what a node takes.
 const EMBED_TOKENS_MAX: usize = 65_536;
+/// A text of more bytes for each token of the context is too long, whatever its tokens are; it is not counted.
+const PROMPT_BYTES_PER_TOKEN_MAX: usize = 128;
 /// What a node that is worth asking needs for a token of a text.
 const EMBED_MS_PER_TOKEN: u64 = 2;
 
@@ -275,15 +277,26 @@ fn prompt_ids(
     form: &AnswerForm,
 ) -> Result<Vec<TokenId>, ServeError> {
     let refused = |error: assay_model::ModelError| ServeError::Template(error.to_string());
+    let context = model.text.manifest.context_length;
+    let countable = |text: &str| match text.len() {
+        bytes if bytes / PROMPT_BYTES_PER_TOKEN_MAX > context as usize => {
+            Err(ServeError::PromptTooLarge { bytes, context })
+        }
+        _ => Ok(()),
+    };
     match asked {
         Prompt::Chat(messages) => {
             let rendered = model.text.render_with(messages, &form.tools()).map_err(refused)?;
+            countable(&rendered)?;
             model.text.encode(&rendered).map_err(refused)
         }
-        Prompt::Text(text) => match model.text.encode_raw(text).map_err(refused)? {
-            ids if ids.is_empty() => Err(ServeError::PromptEmpty),
-            ids => Ok(ids),
-        },
+        Prompt::Text(text) => {
+            countable(text)?;
+            match model.text.encode_raw(text).map_err(refused)? {
+                ids if ids.is_empty() => Err(ServeError::PromptEmpty),
+                ids => Ok(ids),
+            }
+        }
         Prompt::Ids(ids) => Ok(ids.clone()),
         // They are not gone on from; see `inputs`.
         Prompt::ToEmbed(_) => Ok(Vec::new()),

@@ -55,7 +55,7 @@ impl Default for ServingSettings {
             scorer_wait_ms: 5_000,
             score_ms: 30_000,
             rounds_max: 3,
-            max_tokens_default: 512,
+            max_tokens_default: 2_048,
             fee_per_mille: 50,
         }
     }

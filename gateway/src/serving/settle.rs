@@ -210,6 +210,7 @@ fn job_end(job: &Job, ending: &Ending, charge: Settlement) -> JobEnd {
         completion_tokens: ending.completion_tokens,
         rounds: ending.rounds,
         reason: ending.reason(),
+        code: ending.failure.as_ref().map(ServeError::code),
         verdict: ending
             .summary
             .as_ref()

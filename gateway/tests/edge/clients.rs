@@ -1,5 +1,6 @@
 //! What OpenAI's SDKs meet before any node is asked.
 
+use assay_gateway::auth::{Secret, SecretKind};
 use axum::{body::Body, http::Request};
 use serde_json::{Value, json};
 
@@ -17,8 +18,7 @@ async fn only_a_good_key_opens_v1() {
     let gateway = Gateway::start().await;
     let admin = gateway.log_in().await;
     let (_, key) = gateway.client(&admin).await;
-    let unknown =
-        assay_gateway::auth::Secret::new(assay_gateway::auth::SecretKind::ApiKey, [1; 20]);
+    let unknown = Secret::new(SecretKind::ApiKey, [1; 20]);
     for wrong in ["", "nonsense", &key[..key.len() - 1], unknown.reveal(), &admin] {
         for (method, path) in [("GET", "/v1/models"), ("POST", CHAT)] {
             let answer = gateway.ask(method, path, wrong, Value::Null).await;
@@ -95,10 +95,14 @@ async fn an_unknown_model_is_a_plain_404_for_streams_too() {
 async fn a_prompt_beyond_the_context_has_the_code_that_frameworks_look_for() {
     let gateway = Gateway::start().await;
     let (_, key) = gateway.client(&gateway.log_in().await).await;
-    let mut body = hello();
-    body["messages"][0]["content"] = json!("one two three ".repeat(2_000));
-    let answer = gateway.ask("POST", CHAT, &key, body).await;
-    answer.is_error(400, INVALID, Some("context_length_exceeded"), Some("messages"));
+    for (times, counted) in [(2_000, "tokens"), (20_000, "bytes")] {
+        let mut body = hello();
+        body["messages"][0]["content"] = json!("one two three ".repeat(times));
+        let answer = gateway.ask("POST", CHAT, &key, body).await;
+        answer.is_error(400, INVALID, Some("context_length_exceeded"), Some("messages"));
+        let message = answer.body["error"]["message"].as_str().unwrap();
+        assert!(message.contains(&format!(" {counted}")), "{message}");
+    }
 }
 
 #[tokio::test]
@@ -176,6 +180,9 @@ async fn each_key_has_its_own_rate_and_is_told_when_to_come_back() {
     let admin = gateway.log_in().await;
     let ((_, first), (_, second)) = (gateway.client(&admin).await, gateway.client(&admin).await);
     let models = async |key: &str| gateway.ask("GET", "/v1/models", key, Value::Null).await;
+    for key in [&first, &second] {
+        assert_eq!(models(key).await.status, 200, "from now on it is known");
+    }
     let answer = models(&first).await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.header("x-ratelimit-limit-requests"), "2");
@@ -188,6 +195,26 @@ async fn each_key_has_its_own_rate_and_is_told_when_to_come_back() {
     assert!(refused.header("retry-after-ms").parse::<u32>().unwrap() >= 1);
     assert_eq!(refused.header("x-ratelimit-remaining-requests"), "0");
     assert_eq!(models(&second).await.status, 200);
+}
+
+#[tokio::test]
+async fn keys_that_are_made_up_share_the_rate_of_their_address() {
+    let gateway = Gateway::with(|config| {
+        config.rate_limit.per_second = 1;
+        config.rate_limit.burst = 3;
+    })
+    .await;
+    let (_, key) = gateway.client(&gateway.log_in().await).await;
+    let models = async |key: &str| gateway.ask("GET", "/v1/models", key, Value::Null).await;
+    assert_eq!(models(&key).await.status, 200);
+    let made_up = |random| Secret::new(SecretKind::ApiKey, [random; 20]);
+    for random in 1..3 {
+        let refused = models(made_up(random).reveal()).await;
+        refused.is_error(401, INVALID, Some("invalid_api_key"), None);
+    }
+    let refused = models(made_up(3).reveal()).await;
+    refused.is_error(429, "requests", Some("rate_limit_exceeded"), None);
+    assert_eq!(models(&key).await.status, 200, "whoever has a key does not wait for them");
 }
 
 #[tokio::test]

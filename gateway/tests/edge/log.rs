@@ -180,6 +180,7 @@ async fn ended(db: &Db, keys: &GatewayKeys, account: i64) -> JobId {
         rounds: 1,
         charge: Settlement::nothing(Nano::ZERO),
         reason: "nobody answered".into(),
+        code: None,
         verdict: None,
         ended_ms: 2,
         nodes: Vec::new(),

@@ -50,6 +50,22 @@ async fn a_token_makes_one_node_for_the_key_that_signed() {
 }
 
 #[tokio::test]
+async fn an_operator_has_so_many_unused_tokens_and_no_more() {
+    let gateway = Gateway::start().await;
+    let admin = gateway.log_in().await;
+    let operator = gateway.ask("POST", "/admin/v1/operators", &admin, json!({"name": "Ada"})).await;
+    let path = format!("/admin/v1/operators/{}/enrolment-tokens", operator.body["id"]);
+    let mut last = gateway.ask("POST", &path, &admin, json!({})).await;
+    let mut made = 0;
+    while last.status == 201 && made < 1_000 {
+        made += 1;
+        last = gateway.ask("POST", &path, &admin, json!({})).await;
+    }
+    last.is_error(409, INVALID, Some("too_many_tokens"), None);
+    assert_eq!(made, 100);
+}
+
+#[tokio::test]
 async fn what_is_no_token_enrols_nobody() {
     let gateway = Gateway::start().await;
     let key = SigningKey::from_bytes(&[1; 32]);

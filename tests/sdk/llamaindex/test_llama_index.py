@@ -41,7 +41,6 @@ def test_what_is_no_chat_goes_on_from_its_prompt(llm):
     assert "".join(piece.delta for piece in llm.stream_complete("Once upon a time")) == text
 
 
-@pytest.mark.usefixtures("taught")
 def test_a_tool_is_called_and_its_result_answered_with(llm):
     def get_weather(city: str) -> str:
         """Tells the weather in a city."""
@@ -58,7 +57,6 @@ def test_a_tool_is_called_and_its_result_answered_with(llm):
     assert said.message.content == "The weather in Berlin: sunny."
 
 
-@pytest.mark.usefixtures("taught")
 def test_a_streamed_call_is_whole_at_its_end(llm):
     def get_weather(city: str) -> str:
         """Tells the weather in a city."""

@@ -15,14 +15,9 @@ const JOB_ENDS_WITHIN_MS = 20_000
 export const model = ready.model
 export const baseURL = ready.base_url
 const modelDir = process.env.ASSAY_MODEL_DIR
-const paths = (await (await fetch(new URL('/openapi.json', baseURL))).json()).paths
-/** Whether this gateway serves responses; not every one does. */
-export const servesResponses = '/v1/responses' in paths
 const manifest = JSON.parse(readFileSync(`${modelDir}/manifest.json`, 'utf8'))
 /** The token that ends the model's answers. */
 export const endToken = manifest.end_tokens[0]
-/** For tests of what only a model says that was taught tools and JSON: whether its chat template shows it any. */
-export const taught = readFileSync(`${modelDir}/${manifest.chat_template}`, 'utf8').includes('tools')
 
 export async function admin(method, path, body) {
   const response = await fetch(`${ready.admin_url}/${path}`, {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { zodResponseFormat } from 'openai/helpers/zod'
 import { z } from 'zod'
-import { model, newClient, taught } from './demo.js'
+import { model, newClient } from './demo.js'
 
 const QUESTION = [{ role: 'user', content: 'What is the weather in Berlin?' }]
 const SAID = 'Mia is 7 years old and likes red. Answer as JSON with the keys name, age, colour.'
@@ -16,9 +16,8 @@ const weather = {
     parameters: { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] },
   },
 }
-const options = { skip: !taught && "the demo model's chat template shows it no tools" }
 
-test('the helper that runs tools comes back with the answer', options, async () => {
+test('the helper that runs tools comes back with the answer', async () => {
   const client = await newClient()
   for (const stream of [false, true]) {
     const asked = []
@@ -36,7 +35,7 @@ test('the helper that runs tools comes back with the answer', options, async () 
   }
 })
 
-test('a streamed call has its index in every piece, id and name in the first', options, async () => {
+test('a streamed call has its index in every piece, id and name in the first', async () => {
   const client = await newClient()
   const ask = { model, messages: QUESTION, tools: [weather], temperature: 0 }
   const [call] = (await client.chat.completions.create(ask)).choices[0].message.tool_calls
@@ -52,7 +51,7 @@ test('a streamed call has its index in every piece, id and name in the first', o
   assert.equal(written, call.function.arguments)
 })
 
-test('the parse helper gives the answer as its schema says', options, async () => {
+test('the parse helper gives the answer as its schema says', async () => {
   const client = await newClient()
   const person = z.object({ name: z.string(), age: z.int(), colour: z.string() })
   const chat = await client.chat.completions.parse({

@@ -15,7 +15,6 @@ class Person(BaseModel):
     colour: str
 
 
-@pytest.mark.usefixtures("taught")
 def test_the_parse_helper_gives_the_answer_as_its_class(client, demo):
     options = {"model": demo.model, "messages": SAID, "temperature": 0, "response_format": Person}
     [choice] = client.chat.completions.parse(**options).choices
@@ -25,7 +24,6 @@ def test_the_parse_helper_gives_the_answer_as_its_class(client, demo):
     assert streamed.message.parsed == choice.message.parsed
 
 
-@pytest.mark.usefixtures("taught")
 def test_an_answer_may_be_any_object(client, demo):
     answer = client.chat.completions.create(
         model=demo.model, messages=SAID, temperature=0, response_format={"type": "json_object"}

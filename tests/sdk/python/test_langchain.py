@@ -38,19 +38,19 @@ class TestChatOpenAI(ChatModelIntegrationTests):
 
     @property
     def has_tool_calling(self):
-        return self.demo.calls_tools
+        return True
 
     @property
     def has_tool_choice(self):
-        return self.demo.calls_tools
+        return True
 
     @property
     def has_structured_output(self):
-        return self.demo.calls_tools
+        return True
 
     @property
     def supports_json_mode(self):
-        return self.demo.calls_tools
+        return True
 
     @property
     def supports_model_override(self):

@@ -20,7 +20,7 @@ def test_every_token_of_a_chat_has_its_log_probability(client, demo):
         assert token.logprob <= 0 and len(token.top_logprobs) == 3
         # At temperature 0 the likeliest is taken.
         assert token.top_logprobs[0].logprob == token.logprob
-        assert bytes(token.bytes).decode() == token.token
+    assert b"".join(bytes(token.bytes) for token in content).decode() == choice.message.content
     pieces = [chunk.choices[0].logprobs for chunk in ask(stream=True)]
     assert told([token for piece in pieces if piece for token in piece.content]) == told(content)
 

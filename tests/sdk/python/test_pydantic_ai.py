@@ -18,9 +18,6 @@ class Person(BaseModel):
 
 @pytest.fixture(params=[OpenAIChatModel, OpenAIResponsesModel])
 def agent(request, demo):
-    if request.param is OpenAIResponsesModel:
-        request.getfixturevalue("responses_served")
-
     def make(**options):
         provider = OpenAIProvider(base_url=demo.base_url, api_key=demo.new_key()["key"])
         model = request.param(demo.model, provider=provider)
@@ -39,7 +36,6 @@ async def test_an_agent_answers_and_counts(agent):
     assert stream.usage.output_tokens == answer.usage.output_tokens
 
 
-@pytest.mark.usefixtures("taught")
 async def test_an_agent_calls_its_tool_and_answers_with_the_result(agent):
     asked = []
 
@@ -55,7 +51,6 @@ async def test_an_agent_calls_its_tool_and_answers_with_the_result(agent):
     assert asked == ["Berlin", "Berlin"]
 
 
-@pytest.mark.usefixtures("taught")
 @pytest.mark.parametrize(
     ("form", "question"),
     [

@@ -6,8 +6,6 @@ import openai
 import pytest
 from pydantic import BaseModel
 
-pytestmark = pytest.mark.usefixtures("responses_served")
-
 QUESTION = "What is the weather in Berlin?"
 SAID = "Mia is 7 years old and likes red. Answer as JSON with the keys name, age, colour."
 WEATHER = {
@@ -61,7 +59,6 @@ def test_a_stream_is_typed_events_in_their_order(client, demo):
         assert stream.get_final_response().output_text == text
 
 
-@pytest.mark.usefixtures("taught")
 @pytest.mark.parametrize("streamed", [False, True])
 def test_an_agent_answers_with_what_its_tool_gave(client, demo, streamed):
     def step(said):
@@ -80,7 +77,6 @@ def test_an_agent_answers_with_what_its_tool_gave(client, demo, streamed):
     assert step(said).output_text == "The weather in Berlin: sunny."
 
 
-@pytest.mark.usefixtures("taught")
 def test_the_parse_helper_gives_the_answer_as_its_class(client, demo):
     response = client.responses.parse(model=demo.model, input=SAID, temperature=0, text_format=Person)
     assert response.output_parsed == Person(name="Mia", age=7, colour="red")

@@ -6,8 +6,6 @@ import openai
 import pytest
 from pydantic import BaseModel
 
-pytestmark = pytest.mark.usefixtures("taught")
-
 QUESTION = "What is the weather in Berlin?"
 WEATHER = {
     "type": "function",

@@ -118,6 +118,8 @@ pub struct JobView {
     pub risk: String,
     pub state: String,
     pub reason: String,
+    /// Why it failed.
+    pub code: Option<String>,
     pub prompt_tokens: u32,
     pub max_tokens: u32,
     pub completion_tokens: u32,

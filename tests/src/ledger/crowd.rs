@@ -1,9 +1,12 @@
 //! Whose money is moved: clients, of whom few ask often (Zipf), and nodes.
 
-use assay_gateway::db::{
-    Actor, Checkpoint, CheckpointPart, CheckpointSettlement, Db, JobEnd, JobNodeEnd, JobState,
-    NewGrant, NewJob, credits,
-    yardstick::{self, Crowd as Accounts},
+use assay_gateway::{
+    db::{
+        Actor, Checkpoint, CheckpointPart, CheckpointSettlement, Db, JobEnd, JobNodeEnd, JobState,
+        NewGrant, NewJob, credits,
+        yardstick::{self, Crowd as Accounts},
+    },
+    reasons::Reason,
 };
 use assay_ledger::{Nano, PayRules, Round, Settlement, Share, payout};
 use assay_protocol::{JobId, NodeId, Outcome};
@@ -126,6 +129,7 @@ impl Crowd {
             nodes: parts.collect(),
             charge,
             reason: "answered".into(),
+            code: None,
             verdict: Some(r#"{"rule":"agreement"}"#.into()),
             ended_ms: job.created_ms + 900,
             receipt: None,
@@ -144,6 +148,7 @@ impl Crowd {
             receipt: None,
             charge: Settlement::nothing(job.hold),
             reason: "nobody answered".into(),
+            code: Some(Reason::NoNodes),
             verdict: None,
             ended_ms: job.created_ms + 900,
         }

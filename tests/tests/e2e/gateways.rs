@@ -15,6 +15,7 @@ use assay_tests::{
     money::{Factor, Tokens, cost},
     wait_until,
 };
+use serde_json::json;
 use tokio::task::JoinSet;
 
 use pair::{FLEET, Pair};
@@ -112,12 +113,22 @@ async fn a_node_of_one_gateway_is_no_stranger_to_the_other() {
     assert!(told["serves"].as_array().is_some_and(|serves| !serves.is_empty()), "{told:#}");
     assert_eq!(pair.admin.node(node.id()).await.state, known["state"].as_str().expect("a word"));
 
-    // A check that one gateway has made is known to the other, with its history.
+    // So is what it is doing.
     let world = &pair.world;
-    pair.gates.iter().for_each(Gate::open);
     let ask =
         Ask::say("Tell me a story.").endless(world.model.end_token).max_tokens(60).risk("high");
-    let answer = world.client.plain(&ask).await.expect("an answer");
+    let (answer, running) = tokio::join!(world.client.plain(&ask), async {
+        let running = wait_until("the other gateway sees the job", async || {
+            Some(operator.get("jobs/running").await).filter(|running| running["total"] == 1)
+        })
+        .await;
+        pair.gates.iter().for_each(Gate::open);
+        running["data"][0].clone()
+    });
+    let answer = answer.expect("an answer");
+    assert_eq!((&running["job_id"], &running["node_id"]), (&json!(answer.job), &json!(id)));
+
+    // A check that one gateway has made is known to the other, with its history.
     let job = world.admin.job(&answer.job).await;
     assert!(job.part(node.id()).pay > 0, "{job:#?}");
     let part = &operator.get("jobs").await["data"][0];

@@ -56,6 +56,24 @@ async fn each_token_comes_with_its_log_probability_plain_and_streamed() {
 }
 
 #[tokio::test]
+async fn a_character_of_several_tokens_is_whole_in_their_bytes() {
+    let world = World::new().await;
+    let _scorer = world.scorer().await;
+    let _nodes = [world.honest().await, world.honest().await];
+    let schema = json!({"const": "a 🦀 b"});
+    let format = json!({"type": "json_schema", "json_schema": {"name": "crab", "strict": true, "schema": schema}});
+    let ask = Ask::say("Hello!").with("response_format", format).with("logprobs", true);
+    let answer = world.client.plain(&ask).await.expect("an answer");
+    assert_eq!(answer.text, "\"a 🦀 b\"");
+    let content = answer.json["choices"][0]["logprobs"]["content"].as_array().expect("tokens");
+    let read = |token: &Value| serde_json::from_value::<Vec<u8>>(token["bytes"].clone());
+    let tokens: Vec<Vec<u8>> = content.iter().map(|token| read(token).expect("bytes")).collect();
+    assert!(tokens.iter().any(|bytes| str::from_utf8(bytes).is_err()), "{tokens:?}");
+    assert_eq!(tokens.concat(), answer.text.as_bytes());
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn a_completion_has_them_in_its_own_shape() {
     let world = World::new().await;
     let _scorer = world.scorer().await;

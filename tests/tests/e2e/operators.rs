@@ -2,7 +2,10 @@
 //! that must be clean first.
 
 use assay_gateway::db::{Db, ledger_state};
-use assay_tests::{Ask, ChatClient, Credits, FakeStripe, OperatorClient, World, stripe::Delivery};
+use assay_tests::{
+    Ask, Behaviour, ChatClient, Credits, FakeStripe, Gate, OperatorClient, World, stripe::Delivery,
+    wait_until,
+};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -53,6 +56,44 @@ async fn earners(world: &World, stripe: &FakeStripe) -> [OperatorClient; 2] {
         operators.push(operator);
     }
     operators.try_into().expect("two of them")
+}
+
+#[tokio::test]
+async fn an_operator_sees_what_its_own_nodes_are_doing() {
+    const SOME: usize = 7;
+    let world = World::new().await;
+    let _scorer = world.scorer().await;
+    let gates = [Gate::closed(), Gate::closed()];
+    let node = world.paced(Behaviour::Honest, &gates[0]).await;
+    let _another = world.paced(Behaviour::Honest, &gates[1]).await;
+    let url = world.gateway.url();
+    let operator = OperatorClient::of(&world.admin, &url, node.operator).await;
+    let stranger = OperatorClient::of(&world.admin, &url, world.operator().await).await;
+    let nothing = json!({"data": [], "total": 0});
+    let nothing_runs = async || (operator.get("jobs/running").await == nothing).then_some(());
+    wait_until("the self-test is over", nothing_runs).await;
+
+    gates.iter().for_each(|gate| gate.allow(SOME));
+    let ask = Ask::say("Tell me a story.").endless(world.model.end_token).max_tokens(40);
+    let stream = world.client.stream(&ask).await.expect("a stream");
+    let running = wait_until("its tokens are seen", async || {
+        let running = operator.get("jobs/running").await;
+        (running["data"][0]["tokens"] == SOME).then_some(running)
+    })
+    .await;
+    assert_eq!(running["total"], 1, "{running:#}");
+    let part = &running["data"][0];
+    assert_eq!(
+        (&part["job_id"], &part["node_id"], &part["kind"], &part["round"]),
+        (&json!(stream.job), &json!(node.id()), &json!("generate"), &json!(1))
+    );
+    assert_eq!(operator.get("earnings").await["pending_jobs"], 1);
+    assert_eq!(stranger.get("jobs/running").await, nothing);
+
+    gates.iter().for_each(Gate::open);
+    assert!(stream.rest().await.done);
+    wait_until("nothing runs any more", nothing_runs).await;
+    world.finish().await;
 }
 
 #[tokio::test]

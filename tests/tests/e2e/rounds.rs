@@ -69,6 +69,7 @@ async fn a_lie_is_not_continued(third: Behaviour) {
     assert_eq!(error["code"], "not_verified", "{error}");
 
     let job = world.admin.job(&job).await;
+    assert_eq!(job.code.as_deref(), Some("not_verified"), "{job:#?}");
     assert_not_charged(&world, &job).await;
     for liar in &liars {
         assert_outcome(&job, liar, "failed_spot_check");

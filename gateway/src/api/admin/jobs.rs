@@ -38,6 +38,9 @@ pub struct Job {
     pub state: &'static str,
     /// One sentence: why it ended so.
     pub reason: String,
+    /// Of a failed one, a stable code: docs/reasons.md, about a request.
+    #[schema(required)]
+    pub code: Option<String>,
     /// `stop` or `length`; null without a whole answer.
     #[schema(required)]
     pub finish_reason: Option<String>,
@@ -153,6 +156,7 @@ impl From<JobRow> for Job {
             risk: row.policy,
             state: row.state.as_str(),
             reason: row.reason,
+            code: row.code,
             finish_reason: row.finish,
             prompt_tokens: row.prompt_tokens,
             max_tokens: row.max_tokens,

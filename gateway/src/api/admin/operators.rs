@@ -124,6 +124,7 @@ pub async fn find(
         (status = 400, body = ErrorBody),
         (status = 401, body = ErrorBody),
         (status = 404, body = ErrorBody, description = "There is no such operator."),
+        (status = 409, body = ErrorBody, description = "It has as many unused tokens as it may."),
     ),
 )]
 pub async fn enrolment_token(

@@ -27,7 +27,7 @@ use crate::{
     post, path = "/admin/v1/payments/reconcile", tag = "admin", security(("admin_session" = [])),
     responses(
         (status = 200, body = Reconciliation), (status = 401, body = ErrorBody),
-        (status = 501, body = ErrorBody), (status = 503, body = ErrorBody),
+        (status = 501, body = ErrorBody), (status = 502, body = ErrorBody), (status = 503, body = ErrorBody),
     ),
 )]
 pub async fn reconcile(

@@ -36,12 +36,12 @@ impl Teller {
         }
         let told = std::mem::take(&mut self.waiting);
         let text = &self.model.text;
-        let read = |id| match text.decode(&[id]) {
-            special if special.is_empty() => {
-                TokenText { text: text.name_of(id).unwrap_or_default(), is_whole: true }
-            }
-            broken if broken.contains('\u{fffd}') => TokenText { text: broken, is_whole: false },
-            text => TokenText { text, is_whole: true },
+        let read = |id| match text.bytes_of(id) {
+            Some(bytes) => TokenText {
+                text: String::from_utf8_lossy(bytes).into_owned(),
+                bytes: Some(bytes.to_vec()),
+            },
+            None => TokenText { text: text.name_of(id).unwrap_or_default(), bytes: None },
         };
         Some(match self.form {
             Form::Chat => Logprobs::Chat(ChatLogprobs::of(&told, &read)),

@@ -47,9 +47,10 @@ pub async fn earnings(
     let funds = payouts::funds(&app, operator.id).await?;
     let row = db::operators::find(&app.db, operator.id).await?;
     let row = row.ok_or_else(|| ApiError::not_found("operator"))?;
+    let pending = presence::jobs_of(&app, operator.id).await?;
     let economy = app.config.economy;
     Ok(Json(EarningsView {
-        pending_jobs: presence::jobs_of(&app, operator.id).await?,
+        pending_jobs: u32::try_from(pending.len()).unwrap_or(u32::MAX),
         maturing_nano: funds.maturing.0,
         available_nano: funds.available.0,
         promotional_nano: funds.promotional.0,

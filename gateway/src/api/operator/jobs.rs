@@ -1,7 +1,7 @@
-//! An operator's jobs: what each of its nodes did, whether it was paid, why, and on what evidence. Nothing of
-//! the client, and nothing of other operators' nodes.
+//! An operator's jobs: what each of its nodes is doing, what it did, whether it was paid, why, and on what evidence.
+//! Nothing of the client, and nothing of other operators' nodes.
 
-use assay_protocol::{JobId, NodeId};
+use assay_protocol::{JobId, JobKind, NodeId};
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -17,12 +17,44 @@ use crate::{
     },
     app::App,
     db::{self, jobs::own::OwnPartRow},
+    nodes::{HeldJob, presence},
     openai::ErrorBody,
     reasons::{About, Reason},
     verification::PartEvidence,
 };
 
-/// One node's part in a job.
+/// Jobs that run, in one answer.
+const RUNNING_SHOWN_MAX: usize = 200;
+
+/// A job that a node of yours holds right now.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct RunningPart {
+    #[schema(value_type = String)]
+    pub job_id: JobId,
+    #[schema(value_type = String)]
+    pub node_id: NodeId,
+    pub model: String,
+    /// `generate`, `score` or `embed`.
+    #[schema(value_type = String)]
+    pub kind: JobKind,
+    /// Set of nodes, from 1.
+    pub round: u8,
+    /// Output tokens that the node has sent so far.
+    pub tokens: u32,
+    /// When the node was asked.
+    pub since_ms: i64,
+}
+
+/// What your nodes are doing right now.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct RunningParts {
+    /// At most 200, those asked last first.
+    pub data: Vec<RunningPart>,
+    /// All that run.
+    pub total: u32,
+}
+
+/// One node's part in a job that has ended.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct OwnPart {
     #[schema(value_type = String)]
@@ -94,6 +126,25 @@ pub async fn list(
     Ok(Json(Listing::of(paged, OwnPart::from)))
 }
 
+/// What your nodes are doing right now
+///
+/// Tests by the gateway are among them, and look like any other job. Of nodes that are connected to another gateway than
+/// the one that answers, as that one last told: at most 10 seconds ago.
+#[utoipa::path(
+    operation_id = "operator_jobs_running",
+    get, path = "/operator/v1/jobs/running", tag = "operators", security(("operator_session" = [])),
+    responses((status = 200, body = RunningParts), (status = 401, body = ErrorBody)),
+)]
+pub async fn running(
+    State(app): State<App>,
+    operator: Operator,
+) -> Result<Json<RunningParts>, ApiError> {
+    let held = presence::jobs_of(&app, operator.id).await?;
+    let total = u32::try_from(held.len()).unwrap_or(u32::MAX);
+    let data = held.into_iter().take(RUNNING_SHOWN_MAX).map(RunningPart::from).collect();
+    Ok(Json(RunningParts { data, total }))
+}
+
 /// Your nodes' parts in one job
 ///
 /// Why was I paid, or not?
@@ -113,6 +164,13 @@ pub async fn find(
         return Err(ApiError::not_found("job of your nodes"));
     }
     Ok(Json(parts.into_iter().map(OwnPart::from).collect()))
+}
+
+impl From<(NodeId, HeldJob)> for RunningPart {
+    fn from((node_id, held): (NodeId, HeldJob)) -> Self {
+        let HeldJob { job: job_id, model, kind, round, since_ms, tokens } = held;
+        Self { job_id, node_id, model, kind, round, tokens, since_ms }
+    }
 }
 
 impl From<OwnPartRow> for OwnPart {

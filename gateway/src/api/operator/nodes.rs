@@ -75,7 +75,12 @@ pub async fn find(
     operation_id = "operator_enrolment_token",
     post, path = "/operator/v1/enrolment-tokens", tag = "operators", security(("operator_session" = [])),
     request_body = NewTokenRequest,
-    responses((status = 201, body = NewTokenResponse), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody)),
+    responses(
+        (status = 201, body = NewTokenResponse),
+        (status = 400, body = ErrorBody),
+        (status = 401, body = ErrorBody),
+        (status = 409, body = ErrorBody, description = "You have as many unused tokens as you may."),
+    ),
 )]
 pub async fn enrolment_token(
     State(app): State<App>,

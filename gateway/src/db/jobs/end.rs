@@ -14,11 +14,11 @@ bulks! { "jobs::end";
     plain END = "update job set state = new.column2, finish = new.column3,
             completion_tokens = new.column4, rounds = new.column5, cost = new.column6,
             fee = new.column7, reserve = new.column8, returned = new.column9, reason = new.column10,
-            verdict = new.column11, ended_ms = new.column12, end_digest = new.column13
+            verdict = new.column11, ended_ms = new.column12, end_digest = new.column13, code = new.column14
         from (values ",
         "(cast($ as text), cast($ as text), cast($ as text), cast($ as bigint), cast($ as bigint),
             cast($ as bigint), cast($ as bigint), cast($ as bigint), cast($ as bigint),
-            cast($ as text), cast($ as text), cast($ as bigint), cast($ as text))",
+            cast($ as text), cast($ as text), cast($ as bigint), cast($ as text), cast($ as text))",
         ") as new where job.id = new.column1 and job.state = 'running'";
     plain INSERT_NODES = "insert into job_node
             (job, part, round, role, node, outcome, reason, evidence, tokens, pay, elapsed_ms,
@@ -50,7 +50,7 @@ pub(in crate::db) async fn write_ends(tx: &mut Tx, ended: &[EndedJob<'_>]) -> Re
     record_checks(tx, ended).await
 }
 
-fn end_row(ended: &EndedJob<'_>) -> [Arg; 13] {
+fn end_row(ended: &EndedJob<'_>) -> [Arg; 14] {
     let JobEnd { id, state, finish, completion_tokens, rounds, reason, verdict, ended_ms, .. } =
         ended.end;
     let charge = &ended.end.charge;
@@ -68,6 +68,7 @@ fn end_row(ended: &EndedJob<'_>) -> [Arg; 13] {
         verdict.as_ref().into(),
         (*ended_ms).into(),
         ended.digest.into(),
+        ended.end.code.map(|code| code.code().to_owned()).into(),
     ]
 }
 

@@ -10,6 +10,7 @@ use assay_protocol::{JobId, NodeId, Outcome};
 use serde::Serialize;
 
 use super::{DbError, EvidenceDelta, KeyId, LeaseId, bulk::Bulk, log::NewEntry, value::columns};
+use crate::reasons::Reason;
 
 pub use end::end;
 pub(super) use end::write_ends;
@@ -62,6 +63,8 @@ pub struct JobEnd {
     pub charge: Settlement,
     /// One sentence for whoever looks the job up.
     pub reason: String,
+    /// Why it failed, for programs.
+    pub code: Option<Reason>,
     /// JSON, as the client got it.
     pub verdict: Option<String>,
     pub ended_ms: i64,
@@ -137,6 +140,7 @@ impl JobEnd {
         bytes.text(self.finish.as_deref().unwrap_or_default());
         bytes.int(self.completion_tokens.into()).int(self.rounds.into());
         bytes.settlement(&self.charge).text(&self.reason);
+        bytes.text(self.code.map_or("", Reason::code));
         bytes.text(self.verdict.as_deref().unwrap_or_default()).int(self.ended_ms);
         for part in &self.nodes {
             bytes.text(&part.node.to_string()).int(part.round.into()).text(part.role);

@@ -14,12 +14,12 @@ use crate::db::{
 statements! { "jobs::rows";
     plain FIND = "select id, gateway, account, api_key, model, policy, prompt_tokens, max_tokens, hold,
             created_ms, state, finish, completion_tokens, rounds, cost, fee, reserve, returned, reason,
-            verdict, ended_ms
+            code, verdict, ended_ms
         from job where id = $1";
     // An absent filter is 0 or an empty text.
     plain LIST = "select id, gateway, account, api_key, model, policy, prompt_tokens, max_tokens, hold,
             created_ms, state, finish, completion_tokens, rounds, cost, fee, reserve, returned, reason,
-            verdict, ended_ms
+            code, verdict, ended_ms
         from job
         where (created_ms < $1 or (created_ms = $1 and id < $2))
             and (account = $4 or $4 = 0)
@@ -62,6 +62,8 @@ pub struct JobRow {
     pub reserve: Nano,
     pub returned: Nano,
     pub reason: String,
+    /// Of a failed job, a stable code.
+    pub code: Option<String>,
     /// JSON.
     pub verdict: Option<String>,
     pub ended_ms: Option<i64>,
@@ -131,6 +133,7 @@ impl Record for JobRow {
             reserve: row.get("reserve")?,
             returned: row.get("returned")?,
             reason: row.get("reason")?,
+            code: row.maybe("code")?,
             verdict: row.maybe("verdict")?,
             ended_ms: row.maybe("ended_ms")?,
             nodes: Vec::new(),

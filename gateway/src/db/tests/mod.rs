@@ -256,6 +256,7 @@ fn ending(job: &NewJob, state: JobState, charge: Settlement) -> JobEnd {
         rounds: 1,
         charge,
         reason: "as it went".into(),
+        code: None,
         verdict: Some("{}".into()),
         ended_ms: job.created_ms + 50,
         nodes: Vec::new(),

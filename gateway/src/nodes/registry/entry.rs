@@ -2,10 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::Arc,
     time::Instant,
 };
 
@@ -13,7 +10,7 @@ use assay_ledger::AccountId;
 use assay_protocol::{Bytes32, Hello, NodeId, NodeStanding, NodeState, StandingCode};
 use serde::{Deserialize, Serialize};
 
-use super::super::{handle::NodeHandle, performance::Performance};
+use super::super::{handle::NodeHandle, held::Held, performance::Performance};
 use crate::{clock, db::Out, scheduler::Party};
 
 /// Identity and standing of a node, as the store had it at log-in.
@@ -49,7 +46,7 @@ pub(super) struct Entry {
     pub(super) admitted: BTreeMap<String, Tested>,
     /// Why the last self-test failed, until one passes.
     pub(super) test_failure: Option<String>,
-    pub(super) jobs: Arc<AtomicU32>,
+    pub(super) held: Arc<Held>,
     /// No frame came for so long that it gets no new jobs.
     pub(super) suspect: bool,
     pub(super) rests_until: Option<Instant>,
@@ -72,8 +69,10 @@ pub struct NodeSnapshot {
     /// Why the last self-test failed, until one passes.
     pub test_failure: Option<String>,
     pub hello: Option<Hello>,
-    /// Jobs that it holds right now.
+    /// Jobs that it held at that moment.
     pub jobs: u32,
+    /// Those that it holds by now.
+    pub held: Arc<Held>,
     pub performance: Performance,
     pub handle: NodeHandle,
 }
@@ -105,7 +104,7 @@ impl Entry {
         registration: Registration,
         epoch: u64,
         handle: NodeHandle,
-        jobs: Arc<AtomicU32>,
+        held: Arc<Held>,
     ) -> Self {
         Self {
             registration,
@@ -121,7 +120,7 @@ impl Entry {
             },
             admitted: BTreeMap::new(),
             test_failure: None,
-            jobs,
+            held,
             suspect: false,
             rests_until: None,
         }
@@ -187,7 +186,8 @@ impl Entry {
             admitted: self.admitted.clone(),
             test_failure: self.test_failure.clone(),
             hello: self.hello.clone(),
-            jobs: self.jobs.load(Ordering::Relaxed),
+            jobs: self.held.count(),
+            held: self.held.clone(),
             performance: performances.get(&self.registration.node).copied().unwrap_or_default(),
             handle: self.handle.clone(),
         }

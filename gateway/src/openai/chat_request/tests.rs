@@ -40,7 +40,8 @@ fn every_optional_field_may_be_null_and_unknown_ones_may_be_anything() {
         "metadata": {"a": "b"}, "user": "u", "service_tier": "auto", "verbosity": "low",
         "prediction": {"type": "content", "content": "x"}, "n": 1, "logprobs": false, "tools": [],
         "tool_choice": "auto", "response_format": {"type": "text"}, "modalities": ["text"],
-        "chat_template_kwargs": {"x": 1}, "top_logprobs": 0});
+        "chat_template_kwargs": {"x": 1}, "top_logprobs": 0, "safety_identifier": "s",
+        "prompt_cache_key": "k", "prompt_cache_options": {"mode": "implicit"}});
     assert_eq!(read(known).unwrap(), read(json!({})).unwrap());
 }
 
@@ -98,6 +99,8 @@ fn what_is_not_served_is_refused_by_name() {
         ("functions", json!([{"name": "f"}])),
         ("modalities", json!(["text", "audio"])),
         ("web_search_options", json!({})),
+        ("audio", json!({"voice": "alloy", "format": "mp3"})),
+        ("moderation", json!({"model": "omni-moderation-latest"})),
     ] {
         let error = read(json!({param: value})).unwrap_err();
         assert_eq!(error.param.as_deref(), Some(param));

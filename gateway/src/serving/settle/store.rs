@@ -76,7 +76,8 @@ pub(in crate::serving) async fn hold(
 fn given_back(app: &App, job: &Job) -> JobEnd {
     let (nothing, held) = (Ending::default(), job.quote.highest());
     let reason = "the hold could not be confirmed; nothing was charged".to_owned();
-    let end = JobEnd { reason, ..job_end(job, &nothing, Settlement::nothing(held)) };
+    let code = Some(ServeError::Store.code());
+    let end = JobEnd { reason, code, ..job_end(job, &nothing, Settlement::nothing(held)) };
     let receipt = receipts::write(app, &known(job, &nothing, &end, &Said::default()));
     JobEnd { receipt, ..end }
 }

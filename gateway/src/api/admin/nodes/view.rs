@@ -158,7 +158,7 @@ pub(super) fn view(
         self_test_failure: now.and_then(|now| now.test_failure.clone()),
         created_ms: row.created_ms,
         last_seen_ms: row.last_seen_ms,
-        jobs_running: now.map_or(0, |now| now.jobs),
+        jobs_running: now.map_or(0, |now| u32::try_from(now.jobs.len()).unwrap_or(u32::MAX)),
         agent_version: hello.map(|hello| hello.agent_version.clone()),
         serves: serves.collect(),
         performance: now.map(|now| NodePerformance {
