@@ -53,7 +53,7 @@ pub struct AppInner {
     /// What nodes stand to lose.
     pub pay: PayBook,
     pub keys: GatewayKeys,
-    /// Clients' keys that were good before.
+    /// Clients' keys.
     pub known_keys: Arc<KnownKeys>,
     /// Where money comes in, if the settings say so.
     pub payments: Payments,
@@ -99,6 +99,7 @@ impl App {
         let pay = PayBook::load(&db, config.economy, now_ms).await;
         let lease = ownership::Lease::take(&db, keys.gateway_id()).await;
         let lease = lease.context("cannot take a lease on jobs")?;
+        let known_keys = KnownKeys::load(&db).await;
         let log = Log::open(&db, &keys).await.context("cannot go on with the log of receipts")?;
         Ok(Self(Arc::new(AppInner {
             lease,
@@ -116,7 +117,7 @@ impl App {
             pay: pay.context("cannot load what nodes were paid")?,
             jobs_running: Arc::new(Semaphore::new(config.serving.jobs_running_max)),
             nodes: Registry::new(now_ms.unsigned_abs()),
-            known_keys: Arc::default(),
+            known_keys: Arc::new(known_keys.context("cannot load the API keys")?),
             tasks: TaskTracker::new(),
             shutdown: CancellationToken::new(),
             payments,

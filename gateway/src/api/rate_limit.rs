@@ -70,7 +70,7 @@ pub fn layer<K: KeyExtractor>(buckets: &Buckets<K>) -> RateLayer<K> {
     GovernorLayer::new(buckets.config.clone()).error_handler(move |error| refuse(error, period))
 }
 
-/// By API key; without one that was good here before, by address: anybody can make keys up.
+/// By API key; without one that is known, by address: anybody can make keys up.
 #[derive(Clone, Debug)]
 pub struct ByKey(pub Arc<KnownKeys>);
 

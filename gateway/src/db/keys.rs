@@ -28,6 +28,7 @@ statements! { "keys";
     plain LIST_OF_ACCOUNT = "select id, account, name, prefix, risk, created_ms, expires_ms, revoked_ms,
             budget_day, scopes, models, last_used_ms, rotated_from
         from api_key where account = $3 and id > $1 order by id limit $2";
+    plain NEWEST = "select hash from api_key where revoked_ms is null order by id desc limit $1";
     plain EXPIRE = "update api_key set expires_ms = $2 where id = $1";
     plain NOTE_USE = "update api_key set last_used_ms = $2
         where id = $1 and (last_used_ms is null or last_used_ms <= $3)";
@@ -97,6 +98,12 @@ impl KeyRow {
     pub fn is_live(&self, now_ms: i64) -> bool {
         self.revoked_ms.is_none() && self.expires_ms.is_none_or(|expires| now_ms < expires)
     }
+}
+
+/// The hashes of the keys that were made last and are not revoked.
+pub async fn newest(db: &Db, limit: i64) -> Result<Vec<Bytes32>, DbError> {
+    let rows = db.all::<Hash>(&NEWEST, args![limit]).await?;
+    Ok(rows.into_iter().map(|Hash(hash)| hash).collect())
 }
 
 /// An admin makes a key.
@@ -232,6 +239,15 @@ pub async fn revoke(db: &Db, id: KeyId, by: &Actor) -> Result<(), DbError> {
         tx.commit().await
     })
     .await
+}
+
+/// Of a key.
+struct Hash(Bytes32);
+
+impl Record for Hash {
+    fn read(row: &Row) -> Result<Self, DbError> {
+        Ok(Self(row.get("hash")?))
+    }
 }
 
 impl Record for KeyRow {

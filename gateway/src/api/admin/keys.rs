@@ -132,6 +132,7 @@ pub async fn create(
         permissions: permissions(&app, request.scopes, request.models)?,
     };
     let (secret, row) = issue_key(&app.db, ask, &admin.actor()).await?;
+    app.known_keys.note(secret.hash());
     let response = NewKeyResponse { key: secret.reveal().to_owned(), about: row.into() };
     Ok((StatusCode::CREATED, Json(response)))
 }
@@ -169,6 +170,7 @@ pub async fn rotate(
         DbError::Conflict(why) => ApiError::conflict(sentence(&why)),
         error => error.into(),
     })?;
+    app.known_keys.note(secret.hash());
     let response = NewKeyResponse { key: secret.reveal().to_owned(), about: row.into() };
     Ok((StatusCode::CREATED, Json(response)))
 }
