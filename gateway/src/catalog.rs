@@ -40,7 +40,7 @@ impl HostedModel {
         narrowest.map(|(class, limits)| (class.as_str(), limits))
     }
 
-    /// Waits for the right to ask nodes for this model; first come, first served.
+    /// Waits for the right to choose nodes for this model; first come, first served.
     pub async fn turn(&self) -> MutexGuard<'_, ()> {
         self.turn.lock().await
     }

@@ -8,7 +8,10 @@ mod scoring;
 mod violation;
 mod writing;
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
 
 use assay_protocol::{
     Bytes32, Bytes64, EmbedStart, FailCode, FromNodeFrame, GenerateStart, Hello, JobId, JobOffer,
@@ -24,7 +27,7 @@ use embedding::Embedding;
 use scoring::Scoring;
 use writing::Writing;
 
-use super::handle::JobNews;
+use super::{handle::JobNews, held::Held};
 use crate::catalog::HostedModel;
 
 /// Ended jobs that are remembered, so that a late frame about one is not taken for a lie.
@@ -79,6 +82,8 @@ pub struct Conduct {
     identity: SessionIdentity,
     greeted: bool,
     jobs: HashMap<JobId, Stage>,
+    /// The same jobs, for everybody to see.
+    held: Arc<Held>,
     ended: VecDeque<JobId>,
     /// Signed by the last frame, until it is taken.
     statement: Option<Statement>,
@@ -103,11 +108,12 @@ enum Stage {
 
 impl Conduct {
     /// A session right after its log-in.
-    pub fn new(identity: SessionIdentity) -> Self {
+    pub fn new(identity: SessionIdentity, held: Arc<Held>) -> Self {
         Self {
             identity,
             greeted: false,
             jobs: HashMap::new(),
+            held,
             ended: VecDeque::new(),
             statement: None,
         }
@@ -121,11 +127,6 @@ impl Conduct {
     /// Jobs that this node holds, offers included.
     pub fn jobs(&self) -> u32 {
         u32::try_from(self.jobs.len()).unwrap_or(u32::MAX)
-    }
-
-    /// Whether this job is one of them.
-    pub fn holds(&self, job: JobId) -> bool {
-        self.jobs.contains_key(&job)
     }
 
     /// Takes note of an offer that goes out. False when the node already knows the job.
@@ -163,6 +164,7 @@ impl Conduct {
     /// Forgets a job; frames about it that are still under way are dropped. False when unknown.
     pub fn forget(&mut self, job: JobId) -> bool {
         let known = self.jobs.remove(&job).is_some();
+        self.held.end(job);
         if known {
             self.ended.push_back(job);
             if self.ended.len() > ENDED_REMEMBERED_MAX {
@@ -184,8 +186,10 @@ impl Conduct {
             FromNodeFrame::Refuse { job, code } => self.refuse(job, code),
             FromNodeFrame::Failed { job, code } => self.failed(job, code),
             FromNodeFrame::Chunk { job, seq, ids, logits, logprobs } => {
+                let held = Arc::clone(&self.held);
                 self.in_writing(job, |writing, _| {
                     writing.chunk(seq, &ids, &logits, &logprobs)?;
+                    held.wrote(job, ids.len());
                     Ok((Some(JobNews::Tokens { ids, logits, logprobs }), None))
                 })
             }

@@ -3,13 +3,18 @@
 //! Whoever places a job speaks to a [`NodeHandle`], not to a socket, so that a node may one day be
 //! connected to another gateway.
 
+use std::sync::Arc;
+
 use assay_protocol::{
     CancelReason, CloseCode, FailCode, Finish, JobId, JobOffer, NodeId, NodeStanding, Outcome,
     RefuseCode, Start, TokenId, TokenLogprobs,
 };
 use tokio::sync::mpsc;
 
-use super::conduct::{ModelFacts, Scored, Violation};
+use super::{
+    conduct::{ModelFacts, Scored, Violation},
+    held::Held,
+};
 
 /// Commands that may wait for one session; more means that its socket is stuck.
 const COMMANDS_QUEUED_MAX: usize = 256;
@@ -97,27 +102,40 @@ pub(super) enum Command {
 #[derive(Clone, Debug)]
 pub struct NodeHandle {
     id: NodeId,
+    held: Arc<Held>,
     commands: mpsc::Sender<Command>,
 }
 
 impl NodeHandle {
-    pub(super) fn new(id: NodeId) -> (Self, mpsc::Receiver<Command>) {
+    pub(super) fn new(id: NodeId, held: Arc<Held>) -> (Self, mpsc::Receiver<Command>) {
         let (commands, inbox) = mpsc::channel(COMMANDS_QUEUED_MAX);
-        (Self { id, commands }, inbox)
+        (Self { id, held, commands }, inbox)
     }
 
     pub fn id(&self) -> NodeId {
         self.id
     }
 
-    /// Asks whether the node wants the job; the answer, and all that follows, comes to `desk`.
+    /// Jobs that it holds right now.
+    pub(super) fn held(&self) -> &Arc<Held> {
+        &self.held
+    }
+
+    /// Asks whether the node wants the job; the answer, and all that follows, comes to `desk`. It has a place less from
+    /// now on.
     pub fn offer(
         &self,
         offer: JobOffer,
         model: ModelFacts,
         desk: NewsDesk,
     ) -> Result<(), SessionGone> {
-        self.send(Command::Offer { offer, model, desk })
+        let job = offer.job;
+        let is_new = self.held.begin(&offer);
+        let sent = self.send(Command::Offer { offer, model, desk });
+        if sent.is_err() && is_new {
+            self.held.end(job);
+        }
+        sent
     }
 
     /// Hands over the work of an accepted offer.

@@ -1,4 +1,5 @@
-//! The jobs that a node holds at this moment: counted by whoever places jobs, shown to whoever owns the node.
+//! The jobs that a node holds at this moment, offers on their way included: counted by whoever places jobs, shown to
+//! whoever owns the node.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -33,8 +34,13 @@ impl Held {
         self.lock().clone()
     }
 
-    pub(super) fn begin(&self, offer: &JobOffer) {
-        self.lock().push(HeldJob {
+    /// It is offered a job, and has a place less from now on. False when it holds that job already.
+    pub(super) fn begin(&self, offer: &JobOffer) -> bool {
+        let mut held = self.lock();
+        if held.iter().any(|held| held.job == offer.job) {
+            return false;
+        }
+        held.push(HeldJob {
             job: offer.job,
             model: offer.model.clone(),
             kind: offer.kind,
@@ -42,6 +48,7 @@ impl Held {
             since_ms: clock::now_ms(),
             tokens: 0,
         });
+        true
     }
 
     pub(super) fn wrote(&self, job: JobId, tokens: usize) {
@@ -51,9 +58,8 @@ impl Held {
         }
     }
 
-    /// Lets go of all that is not held any more.
-    pub(super) fn keep(&self, is_held: impl Fn(JobId) -> bool) {
-        self.lock().retain(|held| is_held(held.job));
+    pub(super) fn end(&self, job: JobId) {
+        self.lock().retain(|held| held.job != job);
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<HeldJob>> {

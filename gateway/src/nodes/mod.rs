@@ -15,7 +15,7 @@ pub mod standing;
 
 pub(crate) use errand::Errand;
 pub use handle::{JobNews, LostReason, NodeHandle, NodeNews};
-pub use held::{Held, HeldJob};
+pub use held::HeldJob;
 pub use performance::Performance;
 pub use presence::Presence;
 pub use registry::{Awaiting, NodeSnapshot, Registry, ServedBy, Tested};

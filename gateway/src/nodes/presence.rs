@@ -55,7 +55,7 @@ pub async fn jobs_of(app: &App, operator: OperatorId) -> Result<Vec<(NodeId, Hel
     let mut jobs = Vec::new();
     for row in db::presence::of_operator(&app.db, operator).await? {
         let held = match app.nodes.snapshot_of(row.node) {
-            Some(here) => here.held.list(),
+            Some(here) => here.handle.held().list(),
             None => read(row.node, &row.seen).map_or_else(Vec::new, |seen| seen.jobs),
         };
         jobs.extend(held.into_iter().map(|job| (row.node, job)));
@@ -147,7 +147,8 @@ impl Presence {
 
 impl From<NodeSnapshot> for Presence {
     fn from(node: NodeSnapshot) -> Self {
-        let NodeSnapshot { standing, admitted, test_failure, hello, held, performance, .. } = node;
-        Self { standing, admitted, test_failure, hello, jobs: held.list(), performance }
+        let jobs = node.handle.held().list();
+        let NodeSnapshot { standing, admitted, test_failure, hello, performance, .. } = node;
+        Self { standing, admitted, test_failure, hello, jobs, performance }
     }
 }

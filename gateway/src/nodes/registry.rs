@@ -5,7 +5,7 @@ mod entry;
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{
-        Arc, Mutex, MutexGuard,
+        Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -19,7 +19,7 @@ pub use entry::{Awaiting, NodeSnapshot, Registration, ServedBy, Tested};
 
 use entry::Entry;
 
-use super::{handle::NodeHandle, held::Held, performance::Performance};
+use super::{handle::NodeHandle, performance::Performance};
 use crate::{db::Out, scheduler::Payouts};
 
 /// A node that let an offer go unanswered is not asked for this long: it costs everybody half a second.
@@ -158,15 +158,9 @@ impl Registry {
     }
 
     /// Adds a session; an older one of the same node is told to leave.
-    pub(super) fn enter(
-        &self,
-        registration: Registration,
-        epoch: u64,
-        handle: NodeHandle,
-        held: Arc<Held>,
-    ) {
+    pub(super) fn enter(&self, registration: Registration, epoch: u64, handle: NodeHandle) {
         let node = registration.node;
-        let entry = Entry::new(registration, epoch, handle, held);
+        let entry = Entry::new(registration, epoch, handle);
         let older = lock(&self.entries).insert(node, entry);
         if let Some(older) = older {
             let _ = older.handle.close(

@@ -44,16 +44,15 @@ enum Event {
 /// Runs a session until it ends, however it ends; its jobs always hear of it.
 pub(super) async fn run(app: App, socket: Socket, login: Login) {
     let node = login.identity.node;
-    let (handle, inbox) = NodeHandle::new(node);
     let held = Arc::<Held>::default();
-    app.nodes.enter(login.registration.clone(), login.identity.epoch, handle, held.clone());
+    let (handle, inbox) = NodeHandle::new(node, held.clone());
+    app.nodes.enter(login.registration.clone(), login.identity.epoch, handle);
     check_in(&app, node).await;
     let mut session = Session {
-        conduct: Conduct::new(login.identity.clone()),
+        conduct: Conduct::new(login.identity.clone(), held),
         login,
         desks: HashMap::new(),
         cancelled: HashMap::new(),
-        held,
         last_frame: Instant::now(),
         budget: FrameBudget::new(Instant::now()),
         lost: LostReason::Disconnected,
@@ -69,7 +68,6 @@ struct Session {
     desks: HashMap<JobId, NewsDesk>,
     /// When a job was called off; the node has a second to stop.
     cancelled: HashMap<JobId, Instant>,
-    held: Arc<Held>,
     last_frame: Instant,
     budget: FrameBudget,
     lost: LostReason,
@@ -99,9 +97,6 @@ impl Session {
                     LostReason::Shutdown,
                 )),
             };
-            if self.held.count() != self.conduct.jobs() {
-                self.held.keep(|job| self.conduct.holds(job));
-            }
             if let Err(end) = step {
                 break end;
             }
@@ -156,7 +151,6 @@ impl Session {
                 if !self.conduct.offered(offer.clone(), model) {
                     return Ok(());
                 }
-                self.held.begin(&offer);
                 self.desks.insert(offer.job, desk);
                 ToNode::Offer(offer)
             }
@@ -229,9 +223,6 @@ impl Session {
 
     /// Passes news to the owner of a job; the last news closes the desk.
     fn tell(&mut self, job: JobId, news: JobNews) {
-        if let JobNews::Tokens { ids, .. } = &news {
-            self.held.wrote(job, ids.len());
-        }
         let last = !matches!(news, JobNews::Accepted | JobNews::Tokens { .. });
         let node = self.login.identity.node;
         if let Some(desk) = self.desks.get(&job)

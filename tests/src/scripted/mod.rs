@@ -9,7 +9,7 @@ mod seen;
 mod session;
 mod writing;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use assay_protocol::{NodeId, NodeState, Outcome};
 use tokio::{sync::watch, task::JoinSet};
@@ -35,11 +35,14 @@ pub struct Manners {
     pub test_pace: Pace,
     /// Jobs at once, as its hello says.
     pub slots: u32,
+    /// From an offer to its answer to it.
+    pub thinks: Duration,
 }
 
 impl From<Behaviour> for Manners {
     fn from(behaviour: Behaviour) -> Self {
-        Self { behaviour, pace: behaviour.pace(), test_pace: Pace::Free, slots: SLOTS }
+        let (pace, test_pace) = (behaviour.pace(), Pace::Free);
+        Self { behaviour, pace, test_pace, slots: SLOTS, thinks: Duration::ZERO }
     }
 }
 

@@ -11,7 +11,7 @@ use assay_protocol::{
 use tokio::{
     sync::{mpsc, watch},
     task::{AbortHandle, JoinSet},
-    time::interval,
+    time::{interval, sleep},
 };
 
 use self::work::{Work, write};
@@ -201,7 +201,16 @@ impl<'a> Session<'a> {
         if matches!(answer, FromNodeFrame::Accept { .. }) {
             self.accepted.insert(job, offer);
         }
-        self.connection.send(answer).await
+        if self.manners.thinks.is_zero() {
+            return self.connection.send(answer).await;
+        }
+        let (sender, thinks) = (self.sender.clone(), self.manners.thinks);
+        self.tasks.spawn(async move {
+            sleep(thinks).await;
+            // A session that is over needs no answer.
+            let _ = sender.send((job, Work::Step(Step::Frame(answer)))).await;
+        });
+        Ok(())
     }
 
     fn generate(&mut self, start: GenerateStart) {

@@ -1,7 +1,10 @@
 //! Nodes that take no offer, or never answer one: the others do not wait for them.
 
+use std::time::Duration;
+
 use assay_protocol::CloseCode;
 use assay_tests::{Ask, Behaviour, ScriptedNode, World, scripted::Manners};
+use futures_util::future::join_all;
 
 use crate::expect::{assert_outcome, assert_paid};
 
@@ -45,5 +48,27 @@ async fn a_node_that_answers_no_offer_is_left_out_and_not_asked_again_for_a_whil
         assert_outcome(&job, node, "agreed");
     }
     assert_eq!(silent.seen().offers, 1, "silence is remembered");
+    world.finish().await;
+}
+
+/// Each has a place for one job, so none of these jobs gets its set while another holds a part of it; and somebody who
+/// refuses makes them look for others again and again.
+#[tokio::test]
+async fn jobs_that_want_the_same_few_nodes_all_get_their_sets() {
+    let world = World::with("[serving]\nplace_wait_ms = 100000").await;
+    let _scorer = world.scorer().await;
+    let _refuses = world.scripted(Behaviour::Refuse).await;
+    let thinks = Duration::from_millis(20);
+    let manners = Manners { slots: 1, thinks, ..Behaviour::Honest.into() };
+    let mut nodes = Vec::new();
+    for _ in 0..3 {
+        nodes.push(world.scripted_of(world.operator().await, manners.clone()).await);
+    }
+    let asks: Vec<Ask> =
+        (0..12).map(|seed| Ask::say("Hello!").max_tokens(4).with("seed", seed)).collect();
+    for answer in join_all(asks.iter().map(|ask| world.client.plain(ask))).await {
+        let answer = answer.expect("an answer");
+        assert_eq!(answer.json["x_assay"]["nodes_asked"], 3, "{}", answer.json);
+    }
     world.finish().await;
 }

@@ -34,7 +34,7 @@ enum Run {
     Drawing(&'static str),
 }
 
-const BENCHES: [Bench; 4] = [
+const BENCHES: [Bench; 5] = [
     Bench {
         name: "smoke",
         about: "requests/s and latencies of short chats against a demo, for 10 s",
@@ -54,6 +54,11 @@ const BENCHES: [Bench; 4] = [
         name: "receipts",
         about: "the CPU time of the gateway with receipts and without, and how fast one is checked (25 min)",
         run: Run::Program("receipts-bench"),
+    },
+    Bench {
+        name: "placing",
+        about: "requests/s of one model whose nodes are far away, and of asking for one job at a time (1 min)",
+        run: Run::Program("placing-bench"),
     },
 ];
 

@@ -43,7 +43,7 @@ impl Script {
             seed: Bytes32([1; 32]),
             salt: Bytes32([2; 32]),
         };
-        let mut conduct = Conduct::new(identity.clone());
+        let mut conduct = Conduct::new(identity.clone(), Arc::default());
         conduct.frame(hello()).unwrap();
         assert!(conduct.offered(offer(start.job, JobKind::Generate), MODEL));
         let accepted = conduct.frame(FromNodeFrame::Accept { job: start.job });
@@ -221,7 +221,7 @@ fn a_false_count_or_signature_ends_the_session() {
 
 #[test]
 fn frames_out_of_turn_end_the_session() {
-    let mut fresh = Conduct::new(Script::writing(&[]).identity);
+    let mut fresh = Conduct::new(Script::writing(&[]).identity, Arc::default());
     let stranger = JobId(Uuid::from_u128(77));
     let accept = FromNodeFrame::Accept { job: stranger };
     assert_eq!(fresh.frame(accept.clone()), Err(Violation::NoHello));
@@ -246,7 +246,7 @@ fn a_score_has_one_entry_for_each_position() {
     let job = JobId(Uuid::from_u128(5));
     let position = PositionScore { own: 1, margin: 0.0, logit: 1.0, sum_p2: 0.5 };
     let scored = |counts: &[(usize, bool)]| {
-        let mut conduct = Conduct::new(Script::writing(&[]).identity);
+        let mut conduct = Conduct::new(Script::writing(&[]).identity, Arc::default());
         conduct.frame(hello()).unwrap();
         conduct.offered(offer(job, JobKind::Score), MODEL);
         conduct.frame(FromNodeFrame::Accept { job }).unwrap();

@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::Arc,
     time::Instant,
 };
 
@@ -10,7 +9,7 @@ use assay_ledger::AccountId;
 use assay_protocol::{Bytes32, Hello, NodeId, NodeStanding, NodeState, StandingCode};
 use serde::{Deserialize, Serialize};
 
-use super::super::{handle::NodeHandle, held::Held, performance::Performance};
+use super::super::{handle::NodeHandle, performance::Performance};
 use crate::{clock, db::Out, scheduler::Party};
 
 /// Identity and standing of a node, as the store had it at log-in.
@@ -46,7 +45,6 @@ pub(super) struct Entry {
     pub(super) admitted: BTreeMap<String, Tested>,
     /// Why the last self-test failed, until one passes.
     pub(super) test_failure: Option<String>,
-    pub(super) held: Arc<Held>,
     /// No frame came for so long that it gets no new jobs.
     pub(super) suspect: bool,
     pub(super) rests_until: Option<Instant>,
@@ -71,8 +69,6 @@ pub struct NodeSnapshot {
     pub hello: Option<Hello>,
     /// Jobs that it held at that moment.
     pub jobs: u32,
-    /// Those that it holds by now.
-    pub held: Arc<Held>,
     pub performance: Performance,
     pub handle: NodeHandle,
 }
@@ -100,12 +96,7 @@ pub struct ServedBy {
 
 impl Entry {
     /// A session that has not said hello.
-    pub(super) fn new(
-        registration: Registration,
-        epoch: u64,
-        handle: NodeHandle,
-        held: Arc<Held>,
-    ) -> Self {
+    pub(super) fn new(registration: Registration, epoch: u64, handle: NodeHandle) -> Self {
         Self {
             registration,
             epoch,
@@ -120,7 +111,6 @@ impl Entry {
             },
             admitted: BTreeMap::new(),
             test_failure: None,
-            held,
             suspect: false,
             rests_until: None,
         }
@@ -186,8 +176,7 @@ impl Entry {
             admitted: self.admitted.clone(),
             test_failure: self.test_failure.clone(),
             hello: self.hello.clone(),
-            jobs: self.held.count(),
-            held: self.held.clone(),
+            jobs: self.handle.held().count(),
             performance: performances.get(&self.registration.node).copied().unwrap_or_default(),
             handle: self.handle.clone(),
         }

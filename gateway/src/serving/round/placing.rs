@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use assay_ledger::AccountId;
 use assay_protocol::{CancelReason, GenerateStart, JobKind, JobOffer, Outcome, Start};
-use tokio::time::sleep_until;
+use tokio::{sync::MutexGuard, time::sleep_until};
 
 use super::{
     super::{
@@ -45,10 +46,24 @@ pub(in crate::serving) enum Placed {
     ClientLeft,
 }
 
-impl Round<'_> {
+/// How far a set came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Filled {
+    /// As far as it can.
+    Done,
+    /// It would have to wait for busy nodes, and it is another job's turn.
+    Stuck,
+    /// The client let go first.
+    ClientLeft,
+}
+
+impl<'a> Round<'a> {
     /// Asks nodes until the set is full, and starts them together: until then none of them knows the
-    /// prompt or the seed. Jobs of one model take turns, so that two of them never wait for each
-    /// other's nodes; a job waits for busy nodes, but not for ones that refuse.
+    /// prompt or the seed. A job waits for busy nodes, but not for ones that refuse.
+    ///
+    /// Only whoever has its model's turn waits for busy nodes, so that two jobs never wait for each other's. While those that
+    /// a job has asked think about it, the next one has its turn; if some refuse and all others are busy, it lets go of the
+    /// rest, and keeps its next turn to the end.
     pub(in crate::serving) async fn place(
         &mut self,
         answer: &Answer<'_>,
@@ -56,27 +71,12 @@ impl Round<'_> {
     ) -> Result<Placed, ServeError> {
         let settings = &self.app.config.serving;
         self.place_until = Instant::now() + Duration::from_millis(settings.place_wait_ms);
-        let job = self.job;
-        let _turn = tokio::select! {
-            turn = job.model.turn() => turn,
-            () = sleep_until(self.place_until.into()) => return Err(ServeError::Overloaded),
-            () = answer.client_left() => return Ok(Placed::ClientLeft),
-        };
-        loop {
-            self.recruit(Target::Set, answer);
-            if self.is_placed() {
-                break;
-            }
-            match self.event(answer).await {
-                Event::News(news) => self.take(news),
-                // Nobody writes yet, so nothing is asked.
-                Event::Model(_) => {}
-                Event::Deadline => self.expire(answer)?,
-                Event::ClientLeft => {
-                    self.call_off(CancelReason::ClientLeft);
-                    return Ok(Placed::ClientLeft);
-                }
-                Event::Shutdown => return Err(self.abandon(ServeError::ShuttingDown)),
+        for keeps_turn in [false, true] {
+            let Some(turn) = self.turn(answer).await? else { return Ok(Placed::ClientLeft) };
+            match self.fill(answer, turn, keeps_turn).await? {
+                Filled::Done => break,
+                Filled::Stuck => self.let_go(),
+                Filled::ClientLeft => return Ok(Placed::ClientLeft),
             }
         }
         let accepted = self.count(|stage| matches!(stage, Stage::Accepted));
@@ -92,6 +92,55 @@ impl Round<'_> {
         self.stranger_alone = accepted == 1 && self.wanted > 1;
         self.start_accepted(answer);
         Ok(Placed::Started)
+    }
+
+    /// The turn of the job's model; nothing when the client let go first.
+    async fn turn(
+        &mut self,
+        answer: &Answer<'_>,
+    ) -> Result<Option<MutexGuard<'a, ()>>, ServeError> {
+        let job = self.job;
+        tokio::select! {
+            turn = job.model.turn() => Ok(Some(turn)),
+            () = sleep_until(self.place_until.into()) => Err(ServeError::Overloaded),
+            () = answer.client_left() => Ok(None),
+        }
+    }
+
+    async fn fill(
+        &mut self,
+        answer: &Answer<'_>,
+        turn: MutexGuard<'a, ()>,
+        keeps_turn: bool,
+    ) -> Result<Filled, ServeError> {
+        let mut turn = Some(turn);
+        loop {
+            self.recruit(Target::Set, answer);
+            match (self.is_placed(), self.busy_owners > 0) {
+                (true, _) => return Ok(Filled::Done),
+                (false, true) if turn.is_none() => return Ok(Filled::Stuck),
+                (false, false) if !keeps_turn => turn = None,
+                (false, _) => {}
+            }
+            match self.event(answer).await {
+                Event::News(news) => self.take(news),
+                // Nobody writes yet, so nothing is asked.
+                Event::Model(_) => {}
+                Event::Deadline => self.expire(answer)?,
+                Event::ClientLeft => {
+                    self.call_off(CancelReason::ClientLeft);
+                    return Ok(Filled::ClientLeft);
+                }
+                Event::Shutdown => return Err(self.abandon(ServeError::ShuttingDown)),
+            }
+        }
+    }
+
+    /// Takes back what it has offered; those nodes may be asked again.
+    fn let_go(&mut self) {
+        let asked: Vec<AccountId> = self.branches.iter().map(|branch| branch.owner).collect();
+        self.taken.retain(|party| !asked.contains(&party.account));
+        self.call_off(CancelReason::NotNeeded);
     }
 
     /// Nobody is still thinking, and nobody else can be waited for.
