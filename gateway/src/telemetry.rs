@@ -2,6 +2,7 @@
 
 use std::{io::IsTerminal, sync::OnceLock};
 
+use metrics::Unit;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 
@@ -10,6 +11,65 @@ use crate::config::LogSettings;
 /// Seconds; from a cached answer to the longest job.
 const SECONDS_BUCKETS: [f64; 12] =
     [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
+
+/// Every figure with what it says; of counters, whether it is one number that is there before anything was counted: whoever
+/// watches its growth misses the first of them otherwise.
+const FIGURES: [(Figure, &str, &str); 19] = [
+    (Figure::Times, "assay_http_requests_total", "Requests, by method, route and status."),
+    (
+        Figure::Seconds,
+        "assay_http_request_seconds",
+        "From a request to its answer's beginning, by route.",
+    ),
+    (Figure::Times, "assay_jobs_total", "Jobs that ended, by state."),
+    (Figure::Seconds, "assay_score_seconds", "What a scorer took for one answer."),
+    (Figure::Times, "assay_audits_total", "Audits of answers that agreed, by result."),
+    (Figure::Level, "assay_audits_waiting", "Audits that wait for a scorer."),
+    (Figure::Times, "assay_self_tests_total", "Self-tests of nodes, by result."),
+    (Figure::Times, "assay_quarantines_total", "Nodes that were put out for a while, by code."),
+    (Figure::Counted, "assay_bans_total", "Nodes that were banned on proof."),
+    (
+        Figure::Counted,
+        "assay_node_violations_total",
+        "Sessions that ended because a node broke the protocol.",
+    ),
+    (Figure::Counted, "assay_scorer_disputes_total", "Scorers that contradicted each other."),
+    (
+        Figure::Level,
+        "assay_common_mode_brake",
+        "1 while independent owners of a class fail together.",
+    ),
+    (Figure::Level, "assay_log_entries", "Entries of the log of receipts."),
+    (Figure::Level, "assay_log_seal_lag_seconds", "How long entries waited for their last seal."),
+    (Figure::Level, "assay_books_clean", "1 if the last audit of the books found nothing wrong."),
+    (
+        Figure::Counted,
+        "assay_settlements_refused_total",
+        "Ends of jobs that the store refused for good.",
+    ),
+    (
+        Figure::Counted,
+        "assay_orphans_set_aside_total",
+        "Jobs of a gateway that stopped which cannot be ended.",
+    ),
+    (Figure::Counted, "assay_top_ups_total", "Payments that were credited."),
+    (
+        Figure::Counted,
+        "assay_webhooks_refused_total",
+        "Webhooks that were not the payment provider's.",
+    ),
+];
+
+/// What kind of figure it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Figure {
+    /// A counter without labels.
+    Counted,
+    /// A counter with labels.
+    Times,
+    Level,
+    Seconds,
+}
 
 static METRICS: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
 
@@ -28,8 +88,22 @@ pub fn start_logging(settings: &LogSettings) -> anyhow::Result<()> {
 pub fn start_metrics() {
     METRICS.get_or_init(|| {
         let builder = PrometheusBuilder::new().set_buckets(&SECONDS_BUCKETS).ok()?;
-        builder.install_recorder().ok()
+        let handle = builder.install_recorder().ok()?;
+        FIGURES.iter().for_each(describe);
+        Some(handle)
     });
+}
+
+fn describe((figure, name, words): &(Figure, &'static str, &'static str)) {
+    match figure {
+        Figure::Counted => {
+            metrics::describe_counter!(*name, *words);
+            metrics::counter!(*name).increment(0);
+        }
+        Figure::Times => metrics::describe_counter!(*name, *words),
+        Figure::Level => metrics::describe_gauge!(*name, *words),
+        Figure::Seconds => metrics::describe_histogram!(*name, Unit::Seconds, *words),
+    }
 }
 
 /// All figures in Prometheus' text form; empty where nothing is counted.
@@ -41,5 +115,22 @@ pub fn render_metrics() -> String {
 pub fn upkeep_metrics() {
     if let Some(Some(handle)) = METRICS.get() {
         handle.run_upkeep();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_is_there_before_it_happens_and_says_what_it_is() {
+        start_metrics();
+        let text = render_metrics();
+        for (figure, name, words) in FIGURES {
+            if figure == Figure::Counted {
+                assert!(text.contains(&format!("# HELP {name} {words}\n")), "{text}");
+                assert!(text.contains(&format!("\n{name} 0\n")), "{text}");
+            }
+        }
     }
 }

@@ -10,6 +10,9 @@ use assay_engine::{EngineConfig, ExecutionProvider, RuntimeConfig};
 use serde::{Deserialize, Serialize};
 
 /// The shipped file, with every default in a comment; `node-agent config` prints it.
+/// What `XDG_DATA_HOME` stands for where it is not set.
+const DATA_HOME: &str = "~/.local/share";
+
 pub const EXAMPLE: &str = include_str!("../node-agent.example.toml");
 
 /// Everything that can be set.
@@ -71,7 +74,7 @@ pub enum ProviderName {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            data_folder: "~/.local/share/assay-node".into(),
+            data_folder: Path::new(DATA_HOME).join("assay-node"),
             log: "info".into(),
             log_format: LogFormat::Text,
             drain_ms: 120_000,
@@ -107,8 +110,13 @@ impl Config {
         toml::from_str(&text).with_context(|| format!("{}", file.display()))
     }
 
-    /// The data folder with `~` resolved.
+    /// The data folder with `~` resolved; where the default one is below what `XDG_DATA_HOME` says, if that is set.
     pub fn data_folder(&self) -> PathBuf {
+        let data =
+            env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        if let (Ok(rest), Some(data)) = (self.data_folder.strip_prefix(DATA_HOME), data) {
+            return data.join(rest);
+        }
         match (self.data_folder.strip_prefix("~"), env::var_os("HOME")) {
             (Ok(rest), Some(home)) => Path::new(&home).join(rest),
             _ => self.data_folder.clone(),

@@ -60,7 +60,7 @@ impl ApiError {
         Self::new(status, "invalid_request_error", code, message)
     }
 
-    fn naming(mut self, param: &str) -> Self {
+    pub(super) fn naming(mut self, param: &str) -> Self {
         self.detail.param = Some(param.to_owned());
         match self.detail.code.as_deref() == Some(Reason::InvalidRequest.code()) {
             true => self.coded(Reason::InvalidValue),

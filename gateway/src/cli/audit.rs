@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::Args;
 
 use super::command_line;
@@ -22,7 +23,10 @@ pub(super) struct AuditFlags {
 }
 
 pub(super) async fn run(config: Config, flags: AuditFlags) -> anyhow::Result<ExitCode> {
-    let db = Db::open(&config.gateway.database_url()).await?;
+    let folder = config.gateway.data_dir.display();
+    let db = Db::open(&config.gateway.database_url()).await.with_context(|| {
+        format!("cannot open the database (--data-dir is {folder}; --database-url names another)")
+    })?;
     let report = audit(&db).await?;
     if flags.allow_withdrawals && report.is_clean() {
         ledger_state::allow_withdrawals(&db, &command_line()).await?;

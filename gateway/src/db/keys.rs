@@ -32,7 +32,7 @@ statements! { "keys";
     plain EXPIRE = "update api_key set expires_ms = $2 where id = $1";
     plain NOTE_USE = "update api_key set last_used_ms = $2
         where id = $1 and (last_used_ms is null or last_used_ms <= $3)";
-    plain REVOKE = "update api_key set revoked_ms = coalesce(revoked_ms, $2) where id = $1";
+    plain REVOKE = "update api_key set revoked_ms = $2 where id = $1";
 }
 
 /// A key's number.
@@ -232,9 +232,12 @@ pub async fn list(
 pub async fn revoke(db: &Db, id: KeyId, by: &Actor) -> Result<(), DbError> {
     retried(async || {
         let mut tx = db.begin().await?;
-        if tx.execute(&REVOKE, args![id, by.at_ms]).await? == 0 {
-            return Err(DbError::NotFound(format!("key {}", id.0)));
+        let row: Option<KeyRow> = tx.optional(&LOCK, args![id]).await?;
+        let row = row.ok_or_else(|| DbError::NotFound(format!("key {}", id.0)))?;
+        if row.revoked_ms.is_some() {
+            return Ok(());
         }
+        tx.execute(&REVOKE, args![id, by.at_ms]).await?;
         by.did(&mut tx, "key.revoke", id.0, "").await?;
         tx.commit().await
     })

@@ -213,8 +213,8 @@ impl ChatRequest {
             (None, Some(value)) => ("max_tokens", value),
             (None, None) => return Ok(None),
         };
-        match u32::try_from(value) {
-            Ok(value) if value > 0 => Ok(Some(value)),
+        match value {
+            1.. => Ok(Some(u32::try_from(value).unwrap_or(u32::MAX))),
             _ => Err(InvalidRequest::of(param, format!("'{param}' must be at least 1."))),
         }
     }

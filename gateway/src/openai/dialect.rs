@@ -70,6 +70,14 @@ impl Dialect {
         }
     }
 
+    /// How the same answer is written, where there is more than one way.
+    pub fn writing(&self) -> &'static str {
+        match self {
+            Self::Vectors { format, .. } => format.as_str(),
+            Self::Choices(_) | Self::Response { .. } => "",
+        }
+    }
+
     /// What the client calls the field that is `param` in a chat.
     pub fn param(&self, param: &str) -> String {
         match (self, param) {

@@ -41,6 +41,16 @@ pub enum EncodingFormat {
     Base64,
 }
 
+impl EncodingFormat {
+    /// OpenAI's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Float => "float",
+            Self::Base64 => "base64",
+        }
+    }
+}
+
 /// A request that can be served as far as its form goes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EmbeddingAsk {

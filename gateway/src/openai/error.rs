@@ -50,6 +50,16 @@ impl InvalidRequest {
         }
     }
 
+    /// The same with the field's name in another dialect.
+    pub fn renamed(mut self, name: impl FnOnce(&str) -> String) -> Self {
+        if let Some(param) = self.param.take() {
+            let renamed = name(&param);
+            self.message = self.message.replace(&format!("'{param}'"), &format!("'{renamed}'"));
+            self.param = Some(renamed);
+        }
+        self
+    }
+
     /// Something that is right, and that we do not do.
     pub fn not_served(param: impl Into<String>, what: &str) -> Self {
         Self {

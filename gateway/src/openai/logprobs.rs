@@ -50,6 +50,7 @@ pub struct ChatLogprobs {
 pub struct TextLogprobs {
     pub tokens: Vec<String>,
     pub token_logprobs: Vec<f64>,
+    /// The likeliest ones there, as many as were asked for, and the token itself where it is none of them.
     pub top_logprobs: Vec<BTreeMap<String, f64>>,
     /// How many characters of the text begin before each token.
     pub text_offset: Vec<usize>,
@@ -81,7 +82,9 @@ impl TextLogprobs {
                 let alternative = one(*id, *logit, told, read);
                 (alternative.token, alternative.logprob)
             });
-            all.top_logprobs.push(top.collect());
+            let mut top: BTreeMap<String, f64> = top.collect();
+            top.entry(token.clone()).or_insert(logprob);
+            all.top_logprobs.push(top);
             all.text_offset.push(*offset);
             *offset += characters_begun(&bytes.unwrap_or_default());
             all.tokens.push(token);
@@ -155,7 +158,7 @@ mod tests {
         let text = serde_json::to_value(TextLogprobs::of(&told(), &mut offset, &read)).unwrap();
         let expected = json!({
             "tokens": ["\u{fffd}", "\u{fffd}"], "token_logprobs": [-1.5, 0.0],
-            "top_logprobs": [{"hé": -0.5, "\u{fffd}": -1.5}, {}], "text_offset": [3, 4],
+            "top_logprobs": [{"hé": -0.5, "\u{fffd}": -1.5}, {"\u{fffd}": 0.0}], "text_offset": [3, 4],
         });
         assert_eq!((text, offset), (expected, 4), "one character in all");
     }

@@ -162,7 +162,12 @@ async fn lists_come_in_pages() {
     let wrong = gateway.ask("GET", "/admin/v1/accounts?after=x", &admin, Value::Null).await;
     wrong.is_error(400, INVALID, None, Some("after"));
     let wrong = gateway.ask("GET", "/admin/v1/accounts?limit=x", &admin, Value::Null).await;
-    wrong.is_error(400, INVALID, Some("invalid_request"), None);
+    wrong.is_error(400, INVALID, None, Some("limit"));
+    for limit in [0, 201] {
+        let path = format!("/admin/v1/accounts?limit={limit}");
+        let wrong = gateway.ask("GET", &path, &admin, Value::Null).await;
+        wrong.is_error(400, INVALID, None, Some("limit"));
+    }
 }
 
 #[tokio::test]

@@ -15,6 +15,10 @@ const ID_PREFIXES: [&str; 4] = ["chatcmpl-", "cmpl-", "resp_", EMBEDDING_PREFIX]
 /// Vectors have no id in OpenAI's shape; a receipt calls them this and the job's id.
 pub const EMBEDDING_PREFIX: &str = "embd-";
 
+/// A field that says how vectors are written, not what they are. SDKs add it without being asked, so a request is the same with
+/// it and without.
+const UNBOUND: &str = "encoding_format";
+
 /// A request as its client sent it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
@@ -37,7 +41,7 @@ impl Request {
     /// Reads the body of a request.
     pub fn parse(body: &[u8]) -> Result<Self, NotJson> {
         let json = Json::parse(body)?;
-        let digest = Bytes32(Sha256::digest(json.canonical()).into());
+        let digest = Bytes32(Sha256::digest(json.canonical_without(UNBOUND)).into());
         Ok(Self { json, digest, headers: Headers::default() })
     }
 
@@ -65,7 +69,7 @@ impl Request {
         self.json.get("verification")?.get(key)?.as_text()
     }
 
-    /// SHA-256 of the canonical form.
+    /// SHA-256 of the canonical form, without what is not bound.
     pub fn digest(&self) -> Bytes32 {
         self.digest
     }

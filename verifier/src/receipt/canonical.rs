@@ -111,6 +111,13 @@ impl Json {
         text
     }
 
+    /// The same of an object that lacks this key.
+    pub fn canonical_without(&self, key: &str) -> String {
+        let Self::Object(entries) = self else { return self.canonical() };
+        let others = entries.iter().filter(|(name, _)| name != key);
+        Self::Object(others.cloned().collect()).canonical()
+    }
+
     fn write(&self, out: &mut String) {
         match self {
             Self::Null => out.push_str("null"),

@@ -5,7 +5,7 @@ use assay_model::FinishReason;
 use assay_protocol::{Attestation, Bytes32, Finish, NodeId, Outcome, vectors_hash};
 
 use super::{
-    Bundle, Checked, Note, Part, Receipt, Refusal, Request, Saved, State,
+    Bundle, Checked, Note, Part, Policy, Receipt, Refusal, Request, Saved, State,
     asked::{check_agreement, check_model, check_request},
     bound::is_response_id,
     gateway_name,
@@ -51,6 +51,10 @@ pub fn check(
     notes.extend(request.is_none().then_some(Note::NoRequest));
     let own_nonce = request.is_some_and(|request| request.nonce().is_none());
     notes.extend((receipt.nonce.is_some() && own_nonce).then_some(Note::NonceNotAsked));
+    let own_risk = request.is_some_and(|request| request.risk().is_none());
+    if own_risk && receipt.policy != Policy::Standard {
+        notes.push(Note::RiskNotAsked(receipt.policy.as_str().to_owned()));
+    }
     let has_answer = receipt.state == State::Succeeded;
     notes.extend((has_answer && response.is_none()).then_some(Note::NoResponse));
     let witnessed = trust.witnesses.iter().any(|(name, key)| checkpoint.is_signed_by(name, *key));

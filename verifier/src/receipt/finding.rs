@@ -44,6 +44,10 @@ pub enum Note {
         "the receipt names a nonce that the request does not: unless a header had it, it is the gateway's own choice"
     )]
     NonceNotAsked,
+    #[error(
+        "the answer was charged as one of risk `{0}`, for which the request does not ask: unless a header did (--risk), the key or the gateway chose it"
+    )]
+    RiskNotAsked(String),
     #[error("nobody but the gateway can compute the seed from your nonce")]
     SeedOfNonce,
     #[error("the answer was not checked against the model, and no audit of it can be drawn")]

@@ -233,6 +233,10 @@ fn risk_nonce_and_model_are_those_that_were_asked_for() {
         (receipt.policy, receipt.nonce) = (Policy::Low, Some("other".into()));
     };
     assert!(asked(body, headers, low).is_ok());
+    // Who is charged for more, or had less, than the body asks for is told so.
+    let notes = |policy| asked("", none(), |receipt| receipt.policy = policy).unwrap().notes;
+    assert!(notes(Policy::High).contains(&Note::RiskNotAsked("high".into())));
+    assert!(!notes(Policy::Standard).iter().any(|note| matches!(note, Note::RiskNotAsked(_))));
     // A nonce that nobody asked for is the gateway's.
     assert!(asked("", none(), mine).unwrap().notes.contains(&Note::NonceNotAsked));
 }

@@ -131,7 +131,11 @@ pub async fn create(
         budget_day: request.budget_day_nano.map(Nano),
         permissions: permissions(&app, request.scopes, request.models)?,
     };
-    let (secret, row) = issue_key(&app.db, ask, &admin.actor()).await?;
+    let issued = issue_key(&app.db, ask, &admin.actor()).await;
+    let (secret, row) = issued.map_err(|error| match error {
+        DbError::NotFound(_) => ApiError::not_found("account").naming("account_id"),
+        error => error.into(),
+    })?;
     app.known_keys.note(secret.hash());
     let response = NewKeyResponse { key: secret.reveal().to_owned(), about: row.into() };
     Ok((StatusCode::CREATED, Json(response)))

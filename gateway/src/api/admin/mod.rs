@@ -18,13 +18,16 @@ use axum::{
     extract::{FromRequestParts, Path, Query},
     http::request::Parts,
 };
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{DeserializeOwned, Error},
+};
 use utoipa::{IntoParams, ToSchema};
 
 use super::ApiError;
 use crate::{
     app::App,
-    db::{Page, Paged},
+    db::{PAGE_ROWS_MAX, Page, Paged},
 };
 
 /// Longest name or reason that is stored.
@@ -50,12 +53,21 @@ pub struct PageQuery {
     after: Option<String>,
     /// Rows wanted, 1 to 200; 200 when left out.
     #[param(minimum = 1, maximum = 200)]
+    #[serde(default, deserialize_with = "rows")]
     limit: Option<u32>,
 }
 
 impl PageQuery {
     pub(in crate::api) fn page(self) -> Page {
         Page { after: self.after, limit: self.limit.unwrap_or(0) }
+    }
+}
+
+fn rows<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    let limit = u32::deserialize(deserializer)?;
+    match limit {
+        1..=PAGE_ROWS_MAX => Ok(Some(limit)),
+        _ => Err(D::Error::custom(format_args!("it must be 1 to {PAGE_ROWS_MAX}"))),
     }
 }
 
@@ -95,10 +107,17 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Params<T> {
             return Err(ApiError::bad_request(message));
         }
         let query = Query::from_request_parts(parts, app).await;
-        let wrong = |error: axum::extract::rejection::QueryRejection| {
-            ApiError::bad_request(format!("The query string is wrong: {}.", error.body_text()))
-        };
-        query.map(|Query(params)| Self(params)).map_err(wrong)
+        query.map(|Query(params)| Self(params)).map_err(|error| wrong_query(&error.body_text()))
+    }
+}
+
+/// The library's words have the parameter's name in them: `…: limit: invalid digit …`.
+fn wrong_query(text: &str) -> ApiError {
+    let named = text.split_once(": ").and_then(|(_, rest)| rest.split_once(": "));
+    let is_name = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    match named.filter(|(name, _)| is_name(name)) {
+        Some((name, why)) => ApiError::bad_field(name, format!("'{name}' is wrong: {why}.")),
+        None => ApiError::bad_request(format!("The query string is wrong: {text}.")),
     }
 }
 

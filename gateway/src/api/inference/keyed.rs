@@ -24,7 +24,7 @@ use crate::{
     app::App,
     auth::Caller,
     kept_answers::{self, Claim, Keeping},
-    openai::{Chunk, LastEvent, Streaming},
+    openai::{Chunk, Dialect, LastEvent, Streaming},
     serving::{self, ChatJob},
 };
 
@@ -51,11 +51,13 @@ struct Kept {
     pieces: Vec<String>,
 }
 
-/// All that decides the answer: what was asked, in which dialect, and what headers or the API key say of it.
-pub(super) fn digest(job: &ChatJob) -> Bytes32 {
+/// All that decides the answer: what was asked, in which dialect, how it is to be written, and what headers or the API key
+/// say of it.
+pub(super) fn digest(job: &ChatJob, dialect: &Dialect) -> Bytes32 {
     let risk = job.terms.risk.as_str();
     let nonce = job.nonce.as_deref().unwrap_or_default();
-    let fields = [job.id_prefix.as_bytes(), &job.request.0, risk.as_bytes(), nonce.as_bytes()];
+    let (prefix, written) = (job.id_prefix.as_bytes(), dialect.writing().as_bytes());
+    let fields = [prefix, &job.request.0, written, risk.as_bytes(), nonce.as_bytes()];
     Bytes32(Sha256::digest(identity::statement(b"assay/keyed-request/1", &fields)).into())
 }
 

@@ -82,7 +82,7 @@ pub(super) async fn answer(
     let job = into_job(key, model, wish, sent);
     match name {
         Some(name) => {
-            let digest = keyed::digest(&job);
+            let digest = keyed::digest(&job, &style.dialect);
             let idempotency = keyed::Key { account: key.caller.account, name, digest };
             keyed::answer(app, &key.caller, job, style, idempotency).await
         }

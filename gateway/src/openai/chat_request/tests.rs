@@ -51,6 +51,7 @@ fn both_caps_are_one_and_the_newer_wins() {
     assert_eq!(read(json!({"max_completion_tokens": 6})).unwrap().max_tokens, Some(6));
     let both = json!({"max_tokens": 5, "max_completion_tokens": 6});
     assert_eq!(read(both).unwrap().max_tokens, Some(6));
+    assert_eq!(read(json!({"max_tokens": 1_u64 << 40})).unwrap().max_tokens, Some(u32::MAX));
     assert_eq!(refused(json!({"max_tokens": 0})), "max_tokens");
     assert_eq!(refused(json!({"max_completion_tokens": -1})), "max_completion_tokens");
 }

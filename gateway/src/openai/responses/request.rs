@@ -80,10 +80,8 @@ impl ResponseRequest {
                 let param = as_chat.names.param(&error.path().to_string());
                 InvalidRequest::of(&*param, format!("'{param}' is not valid: {}.", error.inner()))
             })?;
-        let chat = chat.check().map_err(|error| {
-            let param = error.param.as_deref().map(|param| as_chat.names.param(param));
-            InvalidRequest { param, ..error }
-        })?;
+        let chat =
+            chat.check().map_err(|error| error.renamed(|param| as_chat.names.param(param)))?;
         Ok(ResponseAsk { chat, asked: self.asked()?, names: as_chat.names })
     }
 
