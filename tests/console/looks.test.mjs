@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { before, test } from "node:test";
 import { focused, paleTexts } from "./pages.mjs";
-import { WIDTHS, asClient, asOperator, askUntil, go, hasEarned, heading, nodeOf, open, ready, useBrowser, wasCaught } from "./support.mjs";
+import { WIDTHS, asClient, asOperator, askUntil, go, hasEarned, heading, nodeOf, open, ready, runningJob, useBrowser, wasCaught, withRunning } from "./support.mjs";
 
 useBrowser();
 const shots = process.env.ASSAY_SHOTS_DIR;
@@ -130,6 +130,7 @@ for (const [width, viewport] of Object.entries(WIDTHS)) {
       await page.getByRole("button", { name: "Make an enrolment token" }).click();
       await page.getByText("The token is good for one node").waitFor();
       await look("nodes");
+      await withRunning(page, () => ({ data: [runningJob("22222222", { kind: "score" }), runningJob("11111111", { tokens: 137 })], total: 2 }));
       await go(page, "Jobs");
       await page.getByText("Evidence", { exact: true }).first().click();
       await look("jobs");

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { asWithoutTls } from "./pages.mjs";
-import { api, asOperator, askUntil, go, hasEarned, heading, nodeOf, open, ready, useBrowser, wasCaught } from "./support.mjs";
+import { api, asOperator, askUntil, go, hasEarned, heading, nodeOf, open, ready, runningJob, useBrowser, wasCaught, withRunning } from "./support.mjs";
 
 useBrowser();
 const worker = nodeOf("worker");
@@ -104,9 +104,8 @@ test("jobs that run are shown as they come and go, and a quarantine with its end
   await page.getByRole("article").getByText("2 jobs").waitFor();
   await page.getByRole("article").getByText(/Jan 2, 2040/).waitFor();
 
-  const job = (id, more) => ({ job_id: `01a0-${id}`, node_id: "a-node", model: ready.model, kind: "generate", round: 1, tokens: 0, since_ms: Date.UTC(2040, 0, 2, 12), ...more });
-  let now = { data: [job("22222222", { kind: "score" }), job("11111111", { tokens: 7 })], total: 300 };
-  await page.route("**/operator/v1/jobs/running", (route) => route.fulfill({ json: now }));
+  let now = { data: [runningJob("22222222", { kind: "score" }), runningJob("11111111", { tokens: 7 })], total: 300 };
+  await withRunning(page, () => now);
   await go(page, "Jobs");
   const running = page.getByRole("region", { name: "Running now" });
   const cells = (row) => running.getByRole("row").nth(row).getByRole("cell").allInnerTexts();
@@ -114,7 +113,7 @@ test("jobs that run are shown as they come and go, and a quarantine with its end
   assert.match((await cells(1)).join(" "), /22222222\s+scores others/);
   assert.match((await cells(2)).join(" "), new RegExp(`11111111\\s+${ready.model}\\s+7$`));
   await running.getByRole("region", { name: "Jobs that run" }).focus();
-  now = { data: [job("11111111", { tokens: 9 })], total: 1 };
+  now = { data: [runningJob("11111111", { tokens: 9 })], total: 1 };
   await running.getByRole("cell", { name: "9", exact: true }).waitFor();
   assert.equal(await page.evaluate(() => document.activeElement.getAttribute("aria-label")), "Jobs that run", "the focus stays");
   now = { data: [], total: 0 };

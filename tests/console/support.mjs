@@ -66,6 +66,12 @@ export async function api(path, token, body) {
   return { status: answer.status, body: await answer.json().catch(() => null) };
 }
 
+/** A job that runs, as an operator is told of it. */
+export const runningJob = (id, more) => ({ job_id: `01a0-${id}`, node_id: "a-node", model: ready.model, kind: "generate", round: 1, tokens: 0, since_ms: Date.UTC(2040, 0, 2, 12), ...more });
+
+/** Says that what `now` gives is running. */
+export const withRunning = (page, now) => page.route("**/operator/v1/jobs/running", (route) => route.fulfill({ json: now() }));
+
 const asked = (content) => ({ model: ready.model, messages: [{ role: "user", content }] });
 
 /** Asks until this operator has what is wanted; not every question goes to every node. */
