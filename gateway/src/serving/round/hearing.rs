@@ -64,7 +64,9 @@ impl Round<'_> {
             (Stage::Offered, JobNews::Accepted) => branch.stage = Stage::Accepted,
             // Nothing was handed over, so nothing is held against the node.
             (Stage::Offered, _) | (Stage::Accepted, JobNews::Lost(_) | JobNews::Failed(_)) => {
-                self.branches.remove(index);
+                let branch = self.branches.remove(index);
+                // News of an earlier session may be late, and it has an offer in the next one.
+                let _ = branch.handle.withdraw(self.job.id);
             }
             (Stage::Writing, JobNews::Tokens { ids, logits, logprobs }) => {
                 branch.tokens(&ids, &logits, logprobs, now);

@@ -116,9 +116,11 @@ impl<'a> Round<'a> {
         let mut turn = Some(turn);
         loop {
             self.recruit(Target::Set, answer);
+            let thinking = self.count(|stage| matches!(stage, Stage::Offered)) > 0;
             match (self.is_placed(), self.busy_owners > 0) {
                 (true, _) => return Ok(Filled::Done),
-                (false, true) if turn.is_none() => return Ok(Filled::Stuck),
+                // An answer to an offer that is taken back could be taken for one to the next offer.
+                (false, true) if turn.is_none() && !thinking => return Ok(Filled::Stuck),
                 (false, false) if !keeps_turn => turn = None,
                 (false, _) => {}
             }
@@ -136,7 +138,7 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// Takes back what it has offered; those nodes may be asked again.
+    /// Does without those who accepted; they may be asked again, but nobody who refused or did not answer.
     fn let_go(&mut self) {
         let asked: Vec<AccountId> = self.branches.iter().map(|branch| branch.owner).collect();
         self.taken.retain(|party| !asked.contains(&party.account));
