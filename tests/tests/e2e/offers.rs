@@ -70,5 +70,8 @@ async fn jobs_that_want_the_same_few_nodes_all_get_their_sets() {
         let answer = answer.expect("an answer");
         assert_eq!(answer.json["x_assay"]["nodes_asked"], 3, "{}", answer.json);
     }
+    for node in &nodes {
+        assert_eq!(node.seen().closed, None, "whoever is asked again has broken no rule");
+    }
     world.finish().await;
 }
