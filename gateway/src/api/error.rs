@@ -316,17 +316,16 @@ impl From<ServeError> for ApiError {
             ServeError::InsufficientCredit { .. } | ServeError::OverBudget { .. } => {
                 Self::no_quota(code, message)
             }
-            ServeError::ContextTooLong { .. } | ServeError::PromptTooLarge { .. } => {
+            ServeError::ContextTooLong { .. }
+            | ServeError::PromptTooLarge { .. }
+            | ServeError::PromptEmpty
+            | ServeError::Template(_) => {
                 Self::invalid(StatusCode::BAD_REQUEST, Some(code), message).naming("messages")
             }
-            ServeError::InputTooLong { .. } | ServeError::InputsTooLong { .. } => {
+            ServeError::InputTooLong { .. }
+            | ServeError::InputsTooLong { .. }
+            | ServeError::InputEmpty { .. } => {
                 Self::invalid(StatusCode::BAD_REQUEST, Some(code), message).naming("input")
-            }
-            ServeError::InputEmpty { .. } => {
-                Self::invalid(StatusCode::BAD_REQUEST, None, message).naming("input")
-            }
-            ServeError::Template(_) | ServeError::PromptEmpty => {
-                Self::invalid(StatusCode::BAD_REQUEST, None, message).naming("messages")
             }
             ServeError::Form(wrong) => InvalidRequest::from(wrong).into(),
             ServeError::NoNodes { .. }
